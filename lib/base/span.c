@@ -1,0 +1,207 @@
+#include "base/span.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "util.h"
+
+static enum err cut(struct span *s, size_t size, const uint8_t **at)
+{
+	if (size > s->size) {
+		return ERR_TRUNCATED;
+	}
+	*at = s->data;
+	s->data += size;
+	s->size -= size;
+	return FDP_OK;
+}
+
+/* The next 'size' (1 to 8) bytes as a big-endian number. */
+static enum err take_be(struct span *s, size_t size, uint64_t *value)
+{
+	const uint8_t *at;
+	enum err err = cut(s, size, &at);
+
+	if (!err) {
+		uint64_t v = 0;
+
+		for (size_t i = 0; i < size; i++) {
+			v = v << 8 | at[i];
+		}
+		*value = v;
+	}
+	return err;
+}
+
+enum err span_u8(struct span *s, uint8_t *value)
+{
+	uint64_t v;
+	enum err err = take_be(s, sizeof *value, &v);
+
+	if (!err) {
+		*value = (uint8_t)v;
+	}
+	return err;
+}
+
+enum err span_u16(struct span *s, uint16_t *value)
+{
+	uint64_t v;
+	enum err err = take_be(s, sizeof *value, &v);
+
+	if (!err) {
+		*value = (uint16_t)v;
+	}
+	return err;
+}
+
+enum err span_u32(struct span *s, uint32_t *value)
+{
+	uint64_t v;
+	enum err err = take_be(s, sizeof *value, &v);
+
+	if (!err) {
+		*value = (uint32_t)v;
+	}
+	return err;
+}
+
+enum err span_u64(struct span *s, uint64_t *value)
+{
+	return take_be(s, sizeof *value, value);
+}
+
+enum err span_bytes(struct span *s, void *to, size_t size)
+{
+	const uint8_t *at;
+	enum err err = cut(s, size, &at);
+
+	if (!err && size) {
+		memcpy(to, at, size);
+	}
+	return err;
+}
+
+enum err span_cut(struct span *s, size_t size, struct span *out)
+{
+	const uint8_t *at;
+	enum err err = cut(s, size, &at);
+
+	if (!err) {
+		*out = span_of(at, size);
+	}
+	return err;
+}
+
+void wbuf_init(struct wbuf *b, size_t max)
+{
+	*b = (struct wbuf)WBUF_INITIALIZER(max);
+}
+
+void wbuf_free(struct wbuf *b)
+{
+	if (b->data) {
+		sodium_memzero(b->data, b->allocated);
+		free(b->data);
+	}
+	wbuf_init(b, b->max);
+}
+
+void wbuf_clear(struct wbuf *b)
+{
+	b->size = 0;
+	b->overflow = false;
+}
+
+/* Grows by moving, not by realloc(), so that no copy of the content is left
+ * behind in freed memory. */
+static void grow(struct wbuf *b, size_t need)
+{
+	size_t allocated = MAX(b->allocated * 2, MAX(need, 64));
+	uint8_t *data = xmalloc(allocated);
+
+	if (b->size) {
+		memcpy(data, b->data, b->size);
+	}
+	if (b->data) {
+		sodium_memzero(b->data, b->allocated);
+		free(b->data);
+	}
+	b->data = data;
+	b->allocated = allocated;
+}
+
+uint8_t *wbuf_room(struct wbuf *b, size_t size)
+{
+	uint8_t *at;
+
+	if (b->overflow || (b->max && size > b->max - b->size)) {
+		b->overflow = true;
+		return NULL;
+	}
+	if (size > b->allocated - b->size) {
+		grow(b, b->size + size);
+	}
+	at = b->data + b->size;
+	memset(at, 0, size);
+	b->size += size;
+	return at;
+}
+
+void wbuf_bytes(struct wbuf *b, const void *data, size_t size)
+{
+	uint8_t *at;
+
+	if (!size) {
+		return;
+	}
+	at = wbuf_room(b, size);
+	if (at) {
+		memcpy(at, data, size);
+	}
+}
+
+static void put_be(struct wbuf *b, size_t size, uint64_t value)
+{
+	uint8_t *at = wbuf_room(b, size);
+
+	for (size_t i = size; at && i-- > 0; value >>= 8) {
+		at[i] = (uint8_t)value;
+	}
+}
+
+void wbuf_u8(struct wbuf *b, uint8_t value)
+{
+	put_be(b, 1, value);
+}
+
+void wbuf_u16(struct wbuf *b, uint16_t value)
+{
+	put_be(b, 2, value);
+}
+
+void wbuf_u32(struct wbuf *b, uint32_t value)
+{
+	put_be(b, 4, value);
+}
+
+void wbuf_u64(struct wbuf *b, uint64_t value)
+{
+	put_be(b, 8, value);
+}
+
+void wbuf_pull(struct wbuf *b, size_t size)
+{
+	size = MIN(size, b->size);
+	if (size) {
+		memmove(b->data, b->data + size, b->size - size);
+		b->size -= size;
+	}
+}
+
+enum err wbuf_done(const struct wbuf *b)
+{
+	return b->overflow ? ERR_OVERSIZED : FDP_OK;
+}

@@ -1,0 +1,79 @@
+/* Bytes from outside are read through a span, bytes to the outside are built
+ * in a wbuf.  Neither lets anybody step over the end; both spell the byte
+ * order out.  Nothing else in lib/ does pointer arithmetic on foreign bytes.
+ */
+#ifndef FDP_BASE_SPAN_H
+#define FDP_BASE_SPAN_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A borrowed run of bytes.  Readers cut from its front; on ERR_TRUNCATED the
+ * span and the output stay as they were. */
+struct span {
+	const uint8_t *data;
+	size_t size; /* Bytes. */
+};
+
+static inline struct span span_of(const void *data, size_t size)
+{
+	return (struct span){data, size};
+}
+
+/* Big-endian integers.  ERR_TRUNCATED if fewer bytes are left. */
+enum err span_u8(struct span *, uint8_t *value) FDP_MUST_CHECK;
+enum err span_u16(struct span *, uint16_t *value) FDP_MUST_CHECK;
+enum err span_u32(struct span *, uint32_t *value) FDP_MUST_CHECK;
+enum err span_u64(struct span *, uint64_t *value) FDP_MUST_CHECK;
+
+/* Copies 'size' bytes out. */
+enum err span_bytes(struct span *, void *to, size_t size) FDP_MUST_CHECK;
+
+/* Cuts off a span of 'size' bytes that borrows from the same memory. */
+enum err span_cut(struct span *, size_t size, struct span *cut) FDP_MUST_CHECK;
+
+/* A growing buffer that owns its memory.  'max' (bytes, 0 = no limit) bounds
+ * it; writes beyond are dropped as a whole and leave 'overflow' set, so that a
+ * long sequence of writes needs one check, wbuf_done(). */
+struct wbuf {
+	uint8_t *data;
+	size_t size;
+	size_t allocated;
+	size_t max;
+	bool overflow;
+};
+
+#define WBUF_INITIALIZER(MAX)                                                  \
+	{                                                                      \
+		.data = NULL, .size = 0, .allocated = 0, .max = (MAX),         \
+		.overflow = false                                              \
+	}
+
+void wbuf_init(struct wbuf *, size_t max);
+/* Wipes and frees.  The wbuf is empty and usable afterwards. */
+void wbuf_free(struct wbuf *);
+/* Forgets the content, keeps the memory. */
+void wbuf_clear(struct wbuf *);
+
+void wbuf_u8(struct wbuf *, uint8_t);
+void wbuf_u16(struct wbuf *, uint16_t);
+void wbuf_u32(struct wbuf *, uint32_t);
+void wbuf_u64(struct wbuf *, uint64_t);
+void wbuf_bytes(struct wbuf *, const void *, size_t);
+/* Appends 'size' zero bytes; returns where they start, NULL on overflow. */
+uint8_t *wbuf_room(struct wbuf *, size_t size);
+/* Drops 'size' bytes (at most all) from the front. */
+void wbuf_pull(struct wbuf *, size_t size);
+
+/* ERR_OVERSIZED if any write since init or clear did not fit. */
+enum err wbuf_done(const struct wbuf *) FDP_MUST_CHECK;
+
+static inline struct span wbuf_span(const struct wbuf *b)
+{
+	return span_of(b->data, b->size);
+}
+
+#endif
