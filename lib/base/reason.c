@@ -1,0 +1,27 @@
+#include "base/reason.h"
+
+static const struct {
+	const char *slug;
+	const char *text;
+	const char *remedy;
+} reasons[N_REASONS] = {
+	[REASON_NONE] = {"", "", ""},
+#define X(NAME, SLUG, TEXT, REMEDY) [REASON_##NAME] = {SLUG, TEXT, REMEDY},
+#include "base/reason.def"
+#undef X
+};
+
+const char *reason_slug(enum reason reason)
+{
+	return (unsigned int)reason < N_REASONS ? reasons[reason].slug : "?";
+}
+
+const char *reason_text(enum reason reason)
+{
+	return (unsigned int)reason < N_REASONS ? reasons[reason].text : "?";
+}
+
+const char *reason_remedy(enum reason reason)
+{
+	return (unsigned int)reason < N_REASONS ? reasons[reason].remedy : "";
+}

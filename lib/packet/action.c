@@ -1,0 +1,85 @@
+#include "packet/action.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+void actions_init(struct actions *as)
+{
+	memset(as, 0, sizeof *as);
+}
+
+void actions_free(struct actions *as)
+{
+	free(as->v);
+	actions_init(as);
+}
+
+static struct action *append(struct actions *as, enum action_type type)
+{
+	struct action *a;
+
+	if (as->n == as->allocated) {
+		as->allocated = as->allocated ? as->allocated * 2 : 4;
+		as->v = xrealloc(as->v, as->allocated * sizeof *as->v);
+	}
+	a = &as->v[as->n++];
+	/* Padding too, so that no stale byte ever leaves us. */
+	memset(a, 0, sizeof *a);
+	a->type = type;
+	return a;
+}
+
+void actions_output(struct actions *as, uint32_t port)
+{
+	append(as, ACTION_OUTPUT)->port = port;
+}
+
+struct action *actions_set_tunnel(struct actions *as)
+{
+	return append(as, ACTION_SET_TUNNEL);
+}
+
+static bool action_equal(const struct action *a, const struct action *b)
+{
+	if (a->type != b->type) {
+		return false;
+	}
+	switch (a->type) {
+	case ACTION_OUTPUT:
+		return a->port == b->port;
+	case ACTION_SET_TUNNEL:
+		return ip_equal(&a->tunnel.src, &b->tunnel.src) &&
+		       ip_equal(&a->tunnel.dst, &b->tunnel.dst) &&
+		       a->tunnel.vni == b->tunnel.vni &&
+		       a->tunnel.tp_dst == b->tunnel.tp_dst &&
+		       a->tunnel.tos == b->tunnel.tos &&
+		       a->tunnel.ttl == b->tunnel.ttl &&
+		       a->tunnel.df == b->tunnel.df &&
+		       a->tunnel.csum == b->tunnel.csum;
+	}
+	return false;
+}
+
+bool actions_equal(const struct actions *a, const struct actions *b)
+{
+	if (a->n != b->n) {
+		return false;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		if (!action_equal(&a->v[i], &b->v[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void actions_copy(struct actions *to, const struct actions *from)
+{
+	actions_init(to);
+	if (from->n) {
+		to->v = xmemdup(from->v, from->n * sizeof *from->v);
+		to->n = to->allocated = from->n;
+	}
+}
