@@ -1,0 +1,95 @@
+/* A mirror of the flows that we installed in the kernel datapath.
+ *
+ * UFID -> key, mask, actions, reason and what the decision depended on.  When
+ * something changes, only dependent flows are translated again and only those
+ * that come out differently are written.  The table is bounded: when it is
+ * full a new flow is refused (the packet is still forwarded by hand) and
+ * counted, until idle expiry makes room.
+ */
+#ifndef FDP_DATAPATH_FLOW_TABLE_H
+#define FDP_DATAPATH_FLOW_TABLE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "datapath/pipeline.h"
+#include "netlink/odp.h"
+#include "openvswitch/hmap.h"
+
+enum {
+	FLOW_TABLE_MAX = 200000,
+	FLOW_IDLE_US = 10 * 1000 * 1000 /* 10 s without a packet. */
+};
+
+struct flow_entry {
+	struct hmap_node node; /* In the table, by UFID. */
+	struct ufid ufid;
+	struct flow key, mask; /* 'key' as it came, not masked. */
+	struct actions actions;
+	enum reason reason;
+	struct deps deps;
+	uint32_t vni, peer; /* As in struct translation. */
+	uint64_t installed_us;
+	uint64_t used_us; /* Last known use, our clock. */
+	uint64_t packets, bytes;
+};
+
+/* One write to the kernel that the table asks for. */
+struct flow_change {
+	bool remove; /* Else put (add or change). */
+	struct ufid ufid;
+	struct flow key, mask;	/* put */
+	struct actions actions; /* put; owned */
+};
+
+struct flow_changes {
+	struct flow_change *v;
+	size_t n, allocated;
+};
+void flow_changes_init(struct flow_changes *);
+void flow_changes_free(struct flow_changes *);
+
+struct flow_table;
+
+struct flow_table *flow_table_new(size_t max);
+void flow_table_free(struct flow_table *);
+size_t flow_table_n(const struct flow_table *);
+/* Flows refused because the table was full, since the start. */
+uint64_t flow_table_n_refused(const struct flow_table *);
+
+/* The identifier of a flow: a hash of its masked key and mask, so that equal
+ * flows have equal UFIDs across restarts. */
+struct ufid flow_ufid(const struct flow *key, const struct flow *mask);
+
+/* Adds the flow that 'key' was translated to; takes nothing over.  ERR_LIMIT
+ * if full.  An entry of the same UFID is replaced.  '*entry' is borrowed. */
+enum err flow_table_add(struct flow_table *, const struct flow *key,
+			const struct translation *, uint64_t now_us,
+			const struct flow_entry **entry) FDP_MUST_CHECK;
+const struct flow_entry *flow_table_find(const struct flow_table *,
+					 const struct ufid *);
+/* Forgets one (the kernel has lost it) or all. */
+void flow_table_forget(struct flow_table *, const struct ufid *);
+void flow_table_clear(struct flow_table *);
+
+/* Translates again every flow that depends on something in 'changed', appends
+ * the writes that this takes, and clears 'changed'. */
+void flow_table_revalidate(struct flow_table *, const struct forwarding *,
+			   struct deps *changed, struct flow_changes *);
+
+/* What a dump of the kernel said of one flow.  False if it is not ours (the
+ * caller decides whether to delete it). */
+bool flow_table_update(struct flow_table *, const struct ufid *,
+		       const struct odp_flow_stats *, uint64_t now_us);
+/* Appends removals for every flow idle for FLOW_IDLE_US and forgets them. */
+void flow_table_expire(struct flow_table *, uint64_t now_us,
+		       struct flow_changes *);
+
+/* Walks all entries; 'visit' must not change the table. */
+void flow_table_each(const struct flow_table *,
+		     void (*visit)(const struct flow_entry *, void *aux),
+		     void *aux);
+
+#endif

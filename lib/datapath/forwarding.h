@@ -1,0 +1,110 @@
+/* Everything that the pipeline may look at: local ports, bindings of MAC and
+ * IP addresses to ports and peers (the FDB), and the peers' tunnels.
+ *
+ * Changes go through the functions below, each of which notes in 'changed'
+ * what it touched; the flow table then translates the dependent flows again
+ * (flow_table.h).  Port and peer numbers are chosen by the caller: datapath
+ * port numbers, and small integers that name a peer for as long as it is
+ * known.  First owner keeps a MAC or an IP: a second claim is refused and
+ * reported, never a silent move.
+ */
+#ifndef FDP_DATAPATH_FORWARDING_H
+#define FDP_DATAPATH_FORWARDING_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/binding.h"
+#include "base/err.h"
+#include "datapath/dep.h"
+
+enum {
+	FORWARDING_MAX_BINDINGS = 1 << 20, /* Then ERR_LIMIT. */
+	FORWARDING_VNI_DEFAULT = 1,
+	FORWARDING_VNI_MAX = (1 << 24) - 1
+};
+
+enum port_kind {
+	PORT_HOST,     /* The datapath's own internal port. */
+	PORT_ENDPOINT, /* A container's host end. */
+	PORT_TUNNEL    /* The flow-based VXLAN vport. */
+};
+
+struct fwd_port {
+	uint32_t port_no;
+	enum port_kind kind;
+	char name[16];
+	struct binding binding; /* PORT_ENDPOINT: network, MAC and addresses. */
+};
+
+struct fwd_peer {
+	uint32_t peer;	       /* The caller's number for it. */
+	struct ip_addr local;  /* Our tunnel address towards it. */
+	struct ip_addr remote; /* Its tunnel address. */
+	uint16_t udp_port;     /* Its VXLAN port. */
+	bool up;	       /* May packets be sent now? */
+};
+
+/* What a MAC or IP of a network is bound to. */
+struct fwd_target {
+	bool local;
+	uint32_t port_no; /* local */
+	uint32_t peer;	  /* !local */
+	struct mac mac;
+};
+
+struct forwarding;
+
+struct forwarding *forwarding_new(void);
+void forwarding_free(struct forwarding *);
+
+/* Everything that changed since the last deps_clear() by the caller. */
+struct deps *forwarding_changed(struct forwarding *);
+
+/* ERR_EXISTS: the number is in use, or for an endpoint its MAC or one of its
+ * addresses is bound elsewhere ('conflict', if not NULL, then says where). */
+enum err forwarding_add_port(struct forwarding *, const struct fwd_port *,
+			     struct fwd_target *conflict) FDP_MUST_CHECK;
+void forwarding_remove_port(struct forwarding *, uint32_t port_no);
+const struct fwd_port *forwarding_port(const struct forwarding *,
+				       uint32_t port_no);
+size_t forwarding_n_ports(const struct forwarding *);
+
+/* Adds or changes a peer's tunnel. */
+void forwarding_set_peer(struct forwarding *, const struct fwd_peer *);
+/* Removes the peer and all its bindings. */
+void forwarding_remove_peer(struct forwarding *, uint32_t peer);
+const struct fwd_peer *forwarding_peer(const struct forwarding *,
+				       uint32_t peer);
+const struct fwd_peer *forwarding_peer_at(const struct forwarding *,
+					  const struct ip_addr *remote);
+
+/* Binds the addresses of 'binding' to 'peer', replacing what that peer had
+ * bound to the same (VNI, MAC).  ERR_EXISTS as above, ERR_LIMIT. */
+enum err forwarding_bind(struct forwarding *, uint32_t peer,
+			 const struct binding *,
+			 struct fwd_target *conflict) FDP_MUST_CHECK;
+/* No effect if 'peer' does not own it. */
+void forwarding_unbind(struct forwarding *, uint32_t peer, uint32_t vni,
+		       const struct mac *);
+size_t forwarding_n_bindings(const struct forwarding *);
+
+/* Look-ups: NULL if unknown. */
+const struct fwd_target *forwarding_by_mac(const struct forwarding *,
+					   uint32_t vni, const struct mac *);
+const struct fwd_target *forwarding_by_ip(const struct forwarding *,
+					  uint32_t vni, const struct ip_addr *);
+
+/* Receivers of a network's broadcasts, each list in ascending order so that
+ * equal states give equal actions.  Borrowed until the next change. */
+struct fwd_members {
+	const uint32_t *ports; /* Endpoint ports. */
+	size_t n_ports;
+	const uint32_t *peers; /* Peers with at least one binding in it. */
+	size_t n_peers;
+};
+struct fwd_members forwarding_members(const struct forwarding *, uint32_t vni);
+
+#endif
