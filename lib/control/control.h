@@ -1,0 +1,64 @@
+/* The control socket's commands and their JSON, one table for both sides.
+ *
+ * fdpd registers each command of control.def as "fdp/NAME" on its unixctl
+ * socket, with one optional argument, a JSON object.  The reply is a JSON
+ * object on success, one line of plain text on failure.  fdpctl renders the
+ * objects as text, so there is one place that knows how things look.
+ *
+ * Replies (all keys always present unless marked "?"):
+ *
+ * status       {version, name, id, uptime (s), encryption ("aes-256-gcm esp" or
+ *              "none"), control_port, vxlan_port, datapath {name, state ("up",
+ *              "down")}, ports, peers, connections {connecting, handshake,
+ *              established, retrying, failed}, endpoints {local, remote},
+ *              flows {installed, refused}, upcalls {handled, lost,
+ *              features_restored}, drops {REASON: packets seen by the daemon},
+ *              verdict ("healthy", "degraded", "down"), reasons [text]}
+ * connections  {connections: [{direction ("out", "in"), address, state
+ *              ("connecting", "handshake", "established", "retrying",
+ *              "failed"), encrypted, overlay ("fastdp", "sleeve", "none"),
+ *              peer (id or ""), name, mtu (of the inner network, 0 =
+ *              unknown), reason (slug or ""), detail (sentence or ""),
+ *              slot (0, 1 or -1), age (s in this state)}]}
+ * peers        {peers: [{id, name, address, connected, overlay, udp_port,
+ *              spi_in, spi_out, reqid, mtu, endpoints: [{network, mac,
+ *              addresses}]}]}
+ * ports        {ports: [{vport, ifname, host_ifname, netns, mac, addresses,
+ *              network, mtu}]}; the tunnel and the host's own port are in
+ *              "others": [{vport, name, kind ("host", "tunnel")}]
+ * attach-check {netns, ifname?, mac?, addresses [CIDR], network?} -> the same,
+ *              completed: {netns, ifname, host_ifname, mac, addresses,
+ *              network, mtu}.  Refused if anything collides.  Changes nothing.
+ * attach       exactly what attach-check answered, after the interface was
+ *              made -> an entry of "ports".
+ * detach       {netns, ifname} or {host_ifname} -> {host_ifname}
+ * connect      {address} -> {address}
+ * forget       {address} -> {address}
+ * trace        {port (number or host_ifname), eth_src, eth_dst, eth_type?,
+ *              ip_src?, ip_dst?, ip_proto?, tp_src?, tp_dst?, arp_op?,
+ *              arp_sha?, arp_tha?, nd_target?, tun_src?, vni?} -> {steps
+ *              [text], verdict ("forward", "drop", "answer"), reason, text,
+ *              remedy, key, actions (as ovs-dpctl prints them), install,
+ *              peer?, spi?}
+ * names        {} -> {ports {NUMBER: name}, peers {ADDRESS: name}, flows
+ *              {UFID hex: {reason, peer}}}: what `fdpctl flows` adds to what it
+ *              reads from the kernel
+ */
+#ifndef FDP_CONTROL_CONTROL_H
+#define FDP_CONTROL_CONTROL_H 1
+
+enum control_command {
+#define X(NAME, TEXT, HELP) CONTROL_##NAME,
+#include "control/control.def"
+#undef X
+	N_CONTROL_COMMANDS
+};
+
+/* "attach-check" and so on. */
+const char *control_name(enum control_command);
+/* One line of help. */
+const char *control_help(enum control_command);
+/* N_CONTROL_COMMANDS if there is none of that name. */
+enum control_command control_find(const char *name);
+
+#endif

@@ -1,0 +1,59 @@
+/* The whole daemon as one pure state machine.
+ *
+ * engine_step(engine, event, now, rng) -> ops.  It makes no system call, reads
+ * no clock and draws no randomness of its own: a thousand engines run in one
+ * test process on a virtual clock, and the same seed gives the same run.  The
+ * caller executes the ops in order (kmod-glue/exec.h, or a simulated kernel)
+ * and feeds what happens back as events.
+ */
+#ifndef FDP_ENGINE_ENGINE_H
+#define FDP_ENGINE_ENGINE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/rng.h"
+#include "engine/event.h"
+#include "engine/op.h"
+#include "session/handshake.h"
+
+enum {
+	ENGINE_MAX_TARGETS = 4096,
+	ENGINE_NAME_SIZE = 64
+};
+
+struct engine_config {
+	char name[ENGINE_NAME_SIZE]; /* For people; need not be unique. */
+	struct peer_id id;
+	uint64_t incarnation; /* Grows with every start: wall clock in us. */
+	const char *version;  /* Borrowed for ever. */
+	/* Stretched passwords, primary first; n_slots 0 = no encryption. */
+	struct hs_slot slots[2];
+	size_t n_slots;
+	uint16_t port;	     /* TCP control port. */
+	uint16_t vxlan_port; /* UDP; the control port plus one. */
+	char datapath[16];
+	const struct ip_endpoint *targets; /* Peers to dial; copied. */
+	size_t n_targets;
+	const char *state; /* Content of the state file or NULL; copied. */
+};
+
+struct engine;
+
+struct engine *engine_new(const struct engine_config *);
+void engine_free(struct engine *);
+
+/* 'now_us' is CLOCK_BOOTTIME in microseconds and never goes back. */
+void engine_step(struct engine *, const struct event *, uint64_t now_us,
+		 const struct rng *, struct ops *);
+
+/* When EVENT_TIMER is wanted next, in the time of 'now_us'; UINT64_MAX =
+ * never. */
+uint64_t engine_deadline(const struct engine *);
+
+/* Has the start completed (ports are there, commands are answered)? */
+bool engine_is_running(const struct engine *);
+
+#endif

@@ -1,0 +1,92 @@
+/* What happened, as plain data: the only input of the engine besides the time
+ * and randomness.  Everything an event points to is borrowed for the call. */
+#ifndef FDP_ENGINE_EVENT_H
+#define FDP_ENGINE_EVENT_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/span.h"
+#include "engine/op.h"
+#include "netlink/odp.h"
+#include "netlink/xfrm.h"
+
+struct json;
+
+enum event_type {
+	EVENT_START,	  /* First of all; 'start'. */
+	EVENT_TIMER,	  /* engine_deadline() was reached. */
+	EVENT_STOP,	  /* SIGTERM or `exit`: the kernel state stays. */
+	EVENT_RESULT,	  /* 'result' of an op. */
+	EVENT_DIALED,	  /* 'conn', 'local'. */
+	EVENT_ACCEPTED,	  /* 'conn', 'local', 'remote'. */
+	EVENT_DATA,	  /* 'conn', 'bytes'. */
+	EVENT_CLOSED,	  /* 'conn' failed or ended; 'os_errno', 0 = EOF. */
+	EVENT_UPCALL,	  /* 'upcall'. */
+	EVENT_FLOW_STATS, /* 'flow_stats', one a flow of a dump. */
+	EVENT_ROUTE,	  /* 'route': the answer to OP_ROUTE_GET. */
+	EVENT_NET_CHANGED, /* Links, addresses or routes changed. */
+	EVENT_VPORT_GONE, /* 'port_no' was deleted by somebody else. */
+	EVENT_DP_GONE,	  /* Somebody deleted our datapath. */
+	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
+	EVENT_COUNTERS,	  /* 'counters', before a command that shows them. */
+	EVENT_COMMAND	  /* 'command'. */
+};
+
+/* What is there when the daemon starts. */
+struct kernel_snapshot {
+	bool datapath_exists;
+	const struct odp_vport *vports;
+	size_t n_vports;
+	const struct xfrm_sa *sas; /* Only ours. */
+	size_t n_sas;
+	const struct xfrm_policy *policies; /* Only ours. */
+	size_t n_policies;
+};
+
+struct event {
+	enum event_type type;
+	uint32_t conn;
+	int os_errno;
+	union {
+		struct {
+			const struct kernel_snapshot *snapshot;
+		} start;
+		struct {
+			uint64_t cookie;
+			enum op_type op;
+			const char *detail; /* The kernel's own words or "". */
+			uint32_t port_no, ifindex; /* OP_VPORT_ADD */
+			struct ufid ufid;	   /* OP_FLOW_PUT */
+		} result; /* with os_errno, 0 = success */
+		struct {
+			struct ip_endpoint local, remote;
+		} accepted; /* also EVENT_DIALED */
+		struct span bytes;
+		const struct odp_upcall *upcall;
+		struct {
+			struct ufid ufid;
+			struct odp_flow_stats stats;
+			uint64_t idle_ms; /* Since its last packet. */
+		} flow_stats;
+		struct {
+			uint64_t cookie;
+			struct ip_addr dst, src;
+			uint32_t mtu;
+			uint32_t ifindex;
+		} route; /* with os_errno */
+		uint32_t port_no;
+		struct {
+			uint64_t upcalls, lost, features_restored;
+		} counters;
+		struct {
+			uint32_t id;
+			const char *name; /* "status", "attach", ... */
+			const struct json *args; /* An object or NULL. */
+		} command;
+	};
+};
+
+#endif

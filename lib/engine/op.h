@@ -1,0 +1,113 @@
+/* What the engine wants done, as plain data.
+ *
+ * engine_step() appends ops to a list; kmod-glue/exec.h carries them out, in
+ * order.  Ops have no pointers into live state.  An op whose 'cookie' is not
+ * zero is answered by an EVENT_RESULT with that cookie; of others only
+ * failures are reported back (cookie 0).  Ops are idempotent where the kernel
+ * allows it, so that repairing and starting are the same code.
+ */
+#ifndef FDP_ENGINE_OP_H
+#define FDP_ENGINE_OP_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/span.h"
+#include "netlink/odp.h"
+#include "netlink/xfrm.h"
+#include "packet/action.h"
+#include "packet/flow.h"
+
+enum op_type {
+	/* Control connections.  'conn' numbers: the engine's are odd, those of
+	 * accepted connections (EVENT_ACCEPTED) even. */
+	OP_DIAL,  /* Connect to 'dial.remote'. */
+	OP_SEND,  /* Queue 'bytes' on 'conn'. */
+	OP_CLOSE, /* Flush what is queued, then close; no event follows. */
+
+	/* Datapath. */
+	OP_DATAPATH_ADD, /* Create or adopt the configured datapath. */
+	OP_DATAPATH_DEL, /* Undo a failed start. */
+	OP_VPORT_ADD,	 /* 'vport' -> result.port_no, result.ifindex. */
+	OP_VPORT_ADOPT,	 /* Serve upcalls of the existing 'vport'. */
+	OP_VPORT_DEL,	 /* 'vport.port_no'. */
+	OP_FLOW_PUT,	 /* 'flow'; failure: result.ufid. */
+	OP_FLOW_DEL,	 /* 'flow.ufid'; already gone is success. */
+	OP_FLOW_DUMP,	 /* Statistics: EVENT_FLOW_STATS..., EVENT_RESULT. */
+	OP_EXECUTE,	 /* Send 'execute.packet' through 'flow.actions'. */
+
+	/* IPsec. */
+	OP_SA_ADD,     /* 'sa'; EEXIST if the SPI is taken. */
+	OP_SA_DEL,     /* 'sa.dst', 'sa.spi'; already gone is success. */
+	OP_POLICY_PUT, /* 'policy': add, or replace one of equal selector. */
+	OP_POLICY_DEL, /* 'policy'; already gone is success. */
+
+	/* Links and routes. */
+	OP_ROUTE_GET, /* 'route.dst' -> EVENT_ROUTE. */
+	OP_LINK_MTU,  /* Both ends of an attachment. */
+	OP_LINK_DEL,  /* 'link.host_ifname', made by `fdpctl attach`. */
+
+	/* The world outside. */
+	OP_REPLY, /* Answers EVENT_COMMAND 'reply.command'. */
+	OP_LOG,	  /* One line for the log. */
+	OP_SAVE,  /* 'bytes': the new content of the state file. */
+	OP_FATAL  /* The start failed: print 'text', exit non-zero. */
+};
+
+enum op_log_level { OP_LOG_ERR, OP_LOG_WARN, OP_LOG_INFO, OP_LOG_DBG };
+
+struct op_flow {
+	struct ufid ufid;
+	struct flow key, mask;
+	struct actions actions; /* Owned. */
+};
+
+struct op {
+	enum op_type type;
+	uint64_t cookie;
+	uint32_t conn;	    /* OP_DIAL, OP_SEND, OP_CLOSE */
+	struct wbuf bytes;  /* OP_SEND, OP_SAVE, OP_EXECUTE (frame). Owned. */
+	char *text;	    /* OP_REPLY, OP_LOG, OP_FATAL.  Owned. */
+	union {
+		struct {
+			struct ip_endpoint remote;
+		} dial;
+		struct odp_vport vport;
+		struct op_flow flow; /* OP_FLOW_*; OP_EXECUTE: key, actions. */
+		struct xfrm_sa sa;
+		struct xfrm_policy policy;
+		struct {
+			struct ip_addr dst;
+		} route;
+		struct {
+			char host_ifname[16];
+			char ifname[16]; /* Inside 'netns'. */
+			char netns[108]; /* As given to attach. */
+			uint32_t mtu;
+		} link;
+		struct {
+			uint32_t command;
+			bool ok; /* Else 'text' is a one-line error. */
+		} reply;
+		enum op_log_level level; /* OP_LOG */
+	};
+};
+
+const char *op_type_name(enum op_type);
+
+struct ops {
+	struct op *v;
+	size_t n, allocated;
+};
+
+void ops_init(struct ops *);
+/* Frees (and where it held keys wipes) everything. */
+void ops_free(struct ops *);
+/* Forgets the content, keeps the list's own memory. */
+void ops_clear(struct ops *);
+/* Appends a zeroed op; the pointer holds until the next append. */
+struct op *ops_add(struct ops *, enum op_type type);
+
+#endif
