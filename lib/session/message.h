@@ -1,0 +1,145 @@
+/* The messages of the record channel, their types in one table, and their wire
+ * form.
+ *
+ * A record's payload is a list of messages, each a TLV (session/tlv.h) whose
+ * value has fixed fields first and may end with a list of TLVs: new fields come
+ * there.  An unknown message or field that is optional is skipped; an unknown
+ * critical one is an error and the session ends.  docs/PROTOCOL.md, "Messages".
+ */
+#ifndef FDP_SESSION_MESSAGE_H
+#define FDP_SESSION_MESSAGE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/binding.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "session/identity.h"
+#include "session/keys.h"
+
+/* X(NAME, type on the wire, critical, member of struct message, text).  Types
+ * are never used again for something else. */
+#define MESSAGE_TYPES(X)                                                     \
+	X(PING, 1, 0, ping, "are you there")                                 \
+	X(PONG, 2, 0, ping, "answer to a ping")                              \
+	X(CLOSE, 3, 0, close, "why the connection is about to end")          \
+	X(RECORD, 16, 1, record, "all that a peer says of itself, in parts") \
+	X(UPDATE, 17, 1, update, "what changed in a peer's record")          \
+	X(SA_OFFER, 32, 1, sa_offer, "an inbound SA is ready for you")       \
+	X(SA_ACTIVE, 33, 1, sa_active, "I send through the SA you offered")  \
+	X(SA_DELETE, 34, 1, sa_delete, "forget the SA that I offered")
+
+enum msg_type {
+#define X(NAME, TYPE, CRITICAL, MEMBER, TEXT) \
+	MSG_##NAME = (TYPE) | (CRITICAL) << 15,
+	MESSAGE_TYPES(X)
+#undef X
+};
+
+/* Bounds of one message.  A message within them always fits into one record,
+ * whatever it holds. */
+enum {
+	MSG_MAX_ADDRS = 64,
+	MSG_MAX_BINDINGS = 200,
+	MSG_MAX_REMOVED = 1024,
+	MSG_CLOSE_TEXT_SIZE = 128 /* With the terminating zero. */
+};
+
+/* PING and PONG; a PONG repeats the number of its PING. */
+struct msg_ping {
+	uint64_t seq;
+};
+
+struct msg_close {
+	enum err reason; /* ERR_REFUSED if the slug is not known here. */
+	/* The sender's slug, which is what goes over the wire; encoding fills
+	 * it from 'reason' if it is empty. */
+	char slug[32];
+	char text[MSG_CLOSE_TEXT_SIZE]; /* For the log; printable ASCII. */
+};
+
+/* One part of the full record of 'author'.  Parts count from 0 and share
+ * 'author', 'incarnation', 'seq'; name and addresses stand in every part. */
+struct msg_record {
+	struct peer_id author;
+	uint64_t incarnation;
+	uint64_t seq;
+	uint16_t part;
+	bool last;
+	char name[IDENTITY_NAME_SIZE];
+	struct ip_addr *addrs; /* Underlay addresses. */
+	size_t n_addrs;
+	struct binding *bindings;
+	size_t n_bindings;
+};
+
+/* The step of the record of 'author' from 'seq' - 1 to 'seq'. */
+struct msg_update {
+	struct peer_id author;
+	uint64_t incarnation;
+	uint64_t seq;
+	struct binding *added; /* New, or in place of one with the same key. */
+	size_t n_added;
+	struct binding_key *removed;
+	size_t n_removed;
+};
+
+/* The author has installed an inbound SA: traffic from 'src_ip' (the reader's
+ * underlay address) to 'dst_ip' (the author's) may use it. */
+struct msg_sa_offer {
+	uint32_t spi; /* Chosen by the author; 256 or more (RFC 4303 2.1). */
+	uint8_t salt[ESP_SALT_BYTES];
+	uint32_t epoch;
+	struct ip_addr src_ip, dst_ip;
+	uint16_t vxlan_port; /* UDP port the SA is for, host order. */
+	uint32_t mtu; /* The author's underlay MTU in bytes; 0 unknown. */
+};
+
+/* The author sends through the SA 'spi' that the reader offered. */
+struct msg_sa_active {
+	uint32_t spi;
+	uint32_t epoch;
+};
+
+/* The author removes its inbound SA 'spi'. */
+struct msg_sa_delete {
+	uint32_t spi;
+};
+
+/* Owns the arrays inside. */
+struct message {
+	enum msg_type type;
+	union {
+		struct msg_ping ping; /* MSG_PING, MSG_PONG. */
+		struct msg_close close;
+		struct msg_record record;
+		struct msg_update update;
+		struct msg_sa_offer sa_offer;
+		struct msg_sa_active sa_active;
+		struct msg_sa_delete sa_delete;
+	};
+};
+
+/* Appends the wire form of 'm' to 'out'.  The arrays are only read, so a
+ * message made for sending may borrow them (and is then not freed).  'm' must
+ * be within the bounds above: ERR_LIMIT otherwise.  ERR_OVERSIZED if 'out' is
+ * full. */
+enum err message_encode(const struct message *m,
+			struct wbuf *out) FDP_MUST_CHECK;
+
+/* Reads the next message off the front of 'in', skipping unknown optional ones;
+ * '*found' is false when none is left, else '*m' must be freed with
+ * message_free().  ERR_TRUNCATED, ERR_MALFORMED, ERR_RANGE, ERR_LIMIT (more
+ * elements than the bounds), ERR_UNKNOWN_CRITICAL: the session must end. */
+enum err message_decode(struct span *in, struct message *m,
+			bool *found) FDP_MUST_CHECK;
+
+void message_free(struct message *);
+
+/* "ping", "sa_offer", ...; "unknown". */
+const char *message_name(enum msg_type);
+
+#endif
