@@ -107,7 +107,7 @@ bool ip_is_v4(const struct ip_addr *ip)
 	return !memcmp(ip->b, v4_mapped, sizeof v4_mapped);
 }
 
-bool ip_is_multicast(const struct ip_addr *ip)
+bool ip_addr_is_multicast(const struct ip_addr *ip)
 {
 	return ip_is_v4(ip) ? (ip->b[12] & 0xf0) == 0xe0 : ip->b[0] == 0xff;
 }
@@ -152,7 +152,7 @@ struct ip_addr ip_link_local_of(const struct mac *m)
 	return ip;
 }
 
-enum err ip_parse(const char *text, struct ip_addr *out)
+enum err ip_addr_parse(const char *text, struct ip_addr *out)
 {
 	uint8_t be[16];
 
@@ -223,7 +223,7 @@ enum err prefix_parse(const char *text, struct ip_prefix *out)
 	err = copy_until(text, slash ? slash : text + strlen(text), host,
 			 sizeof host);
 	if (!err) {
-		err = ip_parse(host, &p.ip);
+		err = ip_addr_parse(host, &p.ip);
 	}
 	if (err) {
 		return err;
@@ -306,7 +306,7 @@ enum err endpoint_parse(const char *text, uint16_t default_port,
 	}
 	err = copy_until(host, host_end, buf, sizeof buf);
 	if (!err) {
-		err = ip_parse(buf, &e.ip);
+		err = ip_addr_parse(buf, &e.ip);
 	}
 	if (!err && port) {
 		err = parse_number(port, UINT16_MAX, &number);

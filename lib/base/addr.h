@@ -60,7 +60,7 @@ bool ip_equal(const struct ip_addr *, const struct ip_addr *);
 int ip_compare(const struct ip_addr *, const struct ip_addr *);
 bool ip_is_zero(const struct ip_addr *);
 bool ip_is_v4(const struct ip_addr *);
-bool ip_is_multicast(const struct ip_addr *);
+bool ip_addr_is_multicast(const struct ip_addr *);
 /* fe80::/10. */
 bool ip_is_link_local6(const struct ip_addr *);
 struct ip_addr ip_from_v4(const uint8_t be[4]);
@@ -71,7 +71,7 @@ const uint8_t *ip_v4_bytes(const struct ip_addr *);
  * appendix A, modified EUI-64) below fe80::/64. */
 struct ip_addr ip_link_local_of(const struct mac *);
 /* Literals only, no names, no zone.  ERR_MALFORMED. */
-enum err ip_parse(const char *text, struct ip_addr *) FDP_MUST_CHECK;
+enum err ip_addr_parse(const char *text, struct ip_addr *) FDP_MUST_CHECK;
 const char *ip_format(const struct ip_addr *, char buf[IP_STRLEN]);
 
 /* "10.0.0.1/24" or "fd00::1/64"; a missing length means the full one.
