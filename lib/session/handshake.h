@@ -103,6 +103,7 @@ struct hs_run {
 	struct secret scalar;
 	uint8_t share[HANDSHAKE_POINT_BYTES];	   /* Ours. */
 	uint8_t peer_share[HANDSHAKE_POINT_BYTES]; /* The other side's. */
+	uint8_t tag[32];			   /* T_i of this run. */
 	struct secret master;
 };
 
@@ -120,12 +121,15 @@ struct handshake {
 	struct peer_id own_id;
 	struct hs_frame identity; /* Ours, encoded. */
 
-	uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* Ours. */
-	struct secret e_secret;		      /* Our X25519 key. */
+	bool hinted;
+	/* Both nonces, the initiator's first: CPace's session id. */
+	uint8_t sid[2 * HANDSHAKE_NONCE_BYTES];
+	struct secret e_secret; /* Our X25519 key. */
+	uint8_t peer_e[HANDSHAKE_POINT_BYTES];
 	struct hs_frame m1, m2;
 	size_t n_runs;
 	struct hs_run runs[HANDSHAKE_SLOTS_MAX];
-	uint8_t th4[32];
+	uint8_t th3[32], th4[32];
 	struct secret s0;
 
 	struct hs_result result;
@@ -155,6 +159,10 @@ const uint8_t *handshake_nonce(const struct handshake *);
  * what to log, no more. */
 enum err handshake_input(struct handshake *, struct span *rx, struct wbuf *tx,
 			 const struct rng *) FDP_MUST_CHECK;
+
+/* Did the error that handshake_input() returned come from a hint alone?  Then
+ * nothing may be concluded from it, such as never to dial again. */
+bool handshake_was_hinted(const struct handshake *);
 
 /* What the end of the stream, or the timeout's closing, now most likely means:
  * a listener that closes on M3 without a word has another password. */

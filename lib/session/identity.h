@@ -43,6 +43,10 @@ struct identity {
  * anywhere. */
 bool identity_name_is_valid(const char *name);
 
+/* Reads a name from outside.  ERR_OVERSIZED, ERR_MALFORMED. */
+enum err identity_name_decode(struct span value,
+			      char name[IDENTITY_NAME_SIZE]) FDP_MUST_CHECK;
+
 /* Appends the wire form.  'self' must be valid. */
 void identity_encode(const struct identity *self, struct wbuf *out);
 

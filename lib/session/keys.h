@@ -20,8 +20,10 @@ enum {
 };
 
 /* Labels of session_export() that are in use. */
-#define KEY_LABEL_ESP	"fdp1 esp"
-#define KEY_LABEL_CHAIN "fdp1 chain"
+#define KEY_LABEL_TCP_I2R "fdp1 tcp i2r"
+#define KEY_LABEL_TCP_R2I "fdp1 tcp r2i"
+#define KEY_LABEL_ESP	  "fdp1 esp"
+#define KEY_LABEL_CHAIN	  "fdp1 chain"
 
 /* Which way a key's traffic flows. */
 enum key_direction {

@@ -1,0 +1,138 @@
+#include "session/identity.h"
+
+#include <string.h>
+
+#include "session/tlv.h"
+#include "util.h"
+
+/* Types of the fields.  Those that make no identity without them are critical;
+ * numbers 16 and up without the bit are free for later, optional fields. */
+enum {
+	FIELD_NAME = 1 | TLV_CRITICAL,
+	FIELD_ID = 2 | TLV_CRITICAL,
+	FIELD_INCARNATION = 3 | TLV_CRITICAL,
+	FIELD_CAPABILITIES = 4,
+	FIELD_VXLAN_PORT = 5,
+	FIELD_MTU = 6,
+	FIELD_KEY = 7,	     /* Reserved: Ed25519 identity key. */
+	FIELD_SIGNATURE = 8, /* Reserved: its signature. */
+	FIELD_INDEX_MASK = 0x1f
+};
+
+static bool name_char_is_valid(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || (c && strchr("-_.:@", c));
+}
+
+static bool name_bytes_are_valid(const char *name, size_t size)
+{
+	if (!size || size >= IDENTITY_NAME_SIZE) {
+		return false;
+	}
+	for (size_t i = 0; i < size; i++) {
+		if (!name_char_is_valid(name[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool identity_name_is_valid(const char *name)
+{
+	return name_bytes_are_valid(name, strnlen(name, IDENTITY_NAME_SIZE));
+}
+
+void identity_encode(const struct identity *self, struct wbuf *out)
+{
+	ovs_assert(identity_name_is_valid(self->name) &&
+		   !peer_id_is_zero(&self->id));
+	tlv_put(out, FIELD_NAME, self->name, strlen(self->name));
+	tlv_put(out, FIELD_ID, self->id.b, sizeof self->id.b);
+	tlv_put_u64(out, FIELD_INCARNATION, self->incarnation);
+	tlv_put_u32(out, FIELD_CAPABILITIES, self->capabilities);
+	tlv_put_u16(out, FIELD_VXLAN_PORT, self->vxlan_port);
+	tlv_put_u16(out, FIELD_MTU, self->mtu);
+}
+
+enum err identity_name_decode(struct span value, char name[IDENTITY_NAME_SIZE])
+{
+	char text[IDENTITY_NAME_SIZE] = "";
+
+	if (value.size >= sizeof text) {
+		return ERR_OVERSIZED;
+	}
+	memcpy(text, value.data, value.size);
+	if (!name_bytes_are_valid(text, value.size)) {
+		return ERR_MALFORMED;
+	}
+	memcpy(name, text, sizeof text);
+	return FDP_OK;
+}
+
+static enum err decode_field(uint16_t type, struct span value,
+			     struct identity *id)
+{
+	enum err err;
+
+	switch (type) {
+	case FIELD_NAME:
+		return identity_name_decode(value, id->name);
+	case FIELD_ID:
+		err = span_bytes(&value, id->id.b, sizeof id->id.b);
+		break;
+	case FIELD_INCARNATION:
+		err = span_u64(&value, &id->incarnation);
+		break;
+	case FIELD_CAPABILITIES:
+		err = span_u32(&value, &id->capabilities);
+		break;
+	case FIELD_VXLAN_PORT:
+		err = span_u16(&value, &id->vxlan_port);
+		break;
+	case FIELD_MTU:
+		err = span_u16(&value, &id->mtu);
+		break;
+	default:
+		return type & TLV_CRITICAL ? ERR_UNKNOWN_CRITICAL : FDP_OK;
+	}
+	return err || value.size ? ERR_MALFORMED : FDP_OK;
+}
+
+enum err identity_decode(struct span bytes, struct identity *out)
+{
+	const uint32_t needed = 1u << (FIELD_NAME & FIELD_INDEX_MASK) |
+				1u << (FIELD_ID & FIELD_INDEX_MASK) |
+				1u << (FIELD_INCARNATION & FIELD_INDEX_MASK);
+	struct identity id = {.name = ""};
+	uint32_t seen = 0;
+
+	if (bytes.size > IDENTITY_MAX_BYTES) {
+		return ERR_OVERSIZED;
+	}
+	while (bytes.size) {
+		struct span value;
+		uint16_t type;
+		enum err err = tlv_next(&bytes, &type, &value);
+
+		if (!err) {
+			err = decode_field(type, value, &id);
+		}
+		if (err) {
+			return err;
+		}
+		if ((type & ~TLV_CRITICAL) <= FIELD_INDEX_MASK) {
+			uint32_t bit = 1u << (type & FIELD_INDEX_MASK);
+
+			if (seen & bit) {
+				return ERR_MALFORMED;
+			}
+			seen |= bit;
+		}
+	}
+	if ((seen & needed) != needed || peer_id_is_zero(&id.id)) {
+		return ERR_MALFORMED;
+	}
+	*out = id;
+	return FDP_OK;
+}
