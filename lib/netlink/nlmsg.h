@@ -52,4 +52,10 @@ enum err nlmsg_get_fixed(struct span *payload, void *to,
 enum err nlattr_get(struct span *attrs, uint16_t *type,
 		    struct span *value) FDP_MUST_CHECK;
 
+/* Reads an NLMSG_ERROR, 'msg' being the whole message: 'error' is an errno
+ * value, 0 for an acknowledgement; 'text' ('text_size' bytes) gets the kernel's
+ * explanation, NLMSGERR_ATTR_MSG, or "".  ERR_TRUNCATED, ERR_MALFORMED. */
+enum err nlmsg_get_error(struct span msg, int *error, char *text,
+			 size_t text_size) FDP_MUST_CHECK;
+
 #endif
