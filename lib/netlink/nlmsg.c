@@ -30,7 +30,7 @@ void nlmsg_end(struct wbuf *b, size_t start)
 	}
 }
 
-void nlmsg_put(struct wbuf *b, const void *data, size_t size)
+void nlmsg_put_fixed(struct wbuf *b, const void *data, size_t size)
 {
 	wbuf_bytes(b, data, size);
 	(void)wbuf_room(b, padding(size));
@@ -48,7 +48,7 @@ void nlattr_put(struct wbuf *b, uint16_t type, const void *data, size_t size)
 		return;
 	}
 	wbuf_bytes(b, &header, sizeof header);
-	nlmsg_put(b, data, size);
+	nlmsg_put_fixed(b, data, size);
 }
 
 size_t nlattr_nest(struct wbuf *b, uint16_t type)
@@ -73,8 +73,8 @@ void nlattr_nest_end(struct wbuf *b, size_t start)
 	}
 }
 
-enum err nlmsg_get(struct span msg, struct nlmsghdr *header,
-		   struct span *payload)
+enum err nlmsg_read(struct span msg, struct nlmsghdr *header,
+		    struct span *payload)
 {
 	struct nlmsghdr h;
 	enum err err = span_bytes(&msg, &h, sizeof h);
@@ -167,7 +167,7 @@ enum err nlmsg_get_error(struct span msg, int *error, char *text,
 	struct nlmsghdr header;
 	struct span payload, request;
 	struct nlmsgerr e;
-	enum err err = nlmsg_get(msg, &header, &payload);
+	enum err err = nlmsg_read(msg, &header, &payload);
 
 	if (err) {
 		return err;

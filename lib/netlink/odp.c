@@ -42,7 +42,7 @@ static size_t begin(struct wbuf *b, uint16_t family, uint16_t flags,
 	struct genlmsghdr genl = {.cmd = cmd, .version = version};
 	size_t start = nlmsg_begin(b, family, flags, seq);
 
-	nlmsg_put(b, &genl, sizeof genl);
+	nlmsg_put_fixed(b, &genl, sizeof genl);
 	return start;
 }
 
@@ -53,7 +53,7 @@ static size_t begin_ovs(struct wbuf *b, uint16_t family, uint16_t flags,
 	struct ovs_header ovs = {.dp_ifindex = (int)dp_ifindex};
 	size_t start = begin(b, family, flags, seq, cmd, version);
 
-	nlmsg_put(b, &ovs, sizeof ovs);
+	nlmsg_put_fixed(b, &ovs, sizeof ovs);
 	return start;
 }
 
@@ -308,7 +308,7 @@ static enum err open_genl(struct span msg, uint8_t *cmd, struct span *attrs)
 {
 	struct nlmsghdr nlh;
 	struct genlmsghdr genl;
-	enum err err = nlmsg_get(msg, &nlh, attrs);
+	enum err err = nlmsg_read(msg, &nlh, attrs);
 
 	if (!err) {
 		err = nlmsg_get_fixed(attrs, &genl, sizeof genl);

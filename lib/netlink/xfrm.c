@@ -120,7 +120,7 @@ void xfrm_put_sa(struct wbuf *b, uint32_t seq, uint16_t flags,
 	info.reqid = sa->reqid;
 	info.mode = XFRM_MODE_TRANSPORT;
 	info.flags = XFRM_STATE_ESN;
-	nlmsg_put(b, &info, sizeof info);
+	nlmsg_put_fixed(b, &info, sizeof info);
 	put_key(b, sa->key);
 	put_replay(b, sa->replay_window);
 	nlmsg_end(b, start);
@@ -137,7 +137,7 @@ void xfrm_put_sa_del(struct wbuf *b, uint32_t seq, uint16_t flags,
 	id.spi = htonl(spi);
 	id.family = family_of(dst);
 	id.proto = IPPROTO_ESP;
-	nlmsg_put(b, &id, sizeof id);
+	nlmsg_put_fixed(b, &id, sizeof id);
 	nlmsg_end(b, start);
 }
 
@@ -207,7 +207,7 @@ void xfrm_put_policy(struct wbuf *b, uint32_t seq, uint16_t flags,
 	info.priority = policy->priority;
 	info.dir = put_dir(policy->dir);
 	info.action = policy->block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
-	nlmsg_put(b, &info, sizeof info);
+	nlmsg_put_fixed(b, &info, sizeof info);
 	if (!policy->block) {
 		put_template(b, policy);
 	}
@@ -223,7 +223,7 @@ void xfrm_put_policy_del(struct wbuf *b, uint32_t seq, uint16_t flags,
 	memset(&id, 0, sizeof id);
 	put_policy_selector(policy, &id.sel);
 	id.dir = put_dir(policy->dir);
-	nlmsg_put(b, &id, sizeof id);
+	nlmsg_put_fixed(b, &id, sizeof id);
 	nlmsg_end(b, start);
 }
 
@@ -524,7 +524,7 @@ enum err xfrm_get_sa(struct span msg, struct xfrm_sa *sa)
 	struct span payload, fixed;
 	struct nlmsghdr header;
 	struct attrs attrs;
-	enum err err = nlmsg_get(msg, &header, &payload);
+	enum err err = nlmsg_read(msg, &header, &payload);
 
 	if (!err && header.nlmsg_type != XFRM_MSG_NEWSA) {
 		err = ERR_MALFORMED;
@@ -541,7 +541,7 @@ enum err xfrm_get_policy(struct span msg, struct xfrm_policy *policy)
 	struct span payload, fixed;
 	struct nlmsghdr header;
 	struct attrs attrs;
-	enum err err = nlmsg_get(msg, &header, &payload);
+	enum err err = nlmsg_read(msg, &header, &payload);
 
 	if (!err && header.nlmsg_type != XFRM_MSG_NEWPOLICY) {
 		err = ERR_MALFORMED;
@@ -624,7 +624,7 @@ enum err xfrm_get_event(struct span msg, struct xfrm_event *event)
 	struct nlmsghdr header;
 	struct span payload;
 	struct xfrm_event result;
-	enum err err = nlmsg_get(msg, &header, &payload);
+	enum err err = nlmsg_read(msg, &header, &payload);
 
 	if (err) {
 		return err;
