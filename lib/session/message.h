@@ -20,20 +20,20 @@
 #include "session/identity.h"
 #include "session/keys.h"
 
-/* X(NAME, type on the wire, critical, member of struct message, text).  Types
- * are never used again for something else. */
-#define MESSAGE_TYPES(X)                                                     \
-	X(PING, 1, 0, ping, "are you there")                                 \
-	X(PONG, 2, 0, ping, "answer to a ping")                              \
-	X(CLOSE, 3, 0, close, "why the connection is about to end")          \
-	X(RECORD, 16, 1, record, "all that a peer says of itself, in parts") \
-	X(UPDATE, 17, 1, update, "what changed in a peer's record")          \
-	X(SA_OFFER, 32, 1, sa_offer, "an inbound SA is ready for you")       \
-	X(SA_ACTIVE, 33, 1, sa_active, "I send through the SA you offered")  \
-	X(SA_DELETE, 34, 1, sa_delete, "forget the SA that I offered")
+/* X(NAME, slug, type on the wire, critical, text).  Types are never used again
+ * for something else. */
+#define MESSAGE_TYPES(X)                                                       \
+	X(PING, "ping", 1, 0, "are you there")                                 \
+	X(PONG, "pong", 2, 0, "answer to a ping")                              \
+	X(CLOSE, "close", 3, 0, "why the connection is about to end")          \
+	X(RECORD, "record", 16, 1, "all that a peer says of itself, in parts") \
+	X(UPDATE, "update", 17, 1, "what changed in a peer's record")          \
+	X(SA_OFFER, "sa-offer", 32, 1, "an inbound SA is ready for you")       \
+	X(SA_ACTIVE, "sa-active", 33, 1, "I send through the SA you offered")  \
+	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")
 
 enum msg_type {
-#define X(NAME, TYPE, CRITICAL, MEMBER, TEXT) \
+#define X(NAME, SLUG, TYPE, CRITICAL, TEXT) \
 	MSG_##NAME = (TYPE) | (CRITICAL) << 15,
 	MESSAGE_TYPES(X)
 #undef X
@@ -69,8 +69,8 @@ struct msg_record {
 	uint64_t seq;
 	uint16_t part;
 	bool last;
-	char name[IDENTITY_NAME_SIZE];
-	struct ip_addr *addrs; /* Underlay addresses. */
+	char name[IDENTITY_NAME_SIZE]; /* Valid, as in an identity. */
+	struct ip_addr *addrs;	       /* Underlay addresses. */
 	size_t n_addrs;
 	struct binding *bindings;
 	size_t n_bindings;
@@ -124,9 +124,9 @@ struct message {
 };
 
 /* Appends the wire form of 'm' to 'out'.  The arrays are only read, so a
- * message made for sending may borrow them (and is then not freed).  'm' must
- * be within the bounds above: ERR_LIMIT otherwise.  ERR_OVERSIZED if 'out' is
- * full. */
+ * message made for sending may borrow them (and is then not freed).  ERR_LIMIT
+ * if 'm' is not within the bounds above, ERR_OVERSIZED if 'out' is full, then
+ * with nothing appended. */
 enum err message_encode(const struct message *m,
 			struct wbuf *out) FDP_MUST_CHECK;
 
@@ -139,7 +139,7 @@ enum err message_decode(struct span *in, struct message *m,
 
 void message_free(struct message *);
 
-/* "ping", "sa_offer", ...; "unknown". */
+/* The slug of the table, or "unknown". */
 const char *message_name(enum msg_type);
 
 #endif

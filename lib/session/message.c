@@ -1,0 +1,484 @@
+#include "session/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/channel.h"
+#include "session/tlv.h"
+#include "util.h"
+
+enum {
+	BINDING_MAX_BYTES = 4 + 6 + 1 + BINDING_MAX_IPS * 16,
+	SPI_MIN = 256 /* RFC 4303 2.1: 1 to 255 are reserved. */
+};
+
+/* The promise of the header: what is within the bounds fits. */
+_Static_assert(TLV_HEADER_BYTES + 16 + 8 + 8 + 2 + 1 + 1 + IDENTITY_NAME_SIZE +
+			       2 + MSG_MAX_ADDRS * 16 + 2 +
+			       MSG_MAX_BINDINGS * BINDING_MAX_BYTES <=
+		       CHANNEL_PAYLOAD_MAX,
+	       "a RECORD");
+_Static_assert(TLV_HEADER_BYTES + 16 + 8 + 8 + 2 +
+			       MSG_MAX_BINDINGS * BINDING_MAX_BYTES + 2 +
+			       MSG_MAX_REMOVED * 10 <=
+		       CHANNEL_PAYLOAD_MAX,
+	       "an UPDATE");
+
+const char *message_name(enum msg_type type)
+{
+	switch (type) {
+#define X(NAME, SLUG, TYPE, CRITICAL, TEXT) \
+	case MSG_##NAME:                    \
+		return SLUG;
+		MESSAGE_TYPES(X)
+#undef X
+	}
+	return "unknown";
+}
+
+/* Writing. */
+
+static void put_binding(struct wbuf *out, const struct binding *b)
+{
+	wbuf_u32(out, b->vni);
+	wbuf_bytes(out, b->mac.b, sizeof b->mac.b);
+	wbuf_u8(out, b->n_ips);
+	for (size_t i = 0; i < b->n_ips; i++) {
+		wbuf_bytes(out, b->ips[i].b, sizeof b->ips[i].b);
+	}
+}
+
+static void put_bindings(struct wbuf *out, const struct binding *b, size_t n)
+{
+	wbuf_u16(out, (uint16_t)n);
+	for (size_t i = 0; i < n; i++) {
+		put_binding(out, &b[i]);
+	}
+}
+
+/* A text of at most 255 bytes. */
+static void put_text(struct wbuf *out, const char *text)
+{
+	wbuf_u8(out, (uint8_t)strlen(text));
+	wbuf_bytes(out, text, strlen(text));
+}
+
+static void put_close(struct wbuf *out, const struct msg_close *m)
+{
+	put_text(out, m->slug[0] ? m->slug : err_slug(m->reason));
+	put_text(out, m->text);
+}
+
+static enum err put_record(struct wbuf *out, const struct msg_record *m)
+{
+	if (m->n_addrs > MSG_MAX_ADDRS || m->n_bindings > MSG_MAX_BINDINGS) {
+		return ERR_LIMIT;
+	}
+	wbuf_bytes(out, m->author.b, sizeof m->author.b);
+	wbuf_u64(out, m->incarnation);
+	wbuf_u64(out, m->seq);
+	wbuf_u16(out, m->part);
+	wbuf_u8(out, m->last);
+	put_text(out, m->name);
+	wbuf_u16(out, (uint16_t)m->n_addrs);
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		wbuf_bytes(out, m->addrs[i].b, sizeof m->addrs[i].b);
+	}
+	put_bindings(out, m->bindings, m->n_bindings);
+	return FDP_OK;
+}
+
+static enum err put_update(struct wbuf *out, const struct msg_update *m)
+{
+	if (m->n_added > MSG_MAX_BINDINGS || m->n_removed > MSG_MAX_REMOVED) {
+		return ERR_LIMIT;
+	}
+	wbuf_bytes(out, m->author.b, sizeof m->author.b);
+	wbuf_u64(out, m->incarnation);
+	wbuf_u64(out, m->seq);
+	put_bindings(out, m->added, m->n_added);
+	wbuf_u16(out, (uint16_t)m->n_removed);
+	for (size_t i = 0; i < m->n_removed; i++) {
+		wbuf_u32(out, m->removed[i].vni);
+		wbuf_bytes(out, m->removed[i].mac.b,
+			   sizeof m->removed[i].mac.b);
+	}
+	return FDP_OK;
+}
+
+static void put_sa_offer(struct wbuf *out, const struct msg_sa_offer *m)
+{
+	wbuf_u32(out, m->spi);
+	wbuf_bytes(out, m->salt, sizeof m->salt);
+	wbuf_u32(out, m->epoch);
+	wbuf_bytes(out, m->src_ip.b, sizeof m->src_ip.b);
+	wbuf_bytes(out, m->dst_ip.b, sizeof m->dst_ip.b);
+	wbuf_u16(out, m->vxlan_port);
+	wbuf_u32(out, m->mtu);
+}
+
+static enum err put_body(struct wbuf *out, const struct message *m)
+{
+	switch (m->type) {
+	case MSG_PING:
+	case MSG_PONG:
+		wbuf_u64(out, m->ping.seq);
+		return FDP_OK;
+	case MSG_CLOSE:
+		put_close(out, &m->close);
+		return FDP_OK;
+	case MSG_RECORD:
+		return put_record(out, &m->record);
+	case MSG_UPDATE:
+		return put_update(out, &m->update);
+	case MSG_SA_OFFER:
+		put_sa_offer(out, &m->sa_offer);
+		return FDP_OK;
+	case MSG_SA_ACTIVE:
+		wbuf_u32(out, m->sa_active.spi);
+		wbuf_u32(out, m->sa_active.epoch);
+		return FDP_OK;
+	case MSG_SA_DELETE:
+		wbuf_u32(out, m->sa_delete.spi);
+		return FDP_OK;
+	}
+	return ERR_UNSUPPORTED;
+}
+
+enum err message_encode(const struct message *m, struct wbuf *out)
+{
+	struct wbuf body =
+		WBUF_INITIALIZER(CHANNEL_PAYLOAD_MAX - TLV_HEADER_BYTES);
+	enum err err = put_body(&body, m);
+
+	if (!err) {
+		err = wbuf_done(&body);
+	}
+	if (!err && out->max &&
+	    out->max - out->size < TLV_HEADER_BYTES + body.size) {
+		err = ERR_OVERSIZED;
+	}
+	if (!err) {
+		tlv_put(out, (uint16_t)m->type, body.data, body.size);
+		err = wbuf_done(out);
+	}
+	wbuf_free(&body);
+	return err;
+}
+
+/* Reading.  Every get_* cuts its part off 'in'. */
+
+static enum err get_ip(struct span *in, struct ip_addr *ip)
+{
+	return span_bytes(in, ip->b, sizeof ip->b);
+}
+
+static enum err get_id(struct span *in, struct peer_id *id)
+{
+	enum err err = span_bytes(in, id->b, sizeof id->b);
+
+	return err ? err : peer_id_is_zero(id) ? ERR_MALFORMED : FDP_OK;
+}
+
+/* How many elements follow; none of them takes less than 'min_bytes', so a
+ * number that cannot be true is refused before memory is taken for it. */
+static enum err get_count(struct span *in, size_t max, size_t min_bytes,
+			  size_t *n)
+{
+	uint16_t count;
+	enum err err = span_u16(in, &count);
+
+	if (err) {
+		return err;
+	}
+	if (count > max) {
+		return ERR_LIMIT;
+	}
+	if (count * min_bytes > in->size) {
+		return ERR_TRUNCATED;
+	}
+	*n = count;
+	return FDP_OK;
+}
+
+static enum err get_key(struct span *in, struct binding_key *key)
+{
+	enum err err = span_u32(in, &key->vni);
+
+	if (!err && key->vni > VNI_MAX) {
+		err = ERR_RANGE;
+	}
+	return err ? err : span_bytes(in, key->mac.b, sizeof key->mac.b);
+}
+
+static enum err get_binding(struct span *in, struct binding *b)
+{
+	struct binding_key key;
+	enum err err = get_key(in, &key);
+
+	memset(b, 0, sizeof *b);
+	if (!err) {
+		b->vni = key.vni;
+		b->mac = key.mac;
+		err = span_u8(in, &b->n_ips);
+	}
+	if (!err && b->n_ips > BINDING_MAX_IPS) {
+		err = ERR_LIMIT;
+	}
+	for (size_t i = 0; !err && i < b->n_ips; i++) {
+		err = get_ip(in, &b->ips[i]);
+	}
+	return err ? err : binding_is_valid(b) ? FDP_OK : ERR_MALFORMED;
+}
+
+static enum err get_bindings(struct span *in, struct binding **list, size_t *n)
+{
+	size_t count;
+	enum err err = get_count(in, MSG_MAX_BINDINGS, 4 + 6 + 1, &count);
+
+	if (!err && count) {
+		*list = xcalloc(count, sizeof **list);
+		*n = count;
+	}
+	for (size_t i = 0; !err && i < count; i++) {
+		err = get_binding(in, &(*list)[i]);
+	}
+	return err;
+}
+
+/* A text of printable ASCII that fits into 'buf' of 'size' bytes. */
+static enum err get_text(struct span *in, char *buf, size_t size)
+{
+	struct span text;
+	uint8_t n;
+	enum err err = span_u8(in, &n);
+
+	if (!err && n >= size) {
+		err = ERR_LIMIT;
+	}
+	if (!err) {
+		err = span_cut(in, n, &text);
+	}
+	for (size_t i = 0; !err && i < n; i++) {
+		if (text.data[i] < ' ' || text.data[i] > '~') {
+			err = ERR_MALFORMED;
+		} else {
+			buf[i] = (char)text.data[i];
+		}
+	}
+	buf[err ? 0 : n] = '\0';
+	return err;
+}
+
+static enum err get_close(struct span *in, struct msg_close *m)
+{
+	enum err err = get_text(in, m->slug, sizeof m->slug);
+
+	if (!err) {
+		err = get_text(in, m->text, sizeof m->text);
+	}
+	m->reason = ERR_REFUSED;
+	for (int e = 0; !err && e < N_ERRS; e++) {
+		if (!strcmp(err_slug((enum err)e), m->slug)) {
+			m->reason = (enum err)e;
+		}
+	}
+	return err;
+}
+
+static enum err get_author(struct span *in, struct peer_id *author,
+			   uint64_t *incarnation, uint64_t *seq)
+{
+	enum err err = get_id(in, author);
+
+	if (!err) {
+		err = span_u64(in, incarnation);
+	}
+	return err ? err : span_u64(in, seq);
+}
+
+static enum err get_record(struct span *in, struct msg_record *m)
+{
+	struct span name;
+	uint8_t last, name_size;
+	size_t n = 0;
+	enum err err = get_author(in, &m->author, &m->incarnation, &m->seq);
+
+	if (!err) {
+		err = span_u16(in, &m->part);
+	}
+	if (!err) {
+		err = span_u8(in, &last);
+	}
+	if (!err && last > 1) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		m->last = last;
+		err = span_u8(in, &name_size);
+	}
+	if (!err) {
+		err = span_cut(in, name_size, &name);
+	}
+	if (!err) {
+		err = identity_name_decode(name, m->name);
+	}
+	if (!err) {
+		err = get_count(in, MSG_MAX_ADDRS, sizeof *m->addrs, &n);
+	}
+	if (!err && n) {
+		m->addrs = xcalloc(n, sizeof *m->addrs);
+		m->n_addrs = n;
+	}
+	for (size_t i = 0; !err && i < n; i++) {
+		err = get_ip(in, &m->addrs[i]);
+	}
+	return err ? err : get_bindings(in, &m->bindings, &m->n_bindings);
+}
+
+static enum err get_update(struct span *in, struct msg_update *m)
+{
+	size_t n = 0;
+	enum err err = get_author(in, &m->author, &m->incarnation, &m->seq);
+
+	if (!err) {
+		err = get_bindings(in, &m->added, &m->n_added);
+	}
+	if (!err) {
+		err = get_count(in, MSG_MAX_REMOVED, 4 + 6, &n);
+	}
+	if (!err && n) {
+		m->removed = xcalloc(n, sizeof *m->removed);
+		m->n_removed = n;
+	}
+	for (size_t i = 0; !err && i < n; i++) {
+		err = get_key(in, &m->removed[i]);
+	}
+	return err;
+}
+
+static enum err get_spi(struct span *in, uint32_t *spi)
+{
+	enum err err = span_u32(in, spi);
+
+	return err ? err : *spi < SPI_MIN ? ERR_RANGE : FDP_OK;
+}
+
+static enum err get_sa_offer(struct span *in, struct msg_sa_offer *m)
+{
+	enum err err = get_spi(in, &m->spi);
+
+	if (!err) {
+		err = span_bytes(in, m->salt, sizeof m->salt);
+	}
+	if (!err) {
+		err = span_u32(in, &m->epoch);
+	}
+	if (!err) {
+		err = get_ip(in, &m->src_ip);
+	}
+	if (!err) {
+		err = get_ip(in, &m->dst_ip);
+	}
+	if (!err) {
+		err = span_u16(in, &m->vxlan_port);
+	}
+	if (!err) {
+		err = span_u32(in, &m->mtu);
+	}
+	if (!err && (!m->vxlan_port || ip_is_zero(&m->src_ip) ||
+		     ip_is_zero(&m->dst_ip) ||
+		     ip_is_v4(&m->src_ip) != ip_is_v4(&m->dst_ip))) {
+		err = ERR_RANGE;
+	}
+	return err;
+}
+
+static enum err get_sa_active(struct span *in, struct msg_sa_active *m)
+{
+	enum err err = get_spi(in, &m->spi);
+
+	return err ? err : span_u32(in, &m->epoch);
+}
+
+/* '*known' is false for types that this version has not. */
+static enum err get_body(uint16_t type, struct span *in, struct message *m,
+			 bool *known)
+{
+	*known = true;
+	m->type = (enum msg_type)type;
+	switch (m->type) {
+	case MSG_PING:
+	case MSG_PONG:
+		return span_u64(in, &m->ping.seq);
+	case MSG_CLOSE:
+		return get_close(in, &m->close);
+	case MSG_RECORD:
+		return get_record(in, &m->record);
+	case MSG_UPDATE:
+		return get_update(in, &m->update);
+	case MSG_SA_OFFER:
+		return get_sa_offer(in, &m->sa_offer);
+	case MSG_SA_ACTIVE:
+		return get_sa_active(in, &m->sa_active);
+	case MSG_SA_DELETE:
+		return get_spi(in, &m->sa_delete.spi);
+	}
+	*known = false;
+	return type & TLV_CRITICAL ? ERR_UNKNOWN_CRITICAL : FDP_OK;
+}
+
+enum err message_decode(struct span *in, struct message *out, bool *found)
+{
+	while (in->size) {
+		struct span rest = *in, body;
+		struct message m;
+		uint16_t type;
+		bool known;
+		enum err err = tlv_next(&rest, &type, &body);
+
+		if (err) {
+			return err;
+		}
+		memset(&m, 0, sizeof m);
+		err = get_body(type, &body, &m, &known);
+		if (!err && known) {
+			/* Fields of later versions. */
+			err = tlv_skip_all(body);
+		}
+		if (err) {
+			message_free(&m);
+			return err;
+		}
+		*in = rest;
+		if (known) {
+			*out = m;
+			*found = true;
+			return FDP_OK;
+		}
+	}
+	*found = false;
+	return FDP_OK;
+}
+
+void message_free(struct message *m)
+{
+	switch (m->type) {
+	case MSG_RECORD:
+		free(m->record.addrs);
+		free(m->record.bindings);
+		break;
+	case MSG_UPDATE:
+		free(m->update.added);
+		free(m->update.removed);
+		break;
+	case MSG_PING:
+	case MSG_PONG:
+	case MSG_CLOSE:
+	case MSG_SA_OFFER:
+	case MSG_SA_ACTIVE:
+	case MSG_SA_DELETE:
+		break;
+	}
+	memset(m, 0, sizeof *m);
+}

@@ -1,0 +1,515 @@
+#include "session/message.h"
+
+#include "vectors.h"
+
+#include "session/channel.h"
+#include "session/tlv.h"
+
+static struct binding binding_of(uint32_t vni, uint8_t n, uint8_t n_ips)
+{
+	struct binding b = {
+		.vni = vni,
+		.mac = {{2, 0, 0, 0, 0, n}},
+		.n_ips = n_ips,
+	};
+
+	for (uint8_t i = 0; i < n_ips; i++) {
+		const uint8_t v4[4] = {10, 0, n, i};
+
+		b.ips[i] = ip_from_v4(v4);
+	}
+	return b;
+}
+
+/* Encodes 'm' alone. */
+static struct wbuf encoded(const struct message *m)
+{
+	struct wbuf out = WBUF_INITIALIZER(CHANNEL_PAYLOAD_MAX);
+
+	ck_assert_int_eq(message_encode(m, &out), FDP_OK);
+	return out;
+}
+
+static enum err decode_one(struct span in, struct message *m)
+{
+	bool found;
+	enum err err = message_decode(&in, m, &found);
+
+	if (!err) {
+		ck_assert(found);
+		ck_assert_uint_eq(in.size, 0);
+	}
+	return err;
+}
+
+/* One message of each type, with something in every field. */
+
+static struct ip_addr addrs[2];
+static struct binding bindings[3];
+static struct binding_key keys[2];
+static struct message samples[8];
+
+static void setup(void)
+{
+	struct message *m = samples;
+	const uint8_t v4[4] = {192, 0, 2, 1}, v4b[4] = {192, 0, 2, 2};
+	const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 7};
+
+	memset(samples, 0, sizeof samples);
+	addrs[0] = ip_from_v4(v4);
+	addrs[1] = ip_from_v6(v6);
+	bindings[0] = binding_of(0, 1, 0);
+	bindings[1] = binding_of(77, 2, 2);
+	bindings[2] = binding_of(VNI_MAX, 3, BINDING_MAX_IPS);
+	keys[0] = binding_key(&bindings[0]);
+	keys[1] = binding_key(&bindings[2]);
+
+	m->type = MSG_PING;
+	m->ping.seq = 0x0102030405060708;
+	m++;
+	m->type = MSG_PONG;
+	m->ping.seq = UINT64_MAX;
+	m++;
+	m->type = MSG_CLOSE;
+	m->close.reason = ERR_LIMIT;
+	snprintf(m->close.slug, sizeof m->close.slug, "limit");
+	snprintf(m->close.text, sizeof m->close.text, "too many peers");
+	m++;
+	m->type = MSG_RECORD;
+	memset(m->record.author.b, 0xab, sizeof m->record.author.b);
+	m->record.incarnation = 5;
+	m->record.seq = 6;
+	m->record.part = 0x0708;
+	m->record.last = true;
+	snprintf(m->record.name, sizeof m->record.name, "host-1.example");
+	m->record.addrs = addrs;
+	m->record.n_addrs = 2;
+	m->record.bindings = bindings;
+	m->record.n_bindings = 3;
+	m++;
+	m->type = MSG_UPDATE;
+	memset(m->update.author.b, 0xcd, sizeof m->update.author.b);
+	m->update.incarnation = 9;
+	m->update.seq = 10;
+	m->update.added = bindings;
+	m->update.n_added = 2;
+	m->update.removed = keys;
+	m->update.n_removed = 2;
+	m++;
+	m->type = MSG_SA_OFFER;
+	m->sa_offer.spi = 0xc0ffee01;
+	memset(m->sa_offer.salt, 0x5a, sizeof m->sa_offer.salt);
+	m->sa_offer.epoch = 3;
+	m->sa_offer.src_ip = ip_from_v4(v4);
+	m->sa_offer.dst_ip = ip_from_v4(v4b);
+	m->sa_offer.vxlan_port = 6784;
+	m->sa_offer.mtu = 1500;
+	m++;
+	m->type = MSG_SA_ACTIVE;
+	m->sa_active.spi = 256;
+	m->sa_active.epoch = 3;
+	m++;
+	m->type = MSG_SA_DELETE;
+	m->sa_delete.spi = 0xffffffff;
+}
+
+enum {
+	N_SAMPLES = sizeof samples / sizeof samples[0]
+};
+
+static void expect_bindings(const struct binding *a, size_t n_a,
+			    const struct binding *b, size_t n_b)
+{
+	ck_assert_uint_eq(n_a, n_b);
+	for (size_t i = 0; i < n_a; i++) {
+		ck_assert(binding_equal(&a[i], &b[i]));
+	}
+}
+
+static void expect_equal(const struct message *a, const struct message *b)
+{
+	ck_assert_int_eq(a->type, b->type);
+	switch (a->type) {
+	case MSG_PING:
+	case MSG_PONG:
+		ck_assert_uint_eq(a->ping.seq, b->ping.seq);
+		return;
+	case MSG_CLOSE:
+		ck_assert_int_eq(a->close.reason, b->close.reason);
+		ck_assert_str_eq(a->close.slug, b->close.slug);
+		ck_assert_str_eq(a->close.text, b->close.text);
+		return;
+	case MSG_RECORD:
+		ck_assert(peer_id_equal(&a->record.author, &b->record.author));
+		ck_assert_uint_eq(a->record.incarnation, b->record.incarnation);
+		ck_assert_uint_eq(a->record.seq, b->record.seq);
+		ck_assert_uint_eq(a->record.part, b->record.part);
+		ck_assert(a->record.last == b->record.last);
+		ck_assert_str_eq(a->record.name, b->record.name);
+		ck_assert_uint_eq(a->record.n_addrs, b->record.n_addrs);
+		for (size_t i = 0; i < a->record.n_addrs; i++) {
+			ck_assert(ip_equal(&a->record.addrs[i],
+					   &b->record.addrs[i]));
+		}
+		expect_bindings(a->record.bindings, a->record.n_bindings,
+				b->record.bindings, b->record.n_bindings);
+		return;
+	case MSG_UPDATE:
+		ck_assert(peer_id_equal(&a->update.author, &b->update.author));
+		ck_assert_uint_eq(a->update.incarnation, b->update.incarnation);
+		ck_assert_uint_eq(a->update.seq, b->update.seq);
+		expect_bindings(a->update.added, a->update.n_added,
+				b->update.added, b->update.n_added);
+		ck_assert_uint_eq(a->update.n_removed, b->update.n_removed);
+		for (size_t i = 0; i < a->update.n_removed; i++) {
+			ck_assert(binding_key_equal(&a->update.removed[i],
+						    &b->update.removed[i]));
+		}
+		return;
+	case MSG_SA_OFFER:
+		ck_assert_uint_eq(a->sa_offer.spi, b->sa_offer.spi);
+		ck_assert_mem_eq(a->sa_offer.salt, b->sa_offer.salt,
+				 ESP_SALT_BYTES);
+		ck_assert_uint_eq(a->sa_offer.epoch, b->sa_offer.epoch);
+		ck_assert(ip_equal(&a->sa_offer.src_ip, &b->sa_offer.src_ip));
+		ck_assert(ip_equal(&a->sa_offer.dst_ip, &b->sa_offer.dst_ip));
+		ck_assert_uint_eq(a->sa_offer.vxlan_port,
+				  b->sa_offer.vxlan_port);
+		ck_assert_uint_eq(a->sa_offer.mtu, b->sa_offer.mtu);
+		return;
+	case MSG_SA_ACTIVE:
+		ck_assert_uint_eq(a->sa_active.spi, b->sa_active.spi);
+		ck_assert_uint_eq(a->sa_active.epoch, b->sa_active.epoch);
+		return;
+	case MSG_SA_DELETE:
+		ck_assert_uint_eq(a->sa_delete.spi, b->sa_delete.spi);
+		return;
+	}
+	ck_abort_msg("type %d", a->type);
+}
+
+START_TEST(every_type_comes_back_as_sent)
+{
+	struct wbuf out = encoded(&samples[_i]);
+	struct message m;
+
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &m), FDP_OK);
+	expect_equal(&samples[_i], &m);
+	ck_assert_str_ne(message_name(m.type), "unknown");
+	message_free(&m);
+	wbuf_free(&out);
+}
+END_TEST
+
+START_TEST(list_of_messages_is_read_in_order)
+{
+	struct wbuf out = WBUF_INITIALIZER(CHANNEL_PAYLOAD_MAX);
+	struct message m;
+	struct span in;
+	bool found;
+
+	for (int i = 0; i < N_SAMPLES; i++) {
+		/* Something unknown and optional between each two. */
+		tlv_put(&out, 0x1234, "later", 5);
+		ck_assert_int_eq(message_encode(&samples[i], &out), FDP_OK);
+	}
+	tlv_put(&out, 0x1234, NULL, 0);
+	in = wbuf_span(&out);
+	for (int i = 0; i < N_SAMPLES; i++) {
+		ck_assert_int_eq(message_decode(&in, &m, &found), FDP_OK);
+		ck_assert(found);
+		expect_equal(&samples[i], &m);
+		message_free(&m);
+	}
+	ck_assert_int_eq(message_decode(&in, &m, &found), FDP_OK);
+	ck_assert(!found);
+	wbuf_free(&out);
+}
+END_TEST
+
+/* Both as the end of the record and as a length that says so.  Fields are
+ * fixed, so no truncation of a body may pass; message_free() of what was half
+ * read is the sanitizers' to watch. */
+START_TEST(every_truncation_is_refused)
+{
+	struct wbuf out = encoded(&samples[_i]);
+	struct message m;
+	struct span in;
+	bool found;
+
+	for (size_t size = 1; size < out.size; size++) {
+		in = span_of(out.data, size);
+		ck_assert_int_eq(message_decode(&in, &m, &found),
+				 ERR_TRUNCATED);
+		ck_assert_uint_eq(in.size, size);
+	}
+	for (size_t size = 0; size < out.size - TLV_HEADER_BYTES; size++) {
+		out.data[2] = (uint8_t)(size >> 8);
+		out.data[3] = (uint8_t)size;
+		in = span_of(out.data, TLV_HEADER_BYTES + size);
+		ck_assert_int_ne(message_decode(&in, &m, &found), FDP_OK);
+	}
+	wbuf_free(&out);
+}
+END_TEST
+
+/* What is decoded in spite of a changed bit must still be within the bounds,
+ * and encode to what was read. */
+START_TEST(changed_bits_are_refused_or_mean_what_they_say)
+{
+	struct wbuf out = encoded(&samples[_i]);
+	struct message m;
+	struct span in;
+	bool found;
+
+	for (size_t bit = 0; bit < 8 * out.size; bit++) {
+		out.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		in = wbuf_span(&out);
+		if (!message_decode(&in, &m, &found) && found) {
+			struct wbuf again = encoded(&m);
+
+			/* Not so for CLOSE, whose slug is kept, or lengths. */
+			ck_assert_uint_le(again.size, out.size);
+			if (again.size == out.size) {
+				ck_assert_mem_eq(again.data, out.data,
+						 out.size);
+			}
+			wbuf_free(&again);
+			message_free(&m);
+		}
+		out.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	wbuf_free(&out);
+}
+END_TEST
+
+/* Fields after the known ones: the room for later versions. */
+START_TEST(added_fields_are_skipped_unless_critical)
+{
+	struct wbuf body = encoded(&samples[_i]);
+
+	for (int critical = 0; critical < 2; critical++) {
+		struct wbuf out = WBUF_INITIALIZER(0);
+		struct wbuf longer = WBUF_INITIALIZER(0);
+		struct message m;
+		enum err err;
+
+		wbuf_bytes(&longer, body.data + TLV_HEADER_BYTES,
+			   body.size - TLV_HEADER_BYTES);
+		tlv_put(&longer, 1, "more", 4);
+		tlv_put(&longer, critical ? TLV_CRITICAL | 2 : 2, NULL, 0);
+		tlv_put(&out, (uint16_t)samples[_i].type, longer.data,
+			longer.size);
+		err = decode_one(wbuf_span(&out), &m);
+		ck_assert_int_eq(err, critical ? ERR_UNKNOWN_CRITICAL : FDP_OK);
+		if (!err) {
+			expect_equal(&samples[_i], &m);
+			message_free(&m);
+		}
+		wbuf_free(&longer);
+		wbuf_free(&out);
+	}
+	wbuf_free(&body);
+}
+END_TEST
+
+START_TEST(unknown_critical_type_is_refused)
+{
+	struct wbuf out = WBUF_INITIALIZER(0);
+	struct message m;
+	struct span in;
+	bool found;
+
+	tlv_put(&out, TLV_CRITICAL | 0x1234, "later", 5);
+	in = wbuf_span(&out);
+	ck_assert_int_eq(message_decode(&in, &m, &found), ERR_UNKNOWN_CRITICAL);
+	wbuf_free(&out);
+}
+END_TEST
+
+/* Bodies that are well formed and nonsense. */
+
+static enum err decode_changed(int sample, size_t offset, const void *bytes,
+			       size_t size)
+{
+	struct wbuf out = encoded(&samples[sample]);
+	struct message m;
+	enum err err;
+
+	ck_assert_uint_le(TLV_HEADER_BYTES + offset + size, out.size);
+	memcpy(out.data + TLV_HEADER_BYTES + offset, bytes, size);
+	err = decode_one(wbuf_span(&out), &m);
+	if (!err) {
+		message_free(&m);
+	}
+	wbuf_free(&out);
+	return err;
+}
+
+enum {
+	RECORD = 3,
+	UPDATE = 4,
+	SA_OFFER = 5,
+	SA_DELETE = 7
+};
+
+static const struct {
+	const char *what;
+	int sample;
+	size_t offset; /* Into the body. */
+	const char *bytes;
+	size_t size;
+	enum err err;
+} nonsense[] = {
+	{"author zero", RECORD, 0, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16,
+	 ERR_MALFORMED},
+	{"last neither yes nor no", RECORD, 34, "\2", 1, ERR_RANGE},
+	{"name with a line feed", RECORD, 36, "\n", 1, ERR_MALFORMED},
+	{"name empty", RECORD, 35, "\0", 1, ERR_MALFORMED},
+	{"name too long", RECORD, 35, "\x40", 1, ERR_OVERSIZED},
+	{"65 addresses", RECORD, 50, "\0\x41", 2, ERR_LIMIT},
+	{"201 bindings", RECORD, 84, "\0\xc9", 2, ERR_LIMIT},
+	{"VNI of 25 bits", RECORD, 86, "\1", 1, ERR_RANGE},
+	{"MAC multicast", RECORD, 90, "\3", 1, ERR_MALFORMED},
+	{"MAC zero", RECORD, 90, "\0\0\0\0\0\0", 6, ERR_MALFORMED},
+	{"17 addresses of a binding", RECORD, 96, "\x11", 1, ERR_LIMIT},
+	{"1025 removed", UPDATE, 88, "\4\1", 2, ERR_LIMIT},
+	{"removed VNI of 25 bits", UPDATE, 90, "\1", 1, ERR_RANGE},
+	{"reserved SPI", SA_OFFER, 0, "\0\0\0\xff", 4, ERR_RANGE},
+	{"source zero", SA_OFFER, 40, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16,
+	 ERR_RANGE},
+	{"two families", SA_OFFER, 40, "\x20\1", 2, ERR_RANGE},
+	{"port zero", SA_OFFER, 72, "\0\0", 2, ERR_RANGE},
+	{"SPI zero", SA_DELETE, 0, "\0\0\0\0", 4, ERR_RANGE},
+};
+
+START_TEST(nonsense_is_refused_as_in_table)
+{
+	ck_assert_int_eq(decode_changed(nonsense[_i].sample,
+					nonsense[_i].offset, nonsense[_i].bytes,
+					nonsense[_i].size),
+			 nonsense[_i].err);
+}
+END_TEST
+
+/* Numbers of elements that the body cannot hold are refused before memory is
+ * taken for them. */
+START_TEST(count_beyond_body_is_refused)
+{
+	ck_assert_int_eq(decode_changed(RECORD, 84, "\0\xc8", 2),
+			 ERR_TRUNCATED);
+	ck_assert_int_eq(decode_changed(UPDATE, 88, "\4\0", 2), ERR_TRUNCATED);
+}
+END_TEST
+
+START_TEST(largest_messages_fit_into_a_record)
+{
+	static struct binding many[MSG_MAX_BINDINGS + 1];
+	static struct binding_key gone[MSG_MAX_REMOVED + 1];
+	static struct ip_addr where[MSG_MAX_ADDRS + 1];
+	struct message m = samples[RECORD];
+	struct wbuf none = WBUF_INITIALIZER(0);
+	struct message back;
+	struct wbuf out;
+
+	for (size_t i = 0; i <= MSG_MAX_BINDINGS; i++) {
+		many[i] = binding_of(1, (uint8_t)i, BINDING_MAX_IPS);
+		many[i].mac.b[0] = 2;
+	}
+	memset(m.record.name, 'n', IDENTITY_NAME_SIZE - 1);
+	m.record.addrs = where;
+	m.record.n_addrs = MSG_MAX_ADDRS;
+	m.record.bindings = many;
+	m.record.n_bindings = MSG_MAX_BINDINGS;
+	out = encoded(&m);
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), FDP_OK);
+	expect_equal(&m, &back);
+	message_free(&back);
+	wbuf_free(&out);
+	m.record.n_bindings++;
+	ck_assert_int_eq(message_encode(&m, &none), ERR_LIMIT);
+	m.record.n_bindings--;
+	m.record.n_addrs++;
+	ck_assert_int_eq(message_encode(&m, &none), ERR_LIMIT);
+
+	m = samples[UPDATE];
+	m.update.added = many;
+	m.update.n_added = MSG_MAX_BINDINGS;
+	m.update.removed = gone;
+	m.update.n_removed = MSG_MAX_REMOVED;
+	out = encoded(&m);
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), FDP_OK);
+	expect_equal(&m, &back);
+	message_free(&back);
+	wbuf_free(&out);
+	m.update.n_removed++;
+	ck_assert_int_eq(message_encode(&m, &none), ERR_LIMIT);
+	ck_assert_uint_eq(none.size, 0);
+}
+END_TEST
+
+START_TEST(full_buffer_is_left_as_it_was)
+{
+	struct wbuf out = WBUF_INITIALIZER(20);
+
+	ck_assert_int_eq(message_encode(&samples[0], &out), FDP_OK);
+	ck_assert_uint_eq(out.size, 12);
+	ck_assert_int_eq(message_encode(&samples[0], &out), ERR_OVERSIZED);
+	ck_assert_uint_eq(out.size, 12);
+	ck_assert_int_eq(wbuf_done(&out), FDP_OK);
+	wbuf_free(&out);
+}
+END_TEST
+
+START_TEST(close_reason_travels_as_text)
+{
+	struct message m = {.type = MSG_CLOSE, .close = {.reason = ERR_SELF}};
+	struct wbuf out = encoded(&m);
+	struct message back;
+
+	/* The slug is filled in from the reason. */
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), FDP_OK);
+	ck_assert_int_eq(back.close.reason, ERR_SELF);
+	ck_assert_str_eq(back.close.slug, "self-connection");
+	message_free(&back);
+	wbuf_free(&out);
+
+	/* A reason of a later version keeps its word. */
+	snprintf(m.close.slug, sizeof m.close.slug, "moon-phase");
+	out = encoded(&m);
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), FDP_OK);
+	ck_assert_int_eq(back.close.reason, ERR_REFUSED);
+	ck_assert_str_eq(back.close.slug, "moon-phase");
+	message_free(&back);
+
+	/* Nothing unprintable gets into the log. */
+	out.data[TLV_HEADER_BYTES + 2] = 0x1b;
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), ERR_MALFORMED);
+	wbuf_free(&out);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("message");
+	TCase *tc = tcase_create("message");
+
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, every_type_comes_back_as_sent, 0, N_SAMPLES);
+	tcase_add_test(tc, list_of_messages_is_read_in_order);
+	tcase_add_loop_test(tc, every_truncation_is_refused, 0, N_SAMPLES);
+	tcase_add_loop_test(tc, changed_bits_are_refused_or_mean_what_they_say,
+			    0, N_SAMPLES);
+	tcase_add_loop_test(tc, added_fields_are_skipped_unless_critical, 0,
+			    N_SAMPLES);
+	tcase_add_test(tc, unknown_critical_type_is_refused);
+	tcase_add_loop_test(tc, nonsense_is_refused_as_in_table, 0,
+			    sizeof nonsense / sizeof nonsense[0]);
+	tcase_add_test(tc, count_beyond_body_is_refused);
+	tcase_add_test(tc, largest_messages_fit_into_a_record);
+	tcase_add_test(tc, full_buffer_is_left_as_it_was);
+	tcase_add_test(tc, close_reason_travels_as_text);
+	suite_add_tcase(suite, tc);
+	return vectors_main(suite);
+}
