@@ -46,10 +46,10 @@ struct wbuf {
 	bool overflow;
 };
 
-#define WBUF_INITIALIZER(MAX)                                                  \
-	{                                                                      \
-		.data = NULL, .size = 0, .allocated = 0, .max = (MAX),         \
-		.overflow = false                                              \
+#define WBUF_INITIALIZER(MAX)                                          \
+	{                                                              \
+		.data = NULL, .size = 0, .allocated = 0, .max = (MAX), \
+		.overflow = false                                      \
 	}
 
 void wbuf_init(struct wbuf *, size_t max);

@@ -16,23 +16,23 @@
 struct json;
 
 enum event_type {
-	EVENT_START,	  /* First of all; 'start'. */
-	EVENT_TIMER,	  /* engine_deadline() was reached. */
-	EVENT_STOP,	  /* SIGTERM or `exit`: the kernel state stays. */
-	EVENT_RESULT,	  /* 'result' of an op. */
-	EVENT_DIALED,	  /* 'conn', 'local'. */
-	EVENT_ACCEPTED,	  /* 'conn', 'local', 'remote'. */
-	EVENT_DATA,	  /* 'conn', 'bytes'. */
-	EVENT_CLOSED,	  /* 'conn' failed or ended; 'os_errno', 0 = EOF. */
-	EVENT_UPCALL,	  /* 'upcall'. */
-	EVENT_FLOW_STATS, /* 'flow_stats', one a flow of a dump. */
-	EVENT_ROUTE,	  /* 'route': the answer to OP_ROUTE_GET. */
+	EVENT_START,	   /* First of all; 'start'. */
+	EVENT_TIMER,	   /* engine_deadline() was reached. */
+	EVENT_STOP,	   /* SIGTERM or `exit`: the kernel state stays. */
+	EVENT_RESULT,	   /* 'result' of an op. */
+	EVENT_DIALED,	   /* 'conn', 'local'. */
+	EVENT_ACCEPTED,	   /* 'conn', 'local', 'remote'. */
+	EVENT_DATA,	   /* 'conn', 'bytes'. */
+	EVENT_CLOSED,	   /* 'conn' failed or ended; 'os_errno', 0 = EOF. */
+	EVENT_UPCALL,	   /* 'upcall'. */
+	EVENT_FLOW_STATS,  /* 'flow_stats', one a flow of a dump. */
+	EVENT_ROUTE,	   /* 'route': the answer to OP_ROUTE_GET. */
 	EVENT_NET_CHANGED, /* Links, addresses or routes changed. */
-	EVENT_VPORT_GONE, /* 'port_no' was deleted by somebody else. */
-	EVENT_DP_GONE,	  /* Somebody deleted our datapath. */
+	EVENT_VPORT_GONE,  /* 'port_no' was deleted by somebody else. */
+	EVENT_DP_GONE,	   /* Somebody deleted our datapath. */
 	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
-	EVENT_COUNTERS,	  /* 'counters', before a command that shows them. */
-	EVENT_COMMAND	  /* 'command'. */
+	EVENT_COUNTERS,	   /* 'counters', before a command that shows them. */
+	EVENT_COMMAND	   /* 'command'. */
 };
 
 /* What is there when the daemon starts. */
@@ -83,7 +83,7 @@ struct event {
 		} counters;
 		struct {
 			uint32_t id;
-			const char *name; /* "status", "attach", ... */
+			const char *name;	 /* "status", "attach", ... */
 			const struct json *args; /* An object or NULL. */
 		} command;
 	};

@@ -56,7 +56,12 @@ enum op_type {
 	OP_FATAL  /* The start failed: print 'text', exit non-zero. */
 };
 
-enum op_log_level { OP_LOG_ERR, OP_LOG_WARN, OP_LOG_INFO, OP_LOG_DBG };
+enum op_log_level {
+	OP_LOG_ERR,
+	OP_LOG_WARN,
+	OP_LOG_INFO,
+	OP_LOG_DBG
+};
 
 struct op_flow {
 	struct ufid ufid;
@@ -67,9 +72,9 @@ struct op_flow {
 struct op {
 	enum op_type type;
 	uint64_t cookie;
-	uint32_t conn;	    /* OP_DIAL, OP_SEND, OP_CLOSE */
-	struct wbuf bytes;  /* OP_SEND, OP_SAVE, OP_EXECUTE (frame). Owned. */
-	char *text;	    /* OP_REPLY, OP_LOG, OP_FATAL.  Owned. */
+	uint32_t conn;	   /* OP_DIAL, OP_SEND, OP_CLOSE */
+	struct wbuf bytes; /* OP_SEND, OP_SAVE, OP_EXECUTE (frame). Owned. */
+	char *text;	   /* OP_REPLY, OP_LOG, OP_FATAL.  Owned. */
 	union {
 		struct {
 			struct ip_endpoint remote;

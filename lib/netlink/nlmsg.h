@@ -27,7 +27,7 @@ size_t nlmsg_begin(struct wbuf *b, uint16_t type, uint16_t flags, uint32_t seq);
 void nlmsg_end(struct wbuf *b, size_t start);
 
 /* Appends 'size' bytes and zeros up to the next multiple of four. */
-void nlmsg_put(struct wbuf *b, const void *data, size_t size);
+void nlmsg_put_fixed(struct wbuf *b, const void *data, size_t size);
 
 /* Appends an attribute.  'size' beyond what its 16-bit length can say makes
  * 'b' overflow. */
@@ -40,8 +40,8 @@ void nlattr_nest_end(struct wbuf *b, size_t start);
 /* Reads the first message of 'msg': header and what follows it.  Bytes behind
  * the message's own length do not count.  ERR_TRUNCATED if the message says it
  * is longer than 'msg', ERR_MALFORMED if shorter than a header. */
-enum err nlmsg_get(struct span msg, struct nlmsghdr *header,
-		   struct span *payload) FDP_MUST_CHECK;
+enum err nlmsg_read(struct span msg, struct nlmsghdr *header,
+		    struct span *payload) FDP_MUST_CHECK;
 
 /* Cuts a fixed header of 'size' bytes, with its padding, off 'payload'. */
 enum err nlmsg_get_fixed(struct span *payload, void *to,
@@ -51,5 +51,11 @@ enum err nlmsg_get_fixed(struct span *payload, void *to,
  * taken off the type.  ERR_TRUNCATED, ERR_MALFORMED. */
 enum err nlattr_get(struct span *attrs, uint16_t *type,
 		    struct span *value) FDP_MUST_CHECK;
+
+/* Reads an NLMSG_ERROR, 'msg' being the whole message: 'error' is an errno
+ * value, 0 for an acknowledgement; 'text' ('text_size' bytes) gets the kernel's
+ * explanation, NLMSGERR_ATTR_MSG, or "".  ERR_TRUNCATED, ERR_MALFORMED. */
+enum err nlmsg_get_error(struct span msg, int *error, char *text,
+			 size_t text_size) FDP_MUST_CHECK;
 
 #endif

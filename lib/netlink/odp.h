@@ -21,8 +21,8 @@
 #include "packet/flow.h"
 
 enum {
-	ODP_NAME_SIZE = 16,	/* IFNAMSIZ */
-	ODP_MAX_PORTS = 65535,	/* DP_MAX_PORTS is 65536, 0 is the local port */
+	ODP_NAME_SIZE = 16,    /* IFNAMSIZ */
+	ODP_MAX_PORTS = 65535, /* DP_MAX_PORTS is 65536, 0 is the local port */
 	ODP_LOCAL_PORT = 0,
 	ODP_MAX_CPUS = 1024
 };
@@ -45,7 +45,7 @@ const char *odp_family_name(enum odp_family);
 enum odp_vport_type {
 	ODP_VPORT_NETDEV,   /* An existing device, by name. */
 	ODP_VPORT_INTERNAL, /* A device that the datapath makes. */
-	ODP_VPORT_VXLAN     /* Flow-based tunnel port. */
+	ODP_VPORT_VXLAN	    /* Flow-based tunnel port. */
 };
 
 struct odp_vport {
@@ -63,7 +63,7 @@ struct odp_vport {
 struct odp_datapath {
 	uint32_t ifindex;
 	char name[ODP_NAME_SIZE];
-	uint32_t features; /* OVS_DP_F_*. */
+	uint32_t features;		    /* OVS_DP_F_*. */
 	uint64_t hits, misses, lost, flows; /* struct ovs_dp_stats. */
 };
 
@@ -78,7 +78,8 @@ struct odp_flow {
 	uint32_t dp_ifindex;
 	bool has_ufid;
 	struct ufid ufid;
-	struct span key, mask, actions; /* Attribute streams; empty if absent. */
+	struct span key, mask,
+		actions; /* Attribute streams; empty if absent. */
 	struct odp_flow_stats stats;
 };
 
@@ -117,8 +118,11 @@ void odp_put_vport_get(struct wbuf *, uint16_t family, uint32_t seq,
 void odp_put_vport_del(struct wbuf *, uint16_t family, uint32_t seq,
 		       uint16_t flags, uint32_t dp_ifindex, uint32_t port_no);
 
-/* Adds or changes a flow (OVS_FLOW_CMD_NEW with NLM_F_CREATE).  'key' and
- * 'mask' are written complete as the kernel demands. */
+/* OVS_FLOW_CMD_NEW.  Without NLM_F_CREATE in 'flags' an existing flow of the
+ * same UFID and key gets the new actions; with it the answer is EEXIST.
+ * ENOENT: a flow of another UFID covers this key already (the kernel knows no
+ * priorities), or this UFID is in use for another key.  'key' is written
+ * complete as the kernel demands, 'mask' as odp_complete_mask() has it. */
 void odp_put_flow(struct wbuf *, uint16_t family, uint32_t seq, uint16_t flags,
 		  uint32_t dp_ifindex, const struct ufid *,
 		  const struct flow *key, const struct flow *mask,
@@ -130,29 +134,51 @@ void odp_put_flow_flush(struct wbuf *, uint16_t family, uint32_t seq,
 /* Dump; 'terse' asks for UFID and statistics only. */
 void odp_put_flow_dump(struct wbuf *, uint16_t family, uint32_t seq,
 		       uint32_t dp_ifindex, bool terse);
-/* OVS_PACKET_CMD_EXECUTE: sends 'packet' as if 'key' had arrived. */
+/* OVS_PACKET_CMD_EXECUTE: sends 'packet' as if 'key' had arrived.  A frame that
+ * does not fit into an attribute (64 KiB) makes the wbuf overflow. */
 void odp_put_execute(struct wbuf *, uint16_t family, uint32_t seq,
 		     uint16_t flags, uint32_t dp_ifindex,
 		     const struct flow *key, struct span packet,
 		     const struct actions *);
 
-/* The attribute streams alone, for UFIDs, traces and tests. */
+/* The mask that the kernel will really use if 'mask' is asked for: with the
+ * bits that it matches anyway (in_port, whether there is a VLAN tag) or
+ * demands before others (the ethertype for a network address, the protocol for
+ * a port), and without those that a packet of the shape of 'key' does not
+ * have.  Padding is zero.  Two keys that differ under this mask are two flows
+ * to the kernel and need two UFIDs.  'out' may be 'mask'. */
+void odp_complete_mask(const struct flow *key, const struct flow *mask,
+		       struct flow *out);
+
+/* The attribute streams alone, for UFIDs, traces and tests.  A key whose
+ * ethertype is that of a VLAN tag without one (a truncated tag) is written so
+ * that the kernel refuses it, as it cannot be matched. */
 void odp_put_key_attrs(struct wbuf *, const struct flow *key);
 void odp_put_mask_attrs(struct wbuf *, const struct flow *key,
 			const struct flow *mask);
 void odp_put_action_attrs(struct wbuf *, const struct actions *);
 
 /* Decoders.  'msg' is one whole Netlink message with its header.
- * ERR_TRUNCATED, ERR_MALFORMED; unknown attributes are skipped. */
+ * ERR_TRUNCATED, ERR_MALFORMED; unknown attributes are skipped.  Outputs are
+ * written only on success. */
 enum err odp_get_family(struct span msg, uint16_t *id,
 			uint32_t *mcast_group /* 0 = none; first group */)
 	FDP_MUST_CHECK;
-enum err odp_get_datapath(struct span msg, struct odp_datapath *) FDP_MUST_CHECK;
+enum err odp_get_datapath(struct span msg,
+			  struct odp_datapath *) FDP_MUST_CHECK;
+/* ERR_UNSUPPORTED: a type that is none of ours. */
 enum err odp_get_vport(struct span msg, struct odp_vport *) FDP_MUST_CHECK;
 enum err odp_get_flow(struct span msg, struct odp_flow *) FDP_MUST_CHECK;
 enum err odp_get_upcall(struct span msg, struct odp_upcall *) FDP_MUST_CHECK;
 /* Key attributes to struct flow; attributes that struct flow does not hold
  * are skipped. */
 enum err odp_get_key(struct span attrs, struct flow *) FDP_MUST_CHECK;
+/* Mask attributes of a flow with this key, completed as odp_complete_mask()
+ * does. */
+enum err odp_get_mask(struct span attrs, const struct flow *key,
+		      struct flow *mask) FDP_MUST_CHECK;
+/* Appends to 'actions'; ERR_UNSUPPORTED if there is one that struct actions
+ * cannot hold.  On error 'actions' is as it was. */
+enum err odp_get_actions(struct span attrs, struct actions *) FDP_MUST_CHECK;
 
 #endif

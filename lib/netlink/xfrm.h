@@ -18,6 +18,7 @@
 
 enum {
 	XFRM_KEY_SIZE = 36, /* 32 bytes AES key, 4 bytes salt (RFC 4106 8.1) */
+	XFRM_MAX_REPLAY_WINDOW = 4096, /* The kernel's limit. */
 	/* How our objects are told from everybody else's.  reqids of peers lie
 	 * in [BASE, BASE + RANGE); the priorities are ours alone. */
 	XFRM_REQID_BASE = 0x0fd00000,
@@ -26,7 +27,10 @@ enum {
 	XFRM_PRIORITY_BLOCK = 0x0fdff
 };
 
-enum xfrm_dir { XFRM_DIR_IN, XFRM_DIR_OUT };
+enum xfrm_dir {
+	XFRM_DIR_IN,
+	XFRM_DIR_OUT
+};
 
 struct xfrm_sa {
 	struct ip_addr src, dst; /* Same family. */
@@ -35,14 +39,14 @@ struct xfrm_sa {
 	uint16_t udp_port; /* Selector: UDP to this destination port. */
 	/* Requests only; wiped from the message buffer after sending. */
 	uint8_t key[XFRM_KEY_SIZE];
-	uint32_t replay_window; /* Packets, at most 4096. */
+	uint32_t replay_window; /* Packets; taken into 1..MAX_REPLAY_WINDOW. */
 	uint64_t soft_packets, hard_packets; /* 0 = no limit. */
 	uint64_t soft_bytes, hard_bytes;
 	/* Answers only. */
 	uint64_t bytes, packets;
 	uint64_t seq_out, seq_in; /* ESN, 64 bits. */
 	uint64_t add_time;	  /* Wall clock seconds. */
-	uint64_t use_time;	  /* 0 = never used. */
+	uint64_t use_time;	  /* First use; 0 = never used. */
 	uint32_t replay_errors, integrity_errors;
 };
 
@@ -78,6 +82,31 @@ void xfrm_put_policy_dump(struct wbuf *, uint32_t seq);
  * kind that fdp never makes (such are not ours). */
 enum err xfrm_get_sa(struct span msg, struct xfrm_sa *) FDP_MUST_CHECK;
 enum err xfrm_get_policy(struct span msg, struct xfrm_policy *) FDP_MUST_CHECK;
+
+/* What the kernel tells of itself (multicast groups XFRMNLGRP_EXPIRE, _SA,
+ * _POLICY), our own changes included. */
+enum xfrm_event_type {
+	XFRM_EVENT_SA_ADDED,	   /* 'sa' */
+	XFRM_EVENT_SA_DELETED,	   /* 'sa' */
+	XFRM_EVENT_SA_SOFT,	   /* 'sa': a soft limit is reached. */
+	XFRM_EVENT_SA_HARD,	   /* 'sa': a hard limit; it is gone. */
+	XFRM_EVENT_SA_FLUSH,	   /* All ESP SAs of the namespace are gone. */
+	XFRM_EVENT_POLICY_ADDED,   /* 'policy' */
+	XFRM_EVENT_POLICY_CHANGED, /* 'policy' */
+	XFRM_EVENT_POLICY_DELETED, /* 'policy' */
+	XFRM_EVENT_POLICY_FLUSH,   /* All policies are gone. */
+	XFRM_EVENT_LOST		   /* Events were lost: dump, compare. */
+};
+
+struct xfrm_event {
+	enum xfrm_event_type type;
+	struct xfrm_sa sa; /* SA_SOFT, SA_HARD: counters, no sequences. */
+	struct xfrm_policy policy;
+};
+
+/* Decodes a notification; XFRM_EVENT_LOST is never made here.  As the decoders
+ * above, and ERR_UNSUPPORTED for notifications about anything else. */
+enum err xfrm_get_event(struct span msg, struct xfrm_event *) FDP_MUST_CHECK;
 
 /* Is it one of fdp's own, by reqid or priority? */
 bool xfrm_sa_is_ours(const struct xfrm_sa *);

@@ -9,7 +9,10 @@
 
 #include "base/addr.h"
 
-enum action_type { ACTION_OUTPUT, ACTION_SET_TUNNEL };
+enum action_type {
+	ACTION_OUTPUT,
+	ACTION_SET_TUNNEL
+};
 
 struct action {
 	enum action_type type;

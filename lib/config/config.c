@@ -1,0 +1,552 @@
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "util.h"
+
+#include "session/identity.h"
+
+enum config_type {
+	TYPE_PATH,
+	TYPE_NAME,
+	TYPE_DEVICE,
+	TYPE_BOOL,
+	TYPE_PORT,
+	TYPE_ADDRESS,
+	TYPE_ENDPOINTS
+};
+
+static const struct schema {
+	const char *name;
+	enum config_type type;
+	size_t offset; /* Of the member in struct config. */
+	const char *initial;
+	const char *arg;
+	const char *help;
+} schema[N_CONFIG_KEYS] = {
+#define X(NAME, KEY, TYPE, FIELD, DEFAULT, ARG, HELP)                 \
+	[CONFIG_KEY_##NAME] = {                                       \
+		KEY,	 TYPE_##TYPE, offsetof(struct config, FIELD), \
+		DEFAULT, ARG,	      HELP,                           \
+	},
+#include "config/config.def"
+#undef X
+};
+
+enum {
+	DEVICE_NAME_MAX = 15, /* IFNAMSIZ less the terminating zero. */
+	PORT_MAX = 65534,     /* PORT + 1 is used as well. */
+	HELP_COLUMN = 28
+};
+
+/* The member of 'config' that 'key' is about. */
+static void *member(struct config *config, enum config_key key)
+{
+	return (char *)config + schema[key].offset;
+}
+
+static const void *const_member(const struct config *config,
+				enum config_key key)
+{
+	return (const char *)config + schema[key].offset;
+}
+
+static bool is_command_line_only(enum config_key key)
+{
+	return key == CONFIG_KEY_CONFIG || key == CONFIG_KEY_CHECK_CONFIG;
+}
+
+const char *config_key_name(enum config_key key)
+{
+	return schema[key].name;
+}
+
+enum config_key config_key_find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_CONFIG_KEYS; i++) {
+		if (!strcmp(schema[i].name, name)) {
+			break;
+		}
+	}
+	return (enum config_key)i;
+}
+
+bool config_key_is_flag(enum config_key key)
+{
+	return schema[key].type == TYPE_BOOL;
+}
+
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Can 'value' be a value at all, and be printed and read again? */
+static enum err check_text(const char *value, struct ds *why)
+{
+	size_t size = strlen(value);
+
+	if (!size) {
+		ds_put_cstr(why, "a value is needed");
+		return ERR_MALFORMED;
+	}
+	if (size > CONFIG_MAX_VALUE) {
+		ds_put_format(why, "the value is longer than %d bytes",
+			      CONFIG_MAX_VALUE);
+		return ERR_OVERSIZED;
+	}
+	for (size_t i = 0; i < size; i++) {
+		if (is_control(value[i])) {
+			ds_put_cstr(why, "control characters are not allowed");
+			return ERR_MALFORMED;
+		}
+	}
+	if (is_blank(value[0]) || is_blank(value[size - 1])) {
+		ds_put_cstr(why, "the value begins or ends with a blank");
+		return ERR_MALFORMED;
+	}
+	return FDP_OK;
+}
+
+static void set_string(char **to, const char *value)
+{
+	free(*to);
+	*to = xstrdup(value);
+}
+
+/* What the kernel takes as a device name (net/core/dev.c, dev_valid_name()),
+ * less '%', which it would take as a pattern. */
+static bool device_name_is_valid(const char *name)
+{
+	return strlen(name) <= DEVICE_NAME_MAX && strcmp(name, ".") &&
+	       strcmp(name, "..") && !strpbrk(name, "/:% ");
+}
+
+static enum err set_bool(bool *to, const char *value, struct ds *why)
+{
+	if (!strcmp(value, "true") || !strcmp(value, "yes")) {
+		*to = true;
+	} else if (!strcmp(value, "false") || !strcmp(value, "no")) {
+		*to = false;
+	} else {
+		ds_put_format(why, "\"%s\" is neither \"true\" nor \"false\"",
+			      value);
+		return ERR_MALFORMED;
+	}
+	return FDP_OK;
+}
+
+static enum err set_port(uint16_t *to, const char *value, struct ds *why)
+{
+	unsigned int port = 0;
+
+	for (const char *p = value; *p; p++) {
+		if (*p < '0' || *p > '9') {
+			ds_put_format(why, "\"%s\" is not a port number",
+				      value);
+			return ERR_MALFORMED;
+		}
+		if (port <= PORT_MAX) {
+			port = port * 10 + (unsigned int)(*p - '0');
+		}
+	}
+	if (port < 1 || port > PORT_MAX) {
+		ds_put_format(why, "the port must be from 1 to %d", PORT_MAX);
+		return ERR_RANGE;
+	}
+	*to = (uint16_t)port;
+	return FDP_OK;
+}
+
+static enum err add_peer(struct config *config, const char *value,
+			 struct ds *why)
+{
+	struct ip_endpoint peer;
+	enum err err = endpoint_parse(value, 0, &peer);
+
+	if (err || ip_is_zero(&peer.ip) || ip_addr_is_multicast(&peer.ip)) {
+		ds_put_format(why,
+			      "\"%s\" is not the address of a host "
+			      "(ADDR, ADDR:PORT or [IPV6]:PORT)",
+			      value);
+		return err ? err : ERR_RANGE;
+	}
+	for (size_t i = 0; i < config->n_peers; i++) {
+		if (endpoint_equal(&config->peers[i], &peer)) {
+			return FDP_OK;
+		}
+	}
+	if (config->n_peers == CONFIG_MAX_PEERS) {
+		ds_put_format(why, "more than %d peers", CONFIG_MAX_PEERS);
+		return ERR_LIMIT;
+	}
+	config->peers = xrealloc(config->peers,
+				 (config->n_peers + 1) * sizeof *config->peers);
+	config->peers[config->n_peers++] = peer;
+	return FDP_OK;
+}
+
+enum err config_set(struct config *config, enum config_key key,
+		    const char *value, struct ds *why)
+{
+	void *to = member(config, key);
+	enum err err = check_text(value, why);
+
+	if (err) {
+		return err;
+	}
+	switch (schema[key].type) {
+	case TYPE_PATH:
+		set_string(to, value);
+		break;
+	case TYPE_NAME:
+		if (!identity_name_is_valid(value)) {
+			ds_put_format(why,
+				      "\"%s\" is not a name (1 to %d letters, "
+				      "digits and \"-_.:@\")",
+				      value, IDENTITY_NAME_SIZE - 1);
+			return ERR_MALFORMED;
+		}
+		set_string(to, value);
+		break;
+	case TYPE_DEVICE:
+		if (!device_name_is_valid(value)) {
+			ds_put_format(why,
+				      "\"%s\" is not a device name (1 to %d "
+				      "characters, without \"/\", \":\", "
+				      "\"%%\" and blanks)",
+				      value, DEVICE_NAME_MAX);
+			return ERR_MALFORMED;
+		}
+		set_string(to, value);
+		break;
+	case TYPE_BOOL:
+		err = set_bool(to, value, why);
+		break;
+	case TYPE_PORT:
+		err = set_port(to, value, why);
+		break;
+	case TYPE_ADDRESS:
+		err = ip_addr_parse(value, to);
+		if (err) {
+			ds_put_format(why, "\"%s\" is not an IP address",
+				      value);
+		}
+		break;
+	case TYPE_ENDPOINTS:
+		err = add_peer(config, value, why);
+		break;
+	}
+	if (!err) {
+		config->given |= UINT32_C(1) << key;
+	}
+	return err;
+}
+
+void config_init(struct config *config)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+
+	BUILD_ASSERT_DECL(N_CONFIG_KEYS <= 32);
+	memset(config, 0, sizeof *config);
+	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
+		if (*schema[key].initial) {
+			enum err err = config_set(config, key,
+						  schema[key].initial, &why);
+
+			ovs_assert(!err);
+		}
+	}
+	config->given = 0;
+	ds_destroy(&why);
+}
+
+void config_free(struct config *config)
+{
+	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
+		switch (schema[key].type) {
+		case TYPE_PATH:
+		case TYPE_NAME:
+		case TYPE_DEVICE:
+			free(*(char **)member(config, key));
+			break;
+		case TYPE_ENDPOINTS:
+			free(config->peers);
+			break;
+		case TYPE_BOOL:
+		case TYPE_PORT:
+		case TYPE_ADDRESS:
+			break;
+		}
+	}
+	memset(config, 0, sizeof *config);
+}
+
+/* Cuts blanks off both ends of 'text', in place. */
+static char *trim(char *text)
+{
+	size_t size;
+
+	while (is_blank(*text)) {
+		text++;
+	}
+	size = strlen(text);
+	while (size && is_blank(text[size - 1])) {
+		size--;
+	}
+	text[size] = '\0';
+	return text;
+}
+
+static enum err parse_line(struct config *config, char *line, uint32_t *seen,
+			   struct ds *why)
+{
+	char *equals, *name, *value;
+	enum config_key key;
+	enum err err;
+
+	line = trim(line);
+	if (!*line || *line == '#') {
+		return FDP_OK;
+	}
+	equals = strchr(line, '=');
+	if (!equals) {
+		ds_put_format(why, "\"%s\" is not of the form `key = value`",
+			      line);
+		return ERR_MALFORMED;
+	}
+	*equals = '\0';
+	name = trim(line);
+	value = trim(equals + 1);
+	key = config_key_find(name);
+	if (key == N_CONFIG_KEYS) {
+		ds_put_format(why,
+			      "unknown key \"%s\" (`fdpd --help` lists them)",
+			      name);
+		return ERR_NOT_FOUND;
+	}
+	if (is_command_line_only(key)) {
+		ds_put_format(why, "%s is for the command line only", name);
+		return ERR_REFUSED;
+	}
+	if (*seen & UINT32_C(1) << key && schema[key].type != TYPE_ENDPOINTS) {
+		ds_put_format(why, "%s is given twice", name);
+		return ERR_EXISTS;
+	}
+	*seen |= UINT32_C(1) << key;
+	ds_put_format(why, "%s: ", name);
+	err = config_set(config, key, value, why);
+	return err;
+}
+
+enum err config_parse(struct config *config, struct span text, struct ds *why)
+{
+	const size_t before = why->length;
+	uint32_t seen = 0;
+	char *copy, *line, *next;
+	enum err err = FDP_OK;
+
+	if (text.size > CONFIG_MAX_FILE) {
+		ds_put_format(why, "the file is larger than %d KiB",
+			      CONFIG_MAX_FILE / 1024);
+		return ERR_OVERSIZED;
+	}
+	copy = xmemdup0(text.size ? (const char *)text.data : "", text.size);
+	line = copy;
+	for (unsigned int number = 1; line && !err; number++) {
+		size_t prefix;
+
+		next = memchr(line, '\n', text.size - (size_t)(line - copy));
+		if (next) {
+			*next++ = '\0';
+		}
+		ds_put_format(why, "line %u: ", number);
+		prefix = why->length;
+		/* A zero byte would hide the rest of its line. */
+		if (strlen(line) !=
+		    (next ? (size_t)(next - line) - 1
+			  : text.size - (size_t)(line - copy))) {
+			ds_put_cstr(why, "control characters are not allowed");
+			err = ERR_MALFORMED;
+		} else {
+			err = parse_line(config, line, &seen, why);
+		}
+		ovs_assert(!err || why->length > prefix);
+		if (!err) {
+			ds_truncate(why, before);
+		}
+		line = next;
+	}
+	free(copy);
+	return err;
+}
+
+void config_overlay(struct config *config, const struct config *over)
+{
+	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
+		void *to = member(config, key);
+		const void *from = const_member(over, key);
+
+		if (!(over->given & UINT32_C(1) << key)) {
+			continue;
+		}
+		switch (schema[key].type) {
+		case TYPE_PATH:
+		case TYPE_NAME:
+		case TYPE_DEVICE:
+			set_string(to, *(char *const *)from);
+			break;
+		case TYPE_BOOL:
+			*(bool *)to = *(const bool *)from;
+			break;
+		case TYPE_PORT:
+			*(uint16_t *)to = *(const uint16_t *)from;
+			break;
+		case TYPE_ADDRESS:
+			*(struct ip_addr *)to = *(const struct ip_addr *)from;
+			break;
+		case TYPE_ENDPOINTS:
+			free(config->peers);
+			config->peers =
+				xmemdup(over->peers,
+					over->n_peers * sizeof *over->peers);
+			config->n_peers = over->n_peers;
+			break;
+		}
+		config->given |= UINT32_C(1) << key;
+	}
+}
+
+static void print_peers(const struct config *config, const char *name,
+			struct ds *ds)
+{
+	for (size_t i = 0; i < config->n_peers; i++) {
+		const struct ip_endpoint *peer = &config->peers[i];
+		char buf[ENDPOINT_STRLEN];
+
+		if (peer->port) {
+			endpoint_format(peer, buf);
+		} else {
+			ip_format(&peer->ip, buf);
+		}
+		ds_put_format(ds, "%s = %s\n", name, buf);
+	}
+}
+
+void config_print(const struct config *config, struct ds *ds)
+{
+	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
+		const void *from = const_member(config, key);
+		const char *name = schema[key].name;
+		const char *text;
+		char buf[IP_STRLEN];
+
+		if (is_command_line_only(key)) {
+			continue;
+		}
+		switch (schema[key].type) {
+		case TYPE_PATH:
+		case TYPE_NAME:
+		case TYPE_DEVICE:
+			text = *(char *const *)from;
+			if (text) {
+				ds_put_format(ds, "%s = %s\n", name, text);
+			}
+			break;
+		case TYPE_BOOL:
+			ds_put_format(ds, "%s = %s\n", name,
+				      *(const bool *)from ? "true" : "false");
+			break;
+		case TYPE_PORT:
+			ds_put_format(ds, "%s = %u\n", name,
+				      *(const uint16_t *)from);
+			break;
+		case TYPE_ADDRESS:
+			if (!ip_is_zero(from)) {
+				ds_put_format(ds, "%s = %s\n", name,
+					      ip_format(from, buf));
+			}
+			break;
+		case TYPE_ENDPOINTS:
+			print_peers(config, name, ds);
+			break;
+		}
+	}
+}
+
+void config_help(struct ds *ds)
+{
+	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
+		const struct schema *s = &schema[key];
+		size_t start = ds->length;
+
+		ds_put_format(ds, "  --%s%s%s", s->name, *s->arg ? " " : "",
+			      s->arg);
+		if (ds->length - start > HELP_COLUMN - 2) {
+			ds_put_char(ds, '\n');
+			start = ds->length;
+		}
+		ds_put_char_multiple(ds, ' ',
+				     HELP_COLUMN - (ds->length - start));
+		ds_put_cstr(ds, s->help);
+		if (*s->initial && s->type != TYPE_BOOL) {
+			ds_put_format(ds, " (default: %s)", s->initial);
+		}
+		ds_put_char(ds, '\n');
+	}
+}
+
+static bool strings_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool config_equal(const struct config *a, const struct config *b)
+{
+	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
+		const void *x = const_member(a, key);
+		const void *y = const_member(b, key);
+		bool equal = true;
+
+		if (is_command_line_only(key)) {
+			continue;
+		}
+		switch (schema[key].type) {
+		case TYPE_PATH:
+		case TYPE_NAME:
+		case TYPE_DEVICE:
+			equal = strings_equal(*(char *const *)x,
+					      *(char *const *)y);
+			break;
+		case TYPE_BOOL:
+			equal = *(const bool *)x == *(const bool *)y;
+			break;
+		case TYPE_PORT:
+			equal = *(const uint16_t *)x == *(const uint16_t *)y;
+			break;
+		case TYPE_ADDRESS:
+			equal = ip_equal(x, y);
+			break;
+		case TYPE_ENDPOINTS:
+			equal = a->n_peers == b->n_peers;
+			for (size_t i = 0; equal && i < a->n_peers; i++) {
+				equal = endpoint_equal(&a->peers[i],
+						       &b->peers[i]);
+			}
+			break;
+		}
+		if (!equal) {
+			return false;
+		}
+	}
+	return true;
+}
