@@ -113,7 +113,7 @@ uint16_t genl_type(struct span msg)
 	struct nlmsghdr nlh;
 	struct span rest;
 
-	return nlmsg_get(msg, &nlh, &rest) ? 0 : nlh.nlmsg_type;
+	return nlmsg_read(msg, &nlh, &rest) ? 0 : nlh.nlmsg_type;
 }
 
 uint8_t genl_cmd(struct span msg)
@@ -121,7 +121,7 @@ uint8_t genl_cmd(struct span msg)
 	struct nlmsghdr nlh;
 	struct genlmsghdr genl;
 
-	if (nlmsg_get(msg, &nlh, &msg) ||
+	if (nlmsg_read(msg, &nlh, &msg) ||
 	    nlmsg_get_fixed(&msg, &genl, sizeof genl)) {
 		return 0;
 	}
