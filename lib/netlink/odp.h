@@ -78,8 +78,8 @@ struct odp_flow {
 	uint32_t dp_ifindex;
 	bool has_ufid;
 	struct ufid ufid;
-	/* Attribute streams; empty if absent. */
-	struct span key, mask, actions;
+	struct span key, mask,
+		actions; /* Attribute streams; empty if absent. */
 	struct odp_flow_stats stats;
 };
 

@@ -188,8 +188,7 @@ void odp_complete_mask(const struct flow *key, const struct flow *mask,
 		m.eth_type = UINT16_MAX;
 	}
 	complete_l3(key, mask, &m);
-	/* Not an assignment, which may leave padding as it was. */
-	memcpy(out, &m, sizeof m);
+	*out = m;
 }
 
 /* ---- writing ---------------------------------------------------------- */
