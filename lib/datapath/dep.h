@@ -21,8 +21,11 @@ dep_t dep_network(uint32_t vni);
 dep_t dep_peer(uint32_t peer);
 /* Which peer has this tunnel address. */
 dep_t dep_underlay(const struct ip_addr *);
+/* Which port is the tunnel port. */
+dep_t dep_tunnel(void);
 
-/* A small growing set. */
+/* A small growing set.  One with more than a handful of elements may hold some
+ * of them twice for a while. */
 struct deps {
 	dep_t *v;
 	size_t n, allocated;

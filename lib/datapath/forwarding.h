@@ -63,14 +63,18 @@ void forwarding_free(struct forwarding *);
 /* Everything that changed since the last deps_clear() by the caller. */
 struct deps *forwarding_changed(struct forwarding *);
 
-/* ERR_EXISTS: the number is in use, or for an endpoint its MAC or one of its
- * addresses is bound elsewhere ('conflict', if not NULL, then says where). */
+/* ERR_EXISTS: the number is in use, there is a tunnel port already, or for an
+ * endpoint its MAC or one of its addresses is bound elsewhere ('conflict', if
+ * not NULL, then says where; for the other two it is zeroed).  ERR_RANGE: the
+ * binding is not a valid one (binding_is_valid()).  ERR_LIMIT. */
 enum err forwarding_add_port(struct forwarding *, const struct fwd_port *,
 			     struct fwd_target *conflict) FDP_MUST_CHECK;
 void forwarding_remove_port(struct forwarding *, uint32_t port_no);
 const struct fwd_port *forwarding_port(const struct forwarding *,
 				       uint32_t port_no);
 size_t forwarding_n_ports(const struct forwarding *);
+/* The tunnel port; NULL if there is none. */
+const struct fwd_port *forwarding_tunnel(const struct forwarding *);
 
 /* Adds or changes a peer's tunnel. */
 void forwarding_set_peer(struct forwarding *, const struct fwd_peer *);
@@ -78,17 +82,21 @@ void forwarding_set_peer(struct forwarding *, const struct fwd_peer *);
 void forwarding_remove_peer(struct forwarding *, uint32_t peer);
 const struct fwd_peer *forwarding_peer(const struct forwarding *,
 				       uint32_t peer);
+/* The peer whose tunnel address is 'remote'.  If several claim it, the one that
+ * did so first. */
 const struct fwd_peer *forwarding_peer_at(const struct forwarding *,
 					  const struct ip_addr *remote);
 
 /* Binds the addresses of 'binding' to 'peer', replacing what that peer had
- * bound to the same (VNI, MAC).  ERR_EXISTS as above, ERR_LIMIT. */
+ * bound to the same (VNI, MAC).  The peer's tunnel may become known later.
+ * ERR_EXISTS, ERR_RANGE, ERR_LIMIT as above; then nothing has changed. */
 enum err forwarding_bind(struct forwarding *, uint32_t peer,
 			 const struct binding *,
 			 struct fwd_target *conflict) FDP_MUST_CHECK;
 /* No effect if 'peer' does not own it. */
 void forwarding_unbind(struct forwarding *, uint32_t peer, uint32_t vni,
 		       const struct mac *);
+/* All bindings, those of local ports included. */
 size_t forwarding_n_bindings(const struct forwarding *);
 
 /* Look-ups: NULL if unknown. */

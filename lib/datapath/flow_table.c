@@ -1,0 +1,531 @@
+#include "datapath/flow_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "hash.h"
+#include "openvswitch/list.h"
+#include "util.h"
+
+struct entry;
+
+/* That 'entry' depends on 'cause'. */
+struct ref {
+	struct ovs_list sibling; /* In 'refs' of 'cause'. */
+	struct cause *cause;
+	struct entry *entry;
+};
+
+/* A dep that some flow depends on; exists as long as one does. */
+struct cause {
+	struct hmap_node node; /* In 'causes', by the dep itself. */
+	dep_t dep;
+	struct ovs_list refs;
+};
+
+struct entry {
+	struct flow_entry flow; /* First: what others see. */
+	struct ref *refs;	/* One for each of flow.deps. */
+	struct ovs_list stale;	/* While in a revalidation. */
+	bool is_stale;
+};
+
+struct flow_table {
+	struct hmap flows; /* struct entry, by UFID. */
+	struct hmap causes;
+	size_t max;
+	uint64_t n_refused;
+};
+
+/* Changes. */
+
+void flow_changes_init(struct flow_changes *cs)
+{
+	memset(cs, 0, sizeof *cs);
+}
+
+void flow_changes_free(struct flow_changes *cs)
+{
+	for (size_t i = 0; i < cs->n; i++) {
+		actions_free(&cs->v[i].actions);
+	}
+	free(cs->v);
+	flow_changes_init(cs);
+}
+
+static struct flow_change *changes_add(struct flow_changes *cs,
+				       const struct ufid *ufid)
+{
+	struct flow_change *c;
+
+	if (cs->n == cs->allocated) {
+		cs->allocated = cs->allocated ? cs->allocated * 2 : 8;
+		cs->v = xrealloc(cs->v, cs->allocated * sizeof *cs->v);
+	}
+	c = &cs->v[cs->n++];
+	memset(c, 0, sizeof *c);
+	c->ufid = *ufid;
+	return c;
+}
+
+static void changes_remove(struct flow_changes *cs, const struct entry *e)
+{
+	changes_add(cs, &e->flow.ufid)->remove = true;
+}
+
+static void changes_put(struct flow_changes *cs, const struct entry *e)
+{
+	struct flow_change *c = changes_add(cs, &e->flow.ufid);
+
+	c->key = e->flow.key;
+	c->mask = e->flow.mask;
+	actions_copy(&c->actions, &e->flow.actions);
+}
+
+/* The identifier. */
+
+/* What is hashed: each field of the masked key followed by the same of the
+ * mask, big-endian, in the order of struct flow.  Never the struct itself,
+ * whose padding and layout are the compiler's business. */
+struct encoding {
+	uint8_t b[512];
+	size_t size;
+};
+
+static void encode_bytes(struct encoding *e, const uint8_t *key,
+			 const uint8_t *mask, size_t size)
+{
+	ovs_assert(e->size + 2 * size <= sizeof e->b);
+	for (size_t i = 0; i < size; i++) {
+		e->b[e->size + i] = key[i] & mask[i];
+	}
+	memcpy(e->b + e->size + size, mask, size);
+	e->size += 2 * size;
+}
+
+static void encode_int(struct encoding *e, uint32_t key, uint32_t mask)
+{
+	uint8_t k[4], m[4];
+
+	for (int i = 3; i >= 0; i--, key >>= 8, mask >>= 8) {
+		k[i] = (uint8_t)key;
+		m[i] = (uint8_t)mask;
+	}
+	encode_bytes(e, k, m, sizeof k);
+}
+
+static void encode_mac(struct encoding *e, const struct mac *key,
+		       const struct mac *mask)
+{
+	encode_bytes(e, key->b, mask->b, sizeof key->b);
+}
+
+/* Of an IPv4 address only the last four bytes of the mask mean anything. */
+static void encode_ip(struct encoding *e, bool v4, const struct ip_addr *key,
+		      const struct ip_addr *mask)
+{
+	size_t skip = v4 ? 12 : 0;
+
+	encode_int(e, v4, UINT32_MAX);
+	encode_bytes(e, key->b + skip, mask->b + skip, sizeof key->b - skip);
+}
+
+static void encode(struct encoding *e, const struct flow *key,
+		   const struct flow *mask)
+{
+	bool v4 =
+		key->eth_type == ETH_TYPE_IPV4 || key->eth_type == ETH_TYPE_ARP;
+
+	/* The ethertype says which family the addresses have; while it is not
+	 * looked at, they are not either. */
+	v4 = v4 && mask->eth_type;
+
+	encode_int(e, key->in_port, mask->in_port);
+	encode_int(e, key->tunnel.present, mask->tunnel.present);
+	if (key->tunnel.present && mask->tunnel.present) {
+		const struct flow_tunnel *k = &key->tunnel, *m = &mask->tunnel;
+
+		encode_ip(e, ip_is_v4(&k->src), &k->src, &m->src);
+		encode_ip(e, ip_is_v4(&k->src), &k->dst, &m->dst);
+		encode_int(e, k->vni, m->vni);
+		encode_int(e, k->tos, m->tos);
+		encode_int(e, k->ttl, m->ttl);
+		encode_int(e, k->flags, m->flags);
+	}
+	encode_mac(e, &key->eth_src, &mask->eth_src);
+	encode_mac(e, &key->eth_dst, &mask->eth_dst);
+	encode_int(e, key->vlan_tci, mask->vlan_tci);
+	encode_int(e, key->vlan_tpid, mask->vlan_tpid);
+	encode_int(e, key->eth_type, mask->eth_type);
+	encode_int(e, key->nw_proto, mask->nw_proto);
+	encode_int(e, key->nw_tos, mask->nw_tos);
+	encode_int(e, key->nw_ttl, mask->nw_ttl);
+	encode_int(e, key->nw_frag, mask->nw_frag);
+	encode_int(e, key->ipv6_label, mask->ipv6_label);
+	encode_ip(e, v4, &key->nw_src, &mask->nw_src);
+	encode_ip(e, v4, &key->nw_dst, &mask->nw_dst);
+	encode_int(e, key->tp_src, mask->tp_src);
+	encode_int(e, key->tp_dst, mask->tp_dst);
+	encode_int(e, key->tcp_flags, mask->tcp_flags);
+	encode_int(e, key->arp_op, mask->arp_op);
+	encode_mac(e, &key->arp_sha, &mask->arp_sha);
+	encode_mac(e, &key->arp_tha, &mask->arp_tha);
+	encode_ip(e, false, &key->nd_target, &mask->nd_target);
+	encode_mac(e, &key->nd_sll, &mask->nd_sll);
+	encode_mac(e, &key->nd_tll, &mask->nd_tll);
+}
+
+struct ufid flow_ufid(const struct flow *key, const struct flow *mask)
+{
+	struct encoding e = {.size = 0};
+	struct ufid ufid;
+
+	encode(&e, key, mask);
+	crypto_generichash(ufid.b, sizeof ufid.b, e.b, e.size, NULL, 0);
+	return ufid;
+}
+
+/* Entries. */
+
+/* A UFID is a hash already. */
+static uint32_t ufid_hash(const struct ufid *ufid)
+{
+	uint32_t hash;
+
+	memcpy(&hash, ufid->b, sizeof hash);
+	return hash;
+}
+
+static struct entry *find(const struct flow_table *t, const struct ufid *ufid)
+{
+	struct entry *e;
+
+	HMAP_FOR_EACH_WITH_HASH (e, flow.node, ufid_hash(ufid), &t->flows) {
+		if (!memcmp(&e->flow.ufid, ufid, sizeof *ufid)) {
+			return e;
+		}
+	}
+	return NULL;
+}
+
+/* Any 32 bits of a dep will do for the table, it is a hash as well. */
+static struct cause *cause_find(const struct flow_table *t, dep_t dep)
+{
+	struct cause *c;
+
+	HMAP_FOR_EACH_WITH_HASH (c, node, (uint32_t)dep, &t->causes) {
+		if (c->dep == dep) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static void entry_depend(struct flow_table *t, struct entry *e)
+{
+	const struct deps *deps = &e->flow.deps;
+
+	e->refs = xmalloc(MAX(deps->n, 1) * sizeof *e->refs);
+	for (size_t i = 0; i < deps->n; i++) {
+		struct cause *c = cause_find(t, deps->v[i]);
+
+		if (!c) {
+			c = xmalloc(sizeof *c);
+			c->dep = deps->v[i];
+			ovs_list_init(&c->refs);
+			hmap_insert(&t->causes, &c->node, (uint32_t)c->dep);
+		}
+		e->refs[i].cause = c;
+		e->refs[i].entry = e;
+		ovs_list_push_back(&c->refs, &e->refs[i].sibling);
+	}
+}
+
+static void entry_undepend(struct flow_table *t, struct entry *e)
+{
+	for (size_t i = 0; i < e->flow.deps.n; i++) {
+		struct cause *c = e->refs[i].cause;
+
+		ovs_list_remove(&e->refs[i].sibling);
+		if (ovs_list_is_empty(&c->refs)) {
+			hmap_remove(&t->causes, &c->node);
+			free(c);
+		}
+	}
+	free(e->refs);
+	e->refs = NULL;
+}
+
+/* Takes over the verdict, all but the mask. */
+static void entry_decide(struct flow_table *t, struct entry *e,
+			 const struct translation *tr)
+{
+	struct flow_entry *f = &e->flow;
+
+	entry_undepend(t, e);
+	deps_free(&f->deps);
+	f->deps.n = f->deps.allocated = tr->deps.n;
+	f->deps.v = tr->deps.n ? xmemdup(tr->deps.v, tr->deps.n * sizeof(dep_t))
+			       : NULL;
+	entry_depend(t, e);
+
+	actions_free(&f->actions);
+	actions_copy(&f->actions, &tr->actions);
+	f->reason = tr->reason;
+	f->vni = tr->vni;
+	f->peer = tr->peer;
+}
+
+static struct entry *entry_new(struct flow_table *t, const struct ufid *ufid,
+			       const struct flow *key,
+			       const struct translation *tr)
+{
+	struct entry *e = xzalloc(sizeof *e);
+
+	e->flow.ufid = *ufid;
+	e->flow.key = *key;
+	e->flow.mask = tr->mask;
+	actions_init(&e->flow.actions);
+	deps_init(&e->flow.deps);
+	entry_decide(t, e, tr);
+	hmap_insert(&t->flows, &e->flow.node, ufid_hash(ufid));
+	return e;
+}
+
+static void entry_free(struct flow_table *t, struct entry *e)
+{
+	if (e->is_stale) {
+		ovs_list_remove(&e->stale);
+	}
+	hmap_remove(&t->flows, &e->flow.node);
+	entry_undepend(t, e);
+	actions_free(&e->flow.actions);
+	deps_free(&e->flow.deps);
+	free(e);
+}
+
+/* The table. */
+
+struct flow_table *flow_table_new(size_t max)
+{
+	struct flow_table *t = xzalloc(sizeof *t);
+
+	hmap_init(&t->flows);
+	hmap_init(&t->causes);
+	t->max = max;
+	return t;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	if (t) {
+		flow_table_clear(t);
+		hmap_destroy(&t->flows);
+		hmap_destroy(&t->causes);
+		free(t);
+	}
+}
+
+size_t flow_table_n(const struct flow_table *t)
+{
+	return hmap_count(&t->flows);
+}
+
+uint64_t flow_table_n_refused(const struct flow_table *t)
+{
+	return t->n_refused;
+}
+
+enum err flow_table_add(struct flow_table *t, const struct flow *key,
+			const struct translation *tr, uint64_t now_us,
+			const struct flow_entry **entry)
+{
+	struct ufid ufid = flow_ufid(key, &tr->mask);
+	struct entry *e = find(t, &ufid);
+
+	if (e) {
+		entry_free(t, e);
+	} else if (hmap_count(&t->flows) >= t->max) {
+		t->n_refused++;
+		return ERR_LIMIT;
+	}
+	e = entry_new(t, &ufid, key, tr);
+	e->flow.installed_us = e->flow.used_us = now_us;
+	*entry = &e->flow;
+	return FDP_OK;
+}
+
+const struct flow_entry *flow_table_find(const struct flow_table *t,
+					 const struct ufid *ufid)
+{
+	const struct entry *e = find(t, ufid);
+
+	return e ? &e->flow : NULL;
+}
+
+void flow_table_forget(struct flow_table *t, const struct ufid *ufid)
+{
+	struct entry *e = find(t, ufid);
+
+	if (e) {
+		entry_free(t, e);
+	}
+}
+
+void flow_table_clear(struct flow_table *t)
+{
+	struct entry *e, *next;
+
+	HMAP_FOR_EACH_SAFE (e, next, flow.node, &t->flows) {
+		entry_free(t, e);
+	}
+}
+
+/* Revalidation. */
+
+/* Moves every flow that depends on something in 'changed' to 'stale'. */
+static void collect(struct flow_table *t, const struct deps *changed,
+		    struct ovs_list *stale)
+{
+	for (size_t i = 0; i < changed->n; i++) {
+		const struct cause *c = cause_find(t, changed->v[i]);
+		struct ref *ref;
+
+		if (!c) {
+			continue;
+		}
+		LIST_FOR_EACH (ref, sibling, &c->refs) {
+			if (!ref->entry->is_stale) {
+				ref->entry->is_stale = true;
+				ovs_list_push_back(stale, &ref->entry->stale);
+			}
+		}
+	}
+}
+
+/* The flow has another mask now and so another identity: 'old' goes, and what
+ * the packet of its key needs comes, unless that is there already. */
+static void replace(struct flow_table *t, struct entry *old,
+		    const struct translation *tr, struct flow_changes *removals,
+		    struct flow_changes *puts)
+{
+	struct flow key = old->flow.key;
+	uint64_t installed_us = old->flow.installed_us;
+	uint64_t used_us = old->flow.used_us;
+	struct entry *e;
+	struct ufid ufid;
+
+	changes_remove(removals, old);
+	entry_free(t, old);
+	if (!tr->install) {
+		return;
+	}
+	ufid = flow_ufid(&key, &tr->mask);
+	e = find(t, &ufid);
+	if (e) {
+		/* It says the same, or is stale too and its turn will come. */
+		e->flow.used_us = MAX(e->flow.used_us, used_us);
+		return;
+	}
+	e = entry_new(t, &ufid, &key, tr);
+	e->flow.installed_us = installed_us;
+	e->flow.used_us = used_us;
+	changes_put(puts, e);
+}
+
+static void retranslate(struct flow_table *t, const struct forwarding *fwd,
+			struct entry *e, struct translation *tr,
+			struct flow_changes *removals,
+			struct flow_changes *puts)
+{
+	struct ufid ufid;
+
+	pipeline_translate(fwd, &e->flow.key, NULL, tr);
+	ufid = flow_ufid(&e->flow.key, &tr->mask);
+	if (!tr->install || memcmp(&ufid, &e->flow.ufid, sizeof ufid)) {
+		replace(t, e, tr, removals, puts);
+		return;
+	}
+	if (actions_equal(&tr->actions, &e->flow.actions)) {
+		entry_decide(t, e, tr);
+		return;
+	}
+	entry_decide(t, e, tr);
+	changes_put(puts, e);
+}
+
+void flow_table_revalidate(struct flow_table *t, const struct forwarding *fwd,
+			   struct deps *changed, struct flow_changes *changes)
+{
+	struct ovs_list stale = OVS_LIST_INITIALIZER(&stale);
+	struct flow_changes puts;
+	struct translation tr;
+
+	flow_changes_init(&puts);
+	translation_init(&tr);
+	collect(t, changed, &stale);
+	while (!ovs_list_is_empty(&stale)) {
+		struct entry *e = CONTAINER_OF(ovs_list_pop_front(&stale),
+					       struct entry, stale);
+
+		e->is_stale = false;
+		retranslate(t, fwd, e, &tr, changes, &puts);
+	}
+	/* Removals first: the kernel refuses a flow that one with another mask
+	 * still covers (ovs_flow_cmd_new() in net/openvswitch/datapath.c). */
+	for (size_t i = 0; i < puts.n; i++) {
+		struct flow_change *c = changes_add(changes, &puts.v[i].ufid);
+
+		*c = puts.v[i];
+		actions_init(&puts.v[i].actions);
+	}
+	flow_changes_free(&puts);
+	translation_free(&tr);
+	deps_clear(changed);
+}
+
+/* Statistics. */
+
+bool flow_table_update(struct flow_table *t, const struct ufid *ufid,
+		       const struct odp_flow_stats *stats, uint64_t now_us)
+{
+	struct entry *e = find(t, ufid);
+
+	if (!e) {
+		return false;
+	}
+	/* The kernel's time of last use is of another clock than ours; that
+	 * packets were counted since we last looked is enough. */
+	if (stats->packets != e->flow.packets) {
+		e->flow.used_us = now_us;
+	}
+	e->flow.packets = stats->packets;
+	e->flow.bytes = stats->bytes;
+	return true;
+}
+
+void flow_table_expire(struct flow_table *t, uint64_t now_us,
+		       struct flow_changes *changes)
+{
+	struct entry *e, *next;
+
+	HMAP_FOR_EACH_SAFE (e, next, flow.node, &t->flows) {
+		if (now_us - e->flow.used_us >= FLOW_IDLE_US) {
+			changes_remove(changes, e);
+			entry_free(t, e);
+		}
+	}
+}
+
+void flow_table_each(const struct flow_table *t,
+		     void (*visit)(const struct flow_entry *, void *aux),
+		     void *aux)
+{
+	const struct entry *e;
+
+	HMAP_FOR_EACH (e, flow.node, &t->flows) {
+		visit(&e->flow, aux);
+	}
+}

@@ -1,0 +1,102 @@
+/* Looking at a packet, and remembering what was looked at.
+ *
+ * A mask must hold every bit that the decision depended on, and should hold no
+ * other: a missing bit sends packets the wrong way, a needless one makes two
+ * megaflows of one.  So the pipeline never reads a field of a packet without
+ * one of these functions, or without setting the field's mask beside it.
+ *
+ * Mostly a decision asks "is this field equal to that constant?".  A yes
+ * depends on all bits of the field.  A no needs just one bit that differs: any
+ * packet with the same value in that one bit differs from the constant as
+ * well.  Of the differing bits the most significant is taken, so that the
+ * values which are not equal fall into as many classes as the field has bits,
+ * however many values there are (compare the longest-prefix tries of Open
+ * vSwitch's classifier).  A UDP packet from port 40000 is thus told from a
+ * DHCP reply, port 67, by the bit 0x8000 alone, and shares its megaflow with
+ * half of all ports.
+ */
+#ifndef FDP_DATAPATH_LOOK_H
+#define FDP_DATAPATH_LOOK_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/addr.h"
+
+/* What to add to the mask of 'value' after asking whether it is 'constant':
+ * 'exact' if it is, else the most significant bit in which it differs. */
+static inline uint32_t look_bits(uint32_t value, uint32_t constant,
+				 uint32_t exact)
+{
+	uint32_t bits = value ^ constant;
+
+	if (!bits) {
+		return exact;
+	}
+	bits |= bits >> 1;
+	bits |= bits >> 2;
+	bits |= bits >> 4;
+	bits |= bits >> 8;
+	bits |= bits >> 16;
+	return bits - (bits >> 1);
+}
+
+static inline bool look_u8(uint8_t value, uint8_t constant, uint8_t *mask)
+{
+	*mask |= (uint8_t)look_bits(value, constant, UINT8_MAX);
+	return value == constant;
+}
+
+static inline bool look_u16(uint16_t value, uint16_t constant, uint16_t *mask)
+{
+	*mask |= (uint16_t)look_bits(value, constant, UINT16_MAX);
+	return value == constant;
+}
+
+/* An ICMP type or code: eight bits in a field of sixteen. */
+static inline bool look_icmp(uint16_t value, uint8_t constant, uint16_t *mask)
+{
+	*mask |= (uint16_t)look_bits(value, constant, UINT8_MAX);
+	return value == constant;
+}
+
+static inline bool look_bytes(const uint8_t *value, const uint8_t *constant,
+			      uint8_t *mask, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (value[i] != constant[i]) {
+			mask[i] |= (uint8_t)look_bits(value[i], constant[i], 0);
+			return false;
+		}
+	}
+	memset(mask, UINT8_MAX, size);
+	return true;
+}
+
+static inline bool look_mac(const struct mac *value, const struct mac *constant,
+			    struct mac *mask)
+{
+	return look_bytes(value->b, constant->b, mask->b, sizeof mask->b);
+}
+
+/* Both addresses must be of one family, as the ethertype says. */
+static inline bool look_ip(const struct ip_addr *value,
+			   const struct ip_addr *constant, struct ip_addr *mask)
+{
+	return look_bytes(value->b, constant->b, mask->b, sizeof mask->b);
+}
+
+/* A table is asked: that depends on every bit. */
+static inline void look_up_mac(struct mac *mask)
+{
+	memset(mask->b, UINT8_MAX, sizeof mask->b);
+}
+
+static inline void look_up_ip(struct ip_addr *mask)
+{
+	memset(mask->b, UINT8_MAX, sizeof mask->b);
+}
+
+#endif

@@ -1,0 +1,488 @@
+#include "datapath/pipeline.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "datapath/guard.h"
+#include "datapath/look.h"
+#include "packet/reply.h"
+
+enum {
+	ARP_REQUEST = 1,
+	ND_NEIGHBOUR_SOLICIT = 135,
+
+	REPLY_MAX = 128, /* Bytes, more than either answer has. */
+	TUNNEL_TTL = 64,
+	LINE_SIZE = 256
+};
+
+/* One packet's way through the steps. */
+struct walk {
+	const struct forwarding *fwd;
+	const struct flow *flow;
+	const struct pipeline_trace *trace; /* May be NULL. */
+	struct translation *out;
+	const struct fwd_port *port; /* Where the packet came in. */
+	/* Who sent it, if it came in through the tunnel. */
+	const struct fwd_peer *from;
+};
+
+/* Addresses as text, for one line of the trace. */
+#define MAC_TEXT(MAC) mac_format((MAC), (char[MAC_STRLEN]){""})
+#define IP_TEXT(IP)   ip_format((IP), (char[IP_STRLEN]){""})
+
+static void __attribute__((format(printf, 2, 3)))
+say(const struct walk *w, const char *format, ...)
+{
+	char line[LINE_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	w->trace->step(w->trace->aux, line);
+}
+
+/* Formats nothing unless somebody listens. */
+#define SAY(W, ...)                            \
+	do {                                   \
+		if ((W)->trace) {              \
+			say((W), __VA_ARGS__); \
+		}                              \
+	} while (0)
+
+static void note(struct walk *w, dep_t dep)
+{
+	deps_add(&w->out->deps, dep);
+}
+
+/* Look-ups.  Each leaves its mark in the mask and the dependencies. */
+
+static const struct fwd_target *by_mac(struct walk *w, const struct mac *mac,
+				       struct mac *mask)
+{
+	look_up_mac(mask);
+	note(w, dep_mac(w->out->vni, mac));
+	return forwarding_by_mac(w->fwd, w->out->vni, mac);
+}
+
+static const struct fwd_target *by_ip(struct walk *w, const struct ip_addr *ip,
+				      struct ip_addr *mask)
+{
+	look_up_ip(mask);
+	note(w, dep_ip(w->out->vni, ip));
+	return forwarding_by_ip(w->fwd, w->out->vni, ip);
+}
+
+/* The peer of that number if packets can be sent to it now. */
+static const struct fwd_peer *peer_up(struct walk *w, uint32_t number)
+{
+	const struct fwd_peer *peer = forwarding_peer(w->fwd, number);
+
+	note(w, dep_peer(number));
+	return peer && peer->up ? peer : NULL;
+}
+
+static const struct fwd_port *tunnel_port(struct walk *w)
+{
+	note(w, dep_tunnel());
+	return forwarding_tunnel(w->fwd);
+}
+
+static bool is_own(const struct walk *w, const struct fwd_target *target)
+{
+	return target->local && target->port_no == w->port->port_no;
+}
+
+/* Step 1: which network, and if it came through the tunnel, from whom. */
+
+static enum reason ingress_tunnel(struct walk *w)
+{
+	const struct flow_tunnel *tunnel = &w->flow->tunnel;
+	struct flow_tunnel *mask = &w->out->mask.tunnel;
+
+	mask->present = true;
+	if (!tunnel->present) {
+		/* Cannot be, and could not be told to the kernel. */
+		w->out->install = false;
+		return REASON_MALFORMED;
+	}
+	look_up_ip(&mask->src);
+	note(w, dep_underlay(&tunnel->src));
+	w->from = forwarding_peer_at(w->fwd, &tunnel->src);
+	if (!w->from) {
+		SAY(w, "port %u %s: tunnel, from %s, which is no peer",
+		    w->port->port_no, w->port->name, IP_TEXT(&tunnel->src));
+		return REASON_UNKNOWN_PEER;
+	}
+	w->out->peer = w->from->peer;
+	mask->flags |= FLOW_TNL_KEY;
+	if (!(tunnel->flags & FLOW_TNL_KEY)) {
+		return REASON_MALFORMED;
+	}
+	mask->vni = VNI_MAX;
+	SAY(w, "port %u %s: tunnel, from peer %u at %s, network %u",
+	    w->port->port_no, w->port->name, w->from->peer,
+	    IP_TEXT(&tunnel->src), tunnel->vni);
+	if (!forwarding_members(w->fwd, tunnel->vni).n_ports) {
+		note(w, dep_network(tunnel->vni));
+		return REASON_UNKNOWN_NETWORK;
+	}
+	w->out->vni = tunnel->vni;
+	return REASON_NONE;
+}
+
+static enum reason ingress(struct walk *w)
+{
+	uint32_t in_port = w->flow->in_port;
+
+	w->out->mask.in_port = UINT32_MAX;
+	note(w, dep_port(in_port));
+	w->port = forwarding_port(w->fwd, in_port);
+	if (!w->port) {
+		SAY(w, "port %u: unknown", in_port);
+		return REASON_UNKNOWN_PORT;
+	}
+	switch (w->port->kind) {
+	case PORT_HOST:
+		SAY(w, "port %u %s: the host's own", in_port, w->port->name);
+		return REASON_HOST_PORT;
+	case PORT_TUNNEL:
+		return ingress_tunnel(w);
+	case PORT_ENDPOINT:
+		w->out->vni = w->port->binding.vni;
+		SAY(w, "port %u %s: endpoint of network %u", in_port,
+		    w->port->name, w->out->vni);
+		return REASON_NONE;
+	}
+	return REASON_UNKNOWN_PORT;
+}
+
+/* Step 2: may the packet be what it says it is? */
+
+/* The kernel matches the CFI bit and the TPID of a tagged frame exactly
+ * (validate_vlan_mask_from_nlattrs() in net/openvswitch/flow_netlink.c). */
+static enum reason guard_vlan(struct walk *w)
+{
+	struct flow *mask = &w->out->mask;
+	const struct flow *f = w->flow;
+
+	mask->vlan_tci = 1 << 12;
+	if (!(f->vlan_tci & mask->vlan_tci)) {
+		return REASON_NONE;
+	}
+	mask->vlan_tpid = UINT16_MAX;
+	mask->eth_type = UINT16_MAX;
+	return REASON_VLAN;
+}
+
+/* 01:80:c2:00:00:00 to 0f (IEEE 802.1Q 8.6.3). */
+static enum reason guard_reserved(struct walk *w)
+{
+	static const struct mac reserved = {{0x01, 0x80, 0xc2}};
+	struct mac *mask = &w->out->mask.eth_dst;
+	struct mac block = w->flow->eth_dst;
+
+	block.b[5] &= 0xf0;
+	if (!look_mac(&block, &reserved, mask)) {
+		return REASON_NONE;
+	}
+	mask->b[5] = 0xf0;
+	return REASON_RESERVED;
+}
+
+static enum reason guard_port(struct walk *w)
+{
+	const struct flow *f = w->flow;
+	enum reason reason =
+		guard_endpoint(&w->port->binding, f, &w->out->mask);
+
+	if (reason) {
+		return reason;
+	}
+	switch (f->eth_type) {
+	case ETH_TYPE_ARP:
+	case ETH_TYPE_IPV4:
+	case ETH_TYPE_IPV6:
+		SAY(w, "spoof guard: MAC %s and source %s are the port's own",
+		    MAC_TEXT(&f->eth_src), IP_TEXT(&f->nw_src));
+		break;
+	default:
+		SAY(w, "spoof guard: MAC %s is the port's own",
+		    MAC_TEXT(&f->eth_src));
+		break;
+	}
+	return REASON_NONE;
+}
+
+/* A MAC is believed only from the peer that has bound it. */
+static enum reason guard_tunnel(struct walk *w)
+{
+	const struct mac *src = &w->flow->eth_src;
+	const struct fwd_target *owner = by_mac(w, src, &w->out->mask.eth_src);
+
+	if (!owner || owner->local || owner->peer != w->from->peer) {
+		return REASON_FOREIGN_MAC;
+	}
+	SAY(w, "spoof guard: MAC %s is announced by peer %u", MAC_TEXT(src),
+	    w->from->peer);
+	return REASON_NONE;
+}
+
+static enum reason guard(struct walk *w)
+{
+	enum reason reason = guard_vlan(w);
+
+	if (!reason) {
+		reason = w->from ? guard_tunnel(w) : guard_port(w);
+	}
+	if (!reason) {
+		reason = guard_reserved(w);
+	}
+	return reason;
+}
+
+/* Step 3: where does it go? */
+
+static void send_to(struct walk *w, const struct fwd_peer *peer,
+		    const struct fwd_port *tunnel)
+{
+	struct action *a = actions_set_tunnel(&w->out->actions);
+	bool v4 = ip_is_v4(&peer->remote);
+
+	a->tunnel.src = peer->local;
+	a->tunnel.dst = peer->remote;
+	a->tunnel.vni = w->out->vni;
+	a->tunnel.tp_dst = peer->udp_port;
+	a->tunnel.ttl = TUNNEL_TTL;
+	a->tunnel.df = v4;
+	/* UDP over IPv6 has a checksum (RFC 8200 8.1). */
+	a->tunnel.csum = !v4;
+	actions_output(&w->out->actions, tunnel->port_no);
+}
+
+static enum reason unicast(struct walk *w)
+{
+	const struct mac *dst = &w->flow->eth_dst;
+	const struct fwd_target *target = by_mac(w, dst, &w->out->mask.eth_dst);
+	const struct fwd_port *tunnel;
+	const struct fwd_peer *peer;
+
+	if (w->from && (!target || !target->local)) {
+		SAY(w, "destination %s: not on this host", MAC_TEXT(dst));
+		return REASON_NOT_FOR_US;
+	}
+	if (!target) {
+		SAY(w, "destination %s: unknown", MAC_TEXT(dst));
+		return REASON_UNKNOWN_MAC;
+	}
+	if (target->local) {
+		SAY(w, "destination %s: local, port %u", MAC_TEXT(dst),
+		    target->port_no);
+		if (is_own(w, target)) {
+			return REASON_SAME_PORT;
+		}
+		actions_output(&w->out->actions, target->port_no);
+		return REASON_LOCAL;
+	}
+	w->out->peer = target->peer;
+	peer = peer_up(w, target->peer);
+	if (!peer) {
+		SAY(w, "destination %s: peer %u, which cannot be reached now",
+		    MAC_TEXT(dst), target->peer);
+		return REASON_PEER_DOWN;
+	}
+	tunnel = tunnel_port(w);
+	if (!tunnel) {
+		SAY(w, "destination %s: peer %u, but there is no tunnel port",
+		    MAC_TEXT(dst), target->peer);
+		return REASON_NO_DATAPATH;
+	}
+	SAY(w, "destination %s: peer %u at %s, through port %u", MAC_TEXT(dst),
+	    target->peer, IP_TEXT(&peer->remote), tunnel->port_no);
+	send_to(w, peer, tunnel);
+	return REASON_REMOTE;
+}
+
+/* To everybody else in the network.  What came through the tunnel stays here:
+ * its sender has told the other peers itself.  Local ports come first, as a
+ * tunnel that is set stays set. */
+static enum reason replicate(struct walk *w)
+{
+	struct translation *out = w->out;
+	struct fwd_members members = forwarding_members(w->fwd, out->vni);
+	size_t n_ports = 0, n_peers = 0;
+
+	look_up_mac(&out->mask.eth_dst);
+	note(w, dep_network(out->vni));
+	for (size_t i = 0; i < members.n_ports; i++) {
+		if (members.ports[i] != w->port->port_no) {
+			actions_output(&out->actions, members.ports[i]);
+			n_ports++;
+		}
+	}
+	if (!w->from && members.n_peers) {
+		const struct fwd_port *tunnel = tunnel_port(w);
+
+		for (size_t i = 0; tunnel && i < members.n_peers; i++) {
+			const struct fwd_peer *peer =
+				peer_up(w, members.peers[i]);
+
+			if (peer) {
+				send_to(w, peer, tunnel);
+				n_peers++;
+			}
+		}
+	}
+	SAY(w, "destination %s: all of network %u: %zu ports, %zu peers",
+	    MAC_TEXT(&w->flow->eth_dst), out->vni, n_ports, n_peers);
+	return n_ports || n_peers ? REASON_REPLICATED : REASON_NO_RECEIVER;
+}
+
+/* The station that has a link-local address made of its MAC. */
+static const struct fwd_target *
+by_link_local(struct walk *w, const struct ip_addr *ip, struct ip_addr *mask)
+{
+	struct mac mac = {{ip->b[8] ^ 2, ip->b[9], ip->b[10], ip->b[13],
+			   ip->b[14], ip->b[15]}};
+	struct ip_addr of_mac = ip_link_local_of(&mac);
+
+	look_up_ip(mask);
+	if (!ip_equal(&of_mac, ip)) {
+		return NULL;
+	}
+	note(w, dep_mac(w->out->vni, &mac));
+	return forwarding_by_mac(w->fwd, w->out->vni, &mac);
+}
+
+/* "Who has 'ip'?", asked of everybody, is answered by us alone. */
+static enum reason answer(struct walk *w, const struct ip_addr *ip,
+			  struct ip_addr *mask,
+			  void (*put_reply)(struct wbuf *, const struct flow *,
+					    const struct mac *))
+{
+	bool arp = w->flow->eth_type == ETH_TYPE_ARP;
+	const struct fwd_target *target = NULL;
+
+	look_up_mac(&w->out->mask.eth_dst);
+	/* An IPv4-mapped target in IPv6 is nobody's. */
+	if (arp || !ip_is_v4(ip)) {
+		target = by_ip(w, ip, mask);
+	}
+	if (!target && !arp) {
+		target = by_link_local(w, ip, mask);
+	}
+	if (!target) {
+		SAY(w, "who has %s: nobody known", IP_TEXT(ip));
+		return REASON_UNKNOWN_IP;
+	}
+	if (is_own(w, target)) {
+		SAY(w, "who has %s: the asker itself, others shall hear it",
+		    IP_TEXT(ip));
+		return replicate(w);
+	}
+	SAY(w, "who has %s: %s", IP_TEXT(ip), MAC_TEXT(&target->mac));
+	put_reply(&w->out->reply, w->flow, &target->mac);
+	w->out->install = false;
+	return REASON_ANSWERED;
+}
+
+static enum reason destination(struct walk *w)
+{
+	const struct flow *f = w->flow;
+	struct flow *mask = &w->out->mask;
+
+	if (!mac_is_group(&f->eth_dst)) {
+		return unicast(w);
+	}
+	if (w->from) {
+		return replicate(w);
+	}
+	/* The guard has looked at what tells these two from all others. */
+	if (f->eth_type == ETH_TYPE_ARP &&
+	    look_u16(f->arp_op, ARP_REQUEST, &mask->arp_op)) {
+		return answer(w, &f->nw_dst, &mask->nw_dst, reply_arp);
+	}
+	if (flow_is_nd(f) && f->tp_src == ND_NEIGHBOUR_SOLICIT) {
+		return answer(w, &f->nd_target, &mask->nd_target,
+			      reply_neighbour);
+	}
+	return replicate(w);
+}
+
+/* Can struct flow say all that the kernel wants to hear of this packet?  Not
+ * of a second tag, MPLS and NSH (match_validate() in
+ * net/openvswitch/flow_netlink.c); such packets come up one by one. */
+static bool is_complete(const struct flow *f)
+{
+	switch (f->eth_type) {
+	case ETH_TYPE_VLAN:
+	case ETH_TYPE_QINQ:
+		return !f->vlan_tci;
+	case 0x8847: /* MPLS */
+	case 0x8848:
+	case 0x894f: /* NSH */
+		return false;
+	default:
+		return true;
+	}
+}
+
+void translation_init(struct translation *t)
+{
+	memset(t, 0, sizeof *t);
+	actions_init(&t->actions);
+	deps_init(&t->deps);
+	wbuf_init(&t->reply, REPLY_MAX);
+	t->peer = UINT32_MAX;
+}
+
+void translation_free(struct translation *t)
+{
+	actions_free(&t->actions);
+	deps_free(&t->deps);
+	wbuf_free(&t->reply);
+	translation_init(t);
+}
+
+/* Forgets the last packet, keeps the memory. */
+static void translation_clear(struct translation *t)
+{
+	memset(&t->mask, 0, sizeof t->mask);
+	t->actions.n = 0;
+	t->reason = REASON_NONE;
+	deps_clear(&t->deps);
+	t->install = true;
+	wbuf_clear(&t->reply);
+	t->vni = 0;
+	t->peer = UINT32_MAX;
+}
+
+void pipeline_translate(const struct forwarding *fwd, const struct flow *flow,
+			const struct pipeline_trace *trace,
+			struct translation *out)
+{
+	struct walk walk = {
+		.fwd = fwd, .flow = flow, .trace = trace, .out = out};
+	struct walk *w = &walk;
+
+	translation_clear(out);
+	out->install = is_complete(flow);
+	out->reason = ingress(w);
+	if (!out->reason) {
+		out->reason = guard(w);
+	}
+	if (!out->reason) {
+		out->reason = destination(w);
+	}
+	/* A verdict on a packet from the tunnel that reaches a local port rests
+	 * on that port, so the network certainly has one; any other verdict
+	 * would be "unknown network" if the last one went. */
+	if (w->from && out->vni && out->reason != REASON_LOCAL) {
+		note(w, dep_network(out->vni));
+	}
+	SAY(w, "%s: %s: %s",
+	    out->actions.n || out->reply.size ? "send" : "drop",
+	    reason_slug(out->reason), reason_text(out->reason));
+}
