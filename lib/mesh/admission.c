@@ -1,0 +1,160 @@
+#include "mesh/admission.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "session/handshake.h"
+#include "util.h"
+
+enum {
+	TOKEN_US = 1000 * 1000 / ADMISSION_RATE
+};
+
+/* An IPv4 address or an IPv6 /64. */
+struct prefix_state {
+	struct hmap_node node;
+	struct ip_addr prefix;
+	unsigned int n_half_open;
+	uint64_t penalty_us;	   /* Doubles with every failure. */
+	uint64_t blocked_until_us; /* No entry before. */
+};
+
+void admission_init(struct admission *a, uint64_t now_us)
+{
+	memset(a, 0, sizeof *a);
+	hmap_init(&a->prefixes);
+	a->tokens_us = (uint64_t)ADMISSION_BURST * TOKEN_US;
+	a->filled_us = now_us;
+}
+
+void admission_done(struct admission *a)
+{
+	struct prefix_state *p;
+
+	HMAP_FOR_EACH_POP (p, node, &a->prefixes) {
+		free(p);
+	}
+	hmap_destroy(&a->prefixes);
+}
+
+static struct ip_addr prefix_of(const struct ip_addr *ip)
+{
+	struct ip_addr prefix = *ip;
+
+	if (!ip_is_v4(ip)) {
+		memset(prefix.b + 8, 0, 8);
+	}
+	return prefix;
+}
+
+static uint32_t hash_prefix(const struct ip_addr *prefix)
+{
+	return hash_bytes(prefix, sizeof *prefix, 0);
+}
+
+static struct prefix_state *find(const struct admission *a,
+				 const struct ip_addr *prefix)
+{
+	struct prefix_state *p;
+
+	HMAP_FOR_EACH_WITH_HASH (p, node, hash_prefix(prefix), &a->prefixes) {
+		if (ip_equal(&p->prefix, prefix)) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static void forget(struct admission *a, struct prefix_state *p)
+{
+	hmap_remove(&a->prefixes, &p->node);
+	free(p);
+}
+
+/* Forgets what no longer matters; if that is nothing, the prefix whose block
+ * ends first.  Prefixes with half-open connections stay. */
+static void make_room(struct admission *a, uint64_t now_us)
+{
+	struct prefix_state *p, *next, *oldest = NULL;
+
+	HMAP_FOR_EACH_SAFE (p, next, node, &a->prefixes) {
+		if (p->n_half_open) {
+			continue;
+		}
+		if (p->blocked_until_us + ADMISSION_PENALTY_MAX_US < now_us) {
+			forget(a, p);
+		} else if (!oldest ||
+			   p->blocked_until_us < oldest->blocked_until_us) {
+			oldest = p;
+		}
+	}
+	if (oldest && hmap_count(&a->prefixes) >= ADMISSION_MAX_PREFIXES) {
+		forget(a, oldest);
+	}
+}
+
+static bool take_token(struct admission *a, uint64_t now_us)
+{
+	const uint64_t full = (uint64_t)ADMISSION_BURST * TOKEN_US;
+
+	a->tokens_us = MIN(full, a->tokens_us + (now_us - a->filled_us));
+	a->filled_us = now_us;
+	if (a->tokens_us < TOKEN_US) {
+		return false;
+	}
+	a->tokens_us -= TOKEN_US;
+	return true;
+}
+
+enum err admission_begin(struct admission *a, const struct ip_addr *ip,
+			 bool known, uint64_t now_us)
+{
+	size_t limit = HANDSHAKE_HALF_OPEN_MAX;
+	struct ip_addr prefix = prefix_of(ip);
+	struct prefix_state *p = find(a, &prefix);
+
+	if (!known) {
+		limit -= HANDSHAKE_HALF_OPEN_KNOWN;
+	}
+	if (a->n_half_open >= limit ||
+	    (p && p->n_half_open >= HANDSHAKE_HALF_OPEN_PREFIX)) {
+		return ERR_LIMIT;
+	}
+	if (!known && ((p && now_us < p->blocked_until_us) ||
+		       !take_token(a, now_us))) {
+		return ERR_LIMIT;
+	}
+	if (!p) {
+		if (hmap_count(&a->prefixes) >= ADMISSION_MAX_PREFIXES) {
+			make_room(a, now_us);
+		}
+		p = xzalloc(sizeof *p);
+		p->prefix = prefix;
+		hmap_insert(&a->prefixes, &p->node, hash_prefix(&prefix));
+	}
+	p->n_half_open++;
+	a->n_half_open++;
+	return FDP_OK;
+}
+
+void admission_end(struct admission *a, const struct ip_addr *ip, bool success,
+		   uint64_t now_us)
+{
+	struct ip_addr prefix = prefix_of(ip);
+	struct prefix_state *p = find(a, &prefix);
+
+	a->n_half_open--;
+	p->n_half_open--;
+	if (!success) {
+		p->penalty_us = MIN(ADMISSION_PENALTY_MAX_US,
+				    MAX(ADMISSION_PENALTY_MIN_US,
+					p->penalty_us * 2));
+		p->blocked_until_us = now_us + p->penalty_us;
+	} else if (!p->n_half_open) {
+		forget(a, p);
+	} else {
+		p->penalty_us = 0;
+		p->blocked_until_us = 0;
+	}
+}
