@@ -14,8 +14,7 @@ enum {
 
 /* Block policy number 'i' (0 to POLICY_N_BLOCKS - 1): nothing to or from
  * anybody on UDP 'udp_port'. */
-void policy_make_block(struct xfrm_policy *, unsigned int i,
-		       uint16_t udp_port);
+void policy_make_block(struct xfrm_policy *, unsigned int i, uint16_t udp_port);
 
 /* Traffic from 'local' to UDP 'udp_port' of 'remote' leaves only through the
  * SA 'spi' (0 = any) with 'reqid'. */

@@ -121,8 +121,8 @@ enum err admission_begin(struct admission *a, const struct ip_addr *ip,
 	    (p && p->n_half_open >= HANDSHAKE_HALF_OPEN_PREFIX)) {
 		return ERR_LIMIT;
 	}
-	if (!known && ((p && now_us < p->blocked_until_us) ||
-		       !take_token(a, now_us))) {
+	if (!known &&
+	    ((p && now_us < p->blocked_until_us) || !take_token(a, now_us))) {
 		return ERR_LIMIT;
 	}
 	if (!p) {
@@ -147,9 +147,9 @@ void admission_end(struct admission *a, const struct ip_addr *ip, bool success,
 	a->n_half_open--;
 	p->n_half_open--;
 	if (!success) {
-		p->penalty_us = MIN(ADMISSION_PENALTY_MAX_US,
-				    MAX(ADMISSION_PENALTY_MIN_US,
-					p->penalty_us * 2));
+		p->penalty_us =
+			MIN(ADMISSION_PENALTY_MAX_US,
+			    MAX(ADMISSION_PENALTY_MIN_US, p->penalty_us * 2));
 		p->blocked_until_us = now_us + p->penalty_us;
 	} else if (!p->n_half_open) {
 		forget(a, p);

@@ -1,0 +1,653 @@
+/* Control connections. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "hash.h"
+#include "mesh/backoff.h"
+#include "util.h"
+
+enum {
+	MAX_KNOWN_IPS = 8192,
+	RX_MAX = CHANNEL_RECORD_MAX + 2
+};
+
+/* An address from which somebody authenticated once. */
+struct known_ip {
+	struct hmap_node node;
+	struct ip_addr ip;
+};
+
+static struct conn *conn_find(const struct engine *e, uint32_t id)
+{
+	struct conn *c;
+
+	HMAP_FOR_EACH_WITH_HASH (c, node, hash_int(id, 0), &e->conns) {
+		if (c->id == id) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static struct conn *conn_new(struct engine *e, uint32_t id, bool outbound,
+			     const struct ip_endpoint *remote)
+{
+	struct conn *c = xzalloc(sizeof *c);
+
+	c->id = id;
+	c->outbound = outbound;
+	c->remote = *remote;
+	c->since_us = c->heard_us = e->now_us;
+	c->patience_us = PING_TIMEOUT_US;
+	wbuf_init(&c->rx, 0);
+	hmap_insert(&e->conns, &c->node, hash_int(id, 0));
+	return c;
+}
+
+static void drop_handshake(struct conn *c)
+{
+	if (c->hs) {
+		handshake_wipe(c->hs);
+		free(c->hs);
+		c->hs = NULL;
+	}
+}
+
+void conn_free(struct engine *e, struct conn *c)
+{
+	if (c->target && c->target->conn == c) {
+		c->target->conn = NULL;
+	}
+	if (c->peer && c->peer->conn == c) {
+		c->peer->conn = NULL;
+	}
+	hmap_remove(&e->conns, &c->node);
+	drop_handshake(c);
+	channel_wipe(&c->channel);
+	secret_wipe(&c->esp);
+	record_free(&c->inbox.record);
+	wbuf_free(&c->rx);
+	free(c);
+}
+
+/* ---- Who has been here before ---- */
+
+static bool is_known(const struct engine *e, const struct ip_addr *ip)
+{
+	const struct target *t;
+	const struct known_ip *k;
+
+	for (t = e->targets; t; t = t->next) {
+		if (ip_equal(&t->remote.ip, ip)) {
+			return true;
+		}
+	}
+	HMAP_FOR_EACH_WITH_HASH (k, node, hash_bytes(ip, sizeof *ip, 0),
+				 &e->known_ips) {
+		if (ip_equal(&k->ip, ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void remember(struct engine *e, const struct ip_addr *ip)
+{
+	struct known_ip *k;
+
+	if (is_known(e, ip) || hmap_count(&e->known_ips) >= MAX_KNOWN_IPS) {
+		return;
+	}
+	k = xzalloc(sizeof *k);
+	k->ip = *ip;
+	hmap_insert(&e->known_ips, &k->node, hash_bytes(ip, sizeof *ip, 0));
+}
+
+void known_ips_clear(struct engine *e)
+{
+	struct known_ip *k;
+
+	HMAP_FOR_EACH_POP (k, node, &e->known_ips) {
+		free(k);
+	}
+}
+
+/* Keeps a refusal for `status connections`; the oldest gives way. */
+static void note_refusal(struct engine *e, const struct ip_addr *ip,
+			 enum err err)
+{
+	struct refusal *slot = &e->refusals[0];
+
+	for (size_t i = 0; i < MAX_REFUSALS; i++) {
+		struct refusal *r = &e->refusals[i];
+
+		if (r->n && r->err == err && ip_equal(&r->ip, ip)) {
+			slot = r;
+			break;
+		}
+		if (r->when_us < slot->when_us) {
+			slot = r;
+		}
+	}
+	if (!slot->n || slot->err != err || !ip_equal(&slot->ip, ip)) {
+		slot->n = 0;
+	}
+	slot->ip = *ip;
+	slot->err = err;
+	slot->when_us = e->now_us;
+	slot->n++;
+}
+
+/* ---- Sending ---- */
+
+static void send_bytes(struct engine *e, struct conn *c, struct wbuf *bytes)
+{
+	struct op *op;
+
+	if (!bytes->size) {
+		wbuf_free(bytes);
+		return;
+	}
+	op = ops_add(e->ops, OP_SEND);
+	op->conn = c->id;
+	op->bytes = *bytes;
+	wbuf_init(bytes, bytes->max);
+}
+
+void conn_send(struct engine *e, struct conn *c, const struct message *m)
+{
+	struct wbuf payload = WBUF_INITIALIZER(CHANNEL_PAYLOAD_MAX);
+	struct wbuf tx = WBUF_INITIALIZER(0);
+	enum err err = message_encode(m, &payload);
+
+	if (!err) {
+		err = channel_seal(&c->channel, wbuf_span(&payload), &tx);
+	}
+	if (err) {
+		engine_log(e, OP_LOG_ERR, "cannot send %s: %s",
+			   message_name(m->type), err_text(err));
+	}
+	send_bytes(e, c, &tx);
+	wbuf_free(&payload);
+}
+
+/* ---- Ends ---- */
+
+/* What becomes of the target whose connection ended. */
+static void target_failed(struct engine *e, struct target *t, enum err err,
+			  enum reason reason, const char *detail)
+{
+	t->conn = NULL;
+	t->failures++;
+	t->refused = err != FDP_OK;
+	t->reason = reason;
+	copy_text(t->detail, sizeof t->detail, detail);
+	t->since_us = e->now_us;
+	if (err == ERR_WRONG_PASSWORD && e->config.n_slots > 1) {
+		/* During a rotation the other side may still have only the
+		 * other one. */
+		t->dial_slot = !t->dial_slot;
+	}
+	if (err == ERR_SELF) {
+		t->retry_us = UINT64_MAX;
+		return;
+	}
+	target_retry(e, t, backoff_us(t->failures, e->rng));
+}
+
+/* Logs the end of a connection, once, and tells who has to know. */
+static void conn_ended(struct engine *e, struct conn *c, enum err err,
+		       enum reason reason, const char *detail)
+{
+	char address[ENDPOINT_STRLEN];
+	struct target *t = c->target;
+	struct peer *peer = c->peer && c->peer->conn == c ? c->peer : NULL;
+	bool authenticated = c->state == CONN_UP;
+	bool again = t && t->failures && t->reason == reason &&
+		     !strcmp(t->detail, detail);
+
+	if (c->admitted) {
+		admission_end(&e->admission, &c->remote.ip, false, e->now_us);
+		c->admitted = false;
+	}
+	endpoint_format(&c->remote, address);
+	if (authenticated) {
+		engine_log(
+			e, OP_LOG_INFO, "connection %s %s (%s) ended: %s%s%s",
+			c->outbound ? "to" : "from", address, c->identity.name,
+			reason_text(reason), *detail ? ": " : "", detail);
+	} else if (!again) {
+		engine_log(e, OP_LOG_WARN, "connection %s %s refused: %s%s%s%s",
+			   c->outbound ? "to" : "from", address,
+			   reason_text(reason), *detail ? ": " : "", detail,
+			   t ? "; trying again" : "");
+	}
+	if (!authenticated && !c->outbound && err) {
+		note_refusal(e, &c->remote.ip, err);
+	}
+	if (t && authenticated && e->now_us - c->since_us >= STABLE_US) {
+		t->failures = 0;
+	}
+	conn_free(e, c);
+	if (t) {
+		target_failed(e, t, authenticated ? FDP_OK : err, reason,
+			      detail);
+	}
+	if (peer) {
+		peer_lost(e, peer);
+	}
+}
+
+void conn_end(struct engine *e, struct conn *c, enum err err,
+	      enum reason reason, const char *detail)
+{
+	if (c->state == CONN_UP) {
+		struct message m = {.type = MSG_CLOSE};
+
+		m.close.reason = err;
+		copy_text(m.close.text, sizeof m.close.text, detail);
+		conn_send(e, c, &m);
+	}
+	ops_add(e->ops, OP_CLOSE)->conn = c->id;
+	conn_ended(e, c, err, reason, detail);
+}
+
+void conn_closed(struct engine *e, uint32_t id, int os_errno)
+{
+	struct conn *c = conn_find(e, id);
+	enum err err = FDP_OK;
+	enum reason reason = REASON_CONNECTION_LOST;
+	const char *detail = os_errno ? ovs_strerror(os_errno) : "";
+
+	if (!c) {
+		return;
+	}
+	if (c->state == CONN_DIALING) {
+		reason = REASON_DIAL_FAILED;
+	} else if (c->state == CONN_HANDSHAKE) {
+		reason = REASON_HANDSHAKE_FAILED;
+		err = handshake_eof(c->hs);
+		detail = err ? err_text(err) : "the other side closed";
+		if (!err) {
+			err = ERR_TRUNCATED;
+		}
+	}
+	conn_ended(e, c, err, reason, detail);
+}
+
+static void handshake_failed(struct engine *e, struct conn *c, enum err err)
+{
+	conn_end(e, c, err,
+		 err == ERR_SELF ? REASON_SELF : REASON_HANDSHAKE_FAILED,
+		 err_text(err));
+}
+
+/* ---- Beginnings ---- */
+
+static bool is_own_nonce(void *aux, const uint8_t nonce[HANDSHAKE_NONCE_BYTES])
+{
+	const struct engine *e = aux;
+	const struct conn *c;
+
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		if (c->outbound && c->state == CONN_HANDSHAKE &&
+		    !memcmp(handshake_nonce(c->hs), nonce,
+			    HANDSHAKE_NONCE_BYTES)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void begin_handshake(struct engine *e, struct conn *c)
+{
+	struct wbuf tx = WBUF_INITIALIZER(0);
+	struct identity self;
+	struct hs_config config = {
+		.slots = e->config.slots,
+		.n_slots = e->config.n_slots,
+		.dial_slot = c->target ? c->target->dial_slot : 0,
+		.self = &self,
+		.is_own_nonce = is_own_nonce,
+		.aux = e,
+	};
+
+	memset(&self, 0, sizeof self);
+	copy_text(self.name, sizeof self.name, e->config.name);
+	self.id = e->config.id;
+	self.incarnation = e->config.incarnation;
+	self.capabilities = CAPABILITY_FASTDP;
+	if (engine_encrypts(e)) {
+		self.capabilities |= CAPABILITY_ESP;
+	}
+	self.vxlan_port = e->config.vxlan_port;
+	c->state = CONN_HANDSHAKE;
+	c->since_us = e->now_us;
+	c->hs = xzalloc(sizeof *c->hs);
+	c->role = c->outbound ? HS_INITIATOR : HS_RESPONDER;
+	handshake_init(c->hs, c->role, &config);
+	handshake_start(c->hs, &tx, e->rng);
+	send_bytes(e, c, &tx);
+	engine_wake(e, c->since_us + HANDSHAKE_TIMEOUT_US);
+}
+
+void conn_dialed(struct engine *e, uint32_t id, const struct ip_endpoint *local)
+{
+	struct conn *c = conn_find(e, id);
+
+	if (c && c->state == CONN_DIALING) {
+		c->local = *local;
+		c->heard_us = e->now_us;
+		begin_handshake(e, c);
+	}
+}
+
+void conn_accepted(struct engine *e, uint32_t id,
+		   const struct ip_endpoint *local,
+		   const struct ip_endpoint *remote)
+{
+	struct conn *c;
+	enum err err = ERR_STATE;
+
+	if (e->phase == PHASE_RUNNING) {
+		err = admission_begin(&e->admission, &remote->ip,
+				      is_known(e, &remote->ip), e->now_us);
+	}
+	if (err) {
+		note_refusal(e, &remote->ip, err);
+		ops_add(e->ops, OP_CLOSE)->conn = id;
+		return;
+	}
+	c = conn_new(e, id, false, remote);
+	c->admitted = true;
+	c->local = *local;
+	begin_handshake(e, c);
+}
+
+/* ---- Data ---- */
+
+/* The handshake is done: from here on there are records. */
+static bool handshake_over(struct engine *e, struct conn *c)
+{
+	struct hs_result result;
+
+	handshake_take(c->hs, &result);
+	drop_handshake(c);
+	c->state = CONN_UP;
+	c->since_us = c->heard_us = e->now_us;
+	c->slot = result.slot;
+	c->identity = result.peer;
+	channel_init(&c->channel, &result);
+	session_export(&result.s1, KEY_LABEL_ESP, &c->esp);
+	hs_result_wipe(&result);
+	if (c->admitted) {
+		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
+		c->admitted = false;
+	}
+	remember(e, &c->remote.ip);
+	engine_wake(e, e->now_us + PING_IDLE_US);
+	if (c->target) {
+		c->target->peer = c->identity.id;
+	}
+	return peer_session(e, c);
+}
+
+/* False if the connection is gone. */
+static bool handshake_bytes(struct engine *e, struct conn *c)
+{
+	struct wbuf tx = WBUF_INITIALIZER(0);
+	struct span in = wbuf_span(&c->rx);
+	enum err err = handshake_input(c->hs, &in, &tx, e->rng);
+
+	wbuf_pull(&c->rx, c->rx.size - in.size);
+	send_bytes(e, c, &tx);
+	if (err) {
+		handshake_failed(e, c, err);
+		return false;
+	}
+	return handshake_done(c->hs) ? handshake_over(e, c) : true;
+}
+
+static void close_received(struct engine *e, struct conn *c,
+			   const struct msg_close *m)
+{
+	enum reason reason = REASON_CONNECTION_LOST;
+
+	if (m->reason == ERR_EXISTS) {
+		reason = REASON_DUPLICATE;
+	}
+	ops_add(e->ops, OP_CLOSE)->conn = c->id;
+	conn_ended(e, c, m->reason, reason, m->text);
+}
+
+/* False if the connection is gone. */
+static bool message_received(struct engine *e, struct conn *c,
+			     const struct message *m)
+{
+	uint32_t id = c->id;
+
+	switch (m->type) {
+	case MSG_PING: {
+		struct message pong = {.type = MSG_PONG, .ping = m->ping};
+
+		conn_send(e, c, &pong);
+		return true;
+	}
+	case MSG_PONG:
+		return true;
+	case MSG_CLOSE:
+		close_received(e, c, &m->close);
+		return false;
+	case MSG_RECORD:
+	case MSG_UPDATE:
+	case MSG_SA_OFFER:
+	case MSG_SA_ACTIVE:
+	case MSG_SA_DELETE:
+		peer_message(e, c, m);
+		return conn_find(e, id) == c;
+	}
+	return true;
+}
+
+/* False if the connection is gone. */
+static bool record_received(struct engine *e, struct conn *c,
+			    struct span payload)
+{
+	for (;;) {
+		struct message m;
+		bool found, alive;
+		enum err err = message_decode(&payload, &m, &found);
+
+		if (err) {
+			conn_end(e, c, err, REASON_CONNECTION_LOST,
+				 err_text(err));
+			return false;
+		}
+		if (!found) {
+			return true;
+		}
+		alive = message_received(e, c, &m);
+		message_free(&m);
+		if (!alive) {
+			return false;
+		}
+	}
+}
+
+static void record_bytes(struct engine *e, struct conn *c)
+{
+	struct wbuf payload = WBUF_INITIALIZER(0);
+
+	for (;;) {
+		struct span in = wbuf_span(&c->rx);
+		bool complete;
+		enum err err =
+			channel_open(&c->channel, &in, &payload, &complete);
+
+		if (err) {
+			conn_end(e, c, err, REASON_CONNECTION_LOST,
+				 err_text(err));
+			break;
+		}
+		wbuf_pull(&c->rx, c->rx.size - in.size);
+		if (!complete || !record_received(e, c, wbuf_span(&payload))) {
+			break;
+		}
+	}
+	wbuf_free(&payload);
+}
+
+void conn_data(struct engine *e, uint32_t id, struct span bytes)
+{
+	struct conn *c = conn_find(e, id);
+
+	if (!c || c->state == CONN_DIALING) {
+		return;
+	}
+	c->heard_us = e->now_us;
+	c->ping_sent = false;
+	c->patience_us = PING_TIMEOUT_US;
+	wbuf_bytes(&c->rx, bytes.data, bytes.size);
+	if (c->state == CONN_HANDSHAKE && !handshake_bytes(e, c)) {
+		return;
+	}
+	if (c->state == CONN_UP) {
+		record_bytes(e, c);
+	}
+}
+
+/* ---- Time ---- */
+
+static void ping(struct engine *e, struct conn *c)
+{
+	struct message m = {.type = MSG_PING};
+
+	m.ping.seq = ++c->ping_seq;
+	c->ping_sent = true;
+	conn_send(e, c, &m);
+}
+
+void conn_timers(struct engine *e)
+{
+	struct conn *c, *next;
+
+	HMAP_FOR_EACH_SAFE (c, next, node, &e->conns) {
+		uint64_t silence = e->now_us - c->heard_us;
+
+		if (c->state != CONN_UP) {
+			if (e->now_us >= c->since_us + HANDSHAKE_TIMEOUT_US) {
+				conn_end(e, c, ERR_TIMEOUT,
+					 c->state == CONN_DIALING
+						 ? REASON_DIAL_FAILED
+						 : REASON_HANDSHAKE_FAILED,
+					 err_text(ERR_TIMEOUT));
+			} else {
+				engine_wake(e,
+					    c->since_us + HANDSHAKE_TIMEOUT_US);
+			}
+		} else if (silence >= c->patience_us) {
+			conn_end(e, c, ERR_TIMEOUT, REASON_SILENT, "");
+		} else if (!c->ping_sent && silence >= PING_IDLE_US) {
+			ping(e, c);
+			engine_wake(e, c->heard_us + c->patience_us);
+		} else {
+			engine_wake(e, c->heard_us + (c->ping_sent
+							      ? c->patience_us
+							      : PING_IDLE_US));
+		}
+	}
+}
+
+/* ---- Targets ---- */
+
+struct target *target_find(const struct engine *e,
+			   const struct ip_endpoint *remote)
+{
+	struct target *t;
+
+	for (t = e->targets; t; t = t->next) {
+		if (endpoint_equal(&t->remote, remote)) {
+			return t;
+		}
+	}
+	return NULL;
+}
+
+struct target *target_add(struct engine *e, const struct ip_endpoint *remote)
+{
+	struct target *t = target_find(e, remote);
+
+	if (!t) {
+		struct target **end = &e->targets;
+
+		while (*end) {
+			end = &(*end)->next;
+		}
+		t = xzalloc(sizeof *t);
+		t->remote = *remote;
+		t->retry_us = UINT64_MAX;
+		t->reason = REASON_CONNECTING;
+		t->since_us = e->now_us;
+		*end = t;
+	}
+	return t;
+}
+
+void target_remove(struct engine *e, struct target *t)
+{
+	struct target **link = &e->targets;
+
+	while (*link != t) {
+		link = &(*link)->next;
+	}
+	*link = t->next;
+	free(t);
+}
+
+void target_retry(struct engine *e, struct target *t, uint64_t delay_us)
+{
+	if (!t->conn) {
+		t->retry_us = e->now_us + delay_us;
+		engine_wake(e, t->retry_us);
+	}
+}
+
+static void target_dial(struct engine *e, struct target *t)
+{
+	struct op *op = ops_add(e->ops, OP_DIAL);
+	struct conn *c;
+
+	op->conn = e->next_conn;
+	op->dial.remote = t->remote;
+	c = conn_new(e, e->next_conn, true, &t->remote);
+	e->next_conn += 2;
+	c->target = t;
+	t->conn = c;
+	t->retry_us = UINT64_MAX;
+	engine_wake(e, c->since_us + HANDSHAKE_TIMEOUT_US);
+}
+
+void target_timers(struct engine *e)
+{
+	for (struct target *t = e->targets; t; t = t->next) {
+		const struct peer *peer;
+
+		if (t->conn || t->retry_us == UINT64_MAX) {
+			continue;
+		}
+		if (e->now_us < t->retry_us) {
+			engine_wake(e, t->retry_us);
+			continue;
+		}
+		peer = peer_find(e, &t->peer);
+		if (peer && peer->conn) {
+			/* It has dialled us: asked again when that ends. */
+			t->retry_us = UINT64_MAX;
+			continue;
+		}
+		target_dial(e, t);
+	}
+}

@@ -1,0 +1,539 @@
+#include "engine/engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "hash.h"
+#include "ipsec/policy.h"
+#include "util.h"
+
+bool engine_encrypts(const struct engine *e)
+{
+	return e->config.n_slots > 0;
+}
+
+void copy_text(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+}
+
+void engine_wake(struct engine *e, uint64_t when_us)
+{
+	e->deadline_us = MIN(e->deadline_us, when_us);
+}
+
+void engine_log(struct engine *e, enum op_log_level level, const char *format,
+		...)
+{
+	struct op *op = ops_add(e->ops, OP_LOG);
+	va_list args;
+
+	va_start(args, format);
+	op->text = xvasprintf(format, args);
+	va_end(args);
+	op->level = level;
+}
+
+struct pending *engine_expect(struct engine *e, struct op *op,
+			      enum pending_kind kind)
+{
+	struct pending *p = xzalloc(sizeof *p);
+
+	p->cookie = op->cookie = e->next_cookie++;
+	p->kind = kind;
+	hmap_insert(&e->pending, &p->node, hash_uint64(p->cookie));
+	return p;
+}
+
+static struct pending *take_pending(struct engine *e, uint64_t cookie)
+{
+	struct pending *p;
+
+	HMAP_FOR_EACH_WITH_HASH (p, node, hash_uint64(cookie), &e->pending) {
+		if (p->cookie == cookie) {
+			hmap_remove(&e->pending, &p->node);
+			return p;
+		}
+	}
+	return NULL;
+}
+
+struct engine *engine_new(const struct engine_config *config)
+{
+	struct engine *e = xzalloc(sizeof *e);
+
+	e->config = *config;
+	e->config.targets = NULL;
+	e->config.n_targets = 0;
+	e->saved_state = config->state ? xstrdup(config->state) : NULL;
+	e->config.state = NULL;
+	e->deadline_us = UINT64_MAX;
+	e->dump_us = UINT64_MAX;
+	e->route_us = UINT64_MAX;
+	e->next_cookie = 1;
+	e->next_conn = 1;
+	e->tunnel_port = UINT32_MAX;
+	hmap_init(&e->pending);
+	hmap_init(&e->conns);
+	hmap_init(&e->peers);
+	hmap_init(&e->known_ips);
+	e->fwd = forwarding_new();
+	e->flows = flow_table_new(FLOW_TABLE_MAX);
+	translation_init(&e->xlate);
+	record_init(&e->record, &config->id, config->incarnation);
+	admission_init(&e->admission, 0);
+	for (size_t i = 0; i < config->n_targets; i++) {
+		target_add(e, &config->targets[i]);
+	}
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	struct pending *p;
+	struct conn *c, *next_conn;
+	struct peer *peer, *next_peer;
+
+	if (!e) {
+		return;
+	}
+	HMAP_FOR_EACH_POP (p, node, &e->pending) {
+		free(p->port);
+		free(p);
+	}
+	HMAP_FOR_EACH_SAFE (c, next_conn, node, &e->conns) {
+		conn_free(e, c);
+	}
+	HMAP_FOR_EACH_SAFE (peer, next_peer, node, &e->peers) {
+		hmap_remove(&e->peers, &peer->node);
+		record_free(&peer->record);
+		free(peer->bound);
+		free(peer);
+	}
+	while (e->targets) {
+		struct target *t = e->targets;
+
+		e->targets = t->next;
+		free(t);
+	}
+	while (e->ports) {
+		struct port *port = e->ports;
+
+		e->ports = port->next;
+		free(port);
+	}
+	known_ips_clear(e);
+	hmap_destroy(&e->pending);
+	hmap_destroy(&e->conns);
+	hmap_destroy(&e->peers);
+	hmap_destroy(&e->known_ips);
+	admission_done(&e->admission);
+	record_free(&e->record);
+	forwarding_free(e->fwd);
+	flow_table_free(e->flows);
+	translation_free(&e->xlate);
+	free(e->sas);
+	free(e->stale);
+	free(e->found_vports);
+	free(e->saved_state);
+	secret_wipe_bytes(&e->config.slots, sizeof e->config.slots);
+	free(e);
+}
+
+/* ---- The start: block policies, datapath, ports, in this order ---- */
+
+static void start_fail(struct engine *e, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Undoes what this start made, and tells the caller to give up.  The block
+ * policies stay: nothing ever opens because something failed. */
+static void start_fail(struct engine *e, const char *format, ...)
+{
+	struct op *op;
+	va_list args;
+
+	if (e->phase == PHASE_FAILED) {
+		return;
+	}
+	e->phase = PHASE_FAILED;
+	if (e->datapath_made) {
+		ops_add(e->ops, OP_DATAPATH_DEL);
+	}
+	op = ops_add(e->ops, OP_FATAL);
+	va_start(args, format);
+	op->text = xvasprintf(format, args);
+	va_end(args);
+}
+
+static void start_running(struct engine *e)
+{
+	struct target *t;
+
+	e->phase = PHASE_RUNNING;
+	e->dump_us = e->now_us + FLOW_DUMP_US;
+	engine_wake(e, e->dump_us);
+	for (t = e->targets; t; t = t->next) {
+		target_retry(e, t, 0);
+	}
+	tunnel_check_routes(e);
+	ports_update_mtu(e);
+}
+
+static void start_tunnel_port(struct engine *e)
+{
+	const struct odp_vport *found = NULL;
+	struct odp_vport vport;
+	struct op *op;
+
+	memset(&vport, 0, sizeof vport);
+	vport.type = ODP_VPORT_VXLAN;
+	vport.port_no = UINT32_MAX;
+	vport.udp_port = e->config.vxlan_port;
+	snprintf(vport.name, sizeof vport.name, "vxlan-%u",
+		 e->config.vxlan_port);
+	for (size_t i = 0; i < e->n_found_vports; i++) {
+		const struct odp_vport *v = &e->found_vports[i];
+
+		if (v->type != ODP_VPORT_VXLAN) {
+			continue;
+		}
+		if (v->udp_port == vport.udp_port &&
+		    !strcmp(v->name, vport.name)) {
+			found = v;
+		} else {
+			/* An earlier run used another port. */
+			ops_add(e->ops, OP_VPORT_DEL)->vport = *v;
+		}
+	}
+	op = ops_add(e->ops, found ? OP_VPORT_ADOPT : OP_VPORT_ADD);
+	op->vport = found ? *found : vport;
+	engine_expect(e, op, PENDING_START);
+	e->start_waits++;
+	if (found) {
+		e->tunnel_port = found->port_no;
+	}
+}
+
+static void start_host_port(struct engine *e)
+{
+	struct fwd_port port = {.port_no = ODP_LOCAL_PORT, .kind = PORT_HOST};
+	struct op *op;
+	enum err err;
+
+	copy_text(port.name, sizeof port.name, e->config.datapath);
+	err = forwarding_add_port(e->fwd, &port, NULL);
+	ovs_assert(!err);
+	op = ops_add(e->ops, OP_VPORT_ADOPT);
+	op->vport.port_no = ODP_LOCAL_PORT;
+	op->vport.type = ODP_VPORT_INTERNAL;
+	copy_text(op->vport.name, sizeof op->vport.name, e->config.datapath);
+	engine_expect(e, op, PENDING_START);
+	e->start_waits++;
+}
+
+/* Every result of the present phase was good: on to the next one. */
+static void start_advance(struct engine *e)
+{
+	switch (e->phase) {
+	case PHASE_BLOCKING:
+		e->phase = PHASE_DATAPATH;
+		engine_expect(e, ops_add(e->ops, OP_DATAPATH_ADD),
+			      PENDING_START);
+		e->start_waits++;
+		break;
+	case PHASE_DATAPATH:
+		e->phase = PHASE_PORTS;
+		start_host_port(e);
+		start_tunnel_port(e);
+		ports_adopt(e);
+		break;
+	case PHASE_PORTS:
+		start_running(e);
+		break;
+	case PHASE_NEW:
+	case PHASE_RUNNING:
+	case PHASE_FAILED:
+	case PHASE_STOPPED:
+		break;
+	}
+}
+
+static void start_tunnel_port_ready(struct engine *e, uint32_t port_no)
+{
+	struct fwd_port port = {.port_no = port_no, .kind = PORT_TUNNEL};
+	enum err err;
+
+	e->tunnel_port = port_no;
+	snprintf(port.name, sizeof port.name, "vxlan-%u", e->config.vxlan_port);
+	err = forwarding_add_port(e->fwd, &port, NULL);
+	ovs_assert(!err);
+}
+
+static void start_result(struct engine *e, const struct event *event)
+{
+	const char *detail = event->result.detail;
+
+	if (event->os_errno) {
+		switch (event->result.op) {
+		case OP_POLICY_PUT:
+			start_fail(e,
+				   "cannot install the IPsec block policy: "
+				   "%s; load the modules xfrm_user, esp4 and "
+				   "esp6",
+				   detail);
+			break;
+		case OP_DATAPATH_ADD:
+			start_fail(e, "cannot open datapath %s: %s",
+				   e->config.datapath, detail);
+			break;
+		default:
+			start_fail(e,
+				   "cannot open the tunnel port on UDP %u: %s",
+				   e->config.vxlan_port, detail);
+			break;
+		}
+		return;
+	}
+	if (event->result.op == OP_VPORT_ADD) {
+		start_tunnel_port_ready(e, event->result.port_no);
+	} else if (event->result.op == OP_VPORT_ADOPT &&
+		   event->result.port_no == e->tunnel_port &&
+		   e->tunnel_port != ODP_LOCAL_PORT) {
+		start_tunnel_port_ready(e, e->tunnel_port);
+	}
+}
+
+static void engine_start(struct engine *e, const struct kernel_snapshot *found)
+{
+	e->started_us = e->now_us;
+	admission_done(&e->admission);
+	admission_init(&e->admission, e->now_us);
+	e->datapath_made = !found->datapath_exists;
+	if (found->n_vports) {
+		e->found_vports = xmemdup(
+			found->vports, found->n_vports * sizeof *found->vports);
+		e->n_found_vports = found->n_vports;
+	}
+	if (!engine_encrypts(e)) {
+		if (found->n_policies) {
+			start_fail(e,
+				   "this host still blocks unencrypted traffic "
+				   "from a run with a password; give the "
+				   "password, or run `fdpctl reset` first");
+			return;
+		}
+		e->phase = PHASE_BLOCKING;
+		start_advance(e);
+		return;
+	}
+	e->phase = PHASE_BLOCKING;
+	tunnel_adopt(e, found);
+	for (unsigned int i = 0; i < POLICY_N_BLOCKS; i++) {
+		struct op *op = ops_add(e->ops, OP_POLICY_PUT);
+
+		policy_make_block(&op->policy, i, e->config.vxlan_port);
+		engine_expect(e, op, PENDING_START);
+		e->start_waits++;
+	}
+}
+
+/* ---- Events ---- */
+
+static void engine_result(struct engine *e, const struct event *event)
+{
+	struct pending *p;
+
+	if (!event->result.cookie) {
+		if (event->result.op == OP_FLOW_PUT && event->os_errno) {
+			engine_log(e, OP_LOG_WARN, "flow refused: %s",
+				   event->result.detail);
+			flow_table_forget(e->flows, &event->result.ufid);
+		} else if (event->os_errno) {
+			engine_log(e, OP_LOG_DBG, "%s failed: %s",
+				   op_type_name(event->result.op),
+				   event->result.detail);
+		}
+		return;
+	}
+	p = take_pending(e, event->result.cookie);
+	if (!p) {
+		return;
+	}
+	switch (p->kind) {
+	case PENDING_START:
+		e->start_waits--;
+		start_result(e, event);
+		break;
+	case PENDING_ADOPT:
+		e->start_waits--;
+		port_result(e, p, event);
+		break;
+	case PENDING_ATTACH:
+		port_result(e, p, event);
+		break;
+	case PENDING_POLICY:
+	case PENDING_SA_IN:
+	case PENDING_SA_OUT:
+	case PENDING_PIN:
+		tunnel_result(e, p, event);
+		break;
+	case PENDING_DUMP:
+		forward_dumped(e, event->os_errno);
+		break;
+	case PENDING_ROUTE:
+	case PENDING_TARGET:
+		break;
+	}
+	free(p->port);
+	free(p);
+	if (!e->start_waits && e->phase != PHASE_FAILED) {
+		start_advance(e);
+	}
+}
+
+static void engine_route(struct engine *e, const struct event *event)
+{
+	struct pending *p = take_pending(e, event->route.cookie);
+
+	if (!p) {
+		return;
+	}
+	if (p->kind == PENDING_ROUTE) {
+		struct peer *peer = peer_by_number(e, p->peer);
+
+		if (peer) {
+			tunnel_route(e, peer, event);
+		}
+	} else if (p->kind == PENDING_TARGET) {
+		struct target *t = target_find(e, &p->target);
+
+		if (t) {
+			t->path_mtu = event->os_errno ? 0 : event->route.mtu;
+			ports_update_mtu(e);
+		}
+	}
+	free(p);
+}
+
+static void engine_stop(struct engine *e)
+{
+	struct conn *c, *next;
+
+	HMAP_FOR_EACH_SAFE (c, next, node, &e->conns) {
+		conn_end(e, c, ERR_REFUSED, REASON_STOPPED, "stopping");
+	}
+	e->phase = PHASE_STOPPED;
+	e->deadline_us = UINT64_MAX;
+}
+
+static void engine_timer(struct engine *e)
+{
+	if (e->phase != PHASE_RUNNING || e->now_us < e->deadline_us) {
+		return;
+	}
+	e->deadline_us = UINT64_MAX;
+	conn_timers(e);
+	target_timers(e);
+	peer_timers(e);
+	tunnel_timers(e);
+	forward_timers(e);
+}
+
+static void dispatch(struct engine *e, const struct event *event)
+{
+	switch (event->type) {
+	case EVENT_START:
+		engine_start(e, event->start.snapshot);
+		break;
+	case EVENT_TIMER:
+		engine_timer(e);
+		break;
+	case EVENT_STOP:
+		engine_stop(e);
+		break;
+	case EVENT_RESULT:
+		engine_result(e, event);
+		break;
+	case EVENT_DIALED:
+		conn_dialed(e, event->conn, &event->accepted.local);
+		break;
+	case EVENT_ACCEPTED:
+		conn_accepted(e, event->conn, &event->accepted.local,
+			      &event->accepted.remote);
+		break;
+	case EVENT_DATA:
+		conn_data(e, event->conn, event->bytes);
+		break;
+	case EVENT_CLOSED:
+		conn_closed(e, event->conn, event->os_errno);
+		break;
+	case EVENT_UPCALL:
+		forward_upcall(e, event->upcall);
+		break;
+	case EVENT_FLOW_STATS:
+		forward_stats(e, event);
+		break;
+	case EVENT_ROUTE:
+		engine_route(e, event);
+		break;
+	case EVENT_NET_CHANGED:
+		e->route_us = MIN(e->route_us, e->now_us + ROUTE_CHECK_US);
+		engine_wake(e, e->route_us);
+		break;
+	case EVENT_VPORT_GONE:
+		port_gone(e, event->port_no);
+		break;
+	case EVENT_DP_GONE:
+		engine_log(e, OP_LOG_ERR,
+			   "datapath %s was deleted by somebody else; restart "
+			   "fdpd to make it again",
+			   e->config.datapath);
+		e->tunnel_port = UINT32_MAX;
+		flow_table_clear(e->flows);
+		break;
+	case EVENT_DP_FEATURES:
+		engine_log(e, OP_LOG_WARN,
+			   "somebody switched the features of datapath %s (any "
+			   "`ovs-dpctl show` does); restored",
+			   e->config.datapath);
+		break;
+	case EVENT_COUNTERS:
+		e->upcalls = event->counters.upcalls;
+		e->upcalls_lost = event->counters.lost;
+		e->features_restored = event->counters.features_restored;
+		break;
+	case EVENT_COMMAND:
+		command_run(e, event);
+		break;
+	}
+}
+
+void engine_step(struct engine *e, const struct event *event, uint64_t now_us,
+		 const struct rng *rng, struct ops *ops)
+{
+	if (e->phase == PHASE_STOPPED) {
+		return;
+	}
+	e->now_us = now_us;
+	e->rng = rng;
+	e->ops = ops;
+	dispatch(e, event);
+	if (e->phase == PHASE_RUNNING) {
+		forward_sync(e);
+	}
+	e->rng = NULL;
+	e->ops = NULL;
+}
+
+uint64_t engine_deadline(const struct engine *e)
+{
+	return e->deadline_us;
+}
+
+bool engine_is_running(const struct engine *e)
+{
+	return e->phase == PHASE_RUNNING;
+}

@@ -1,0 +1,137 @@
+/* Upcalls in, flows out. */
+#include <string.h>
+
+#include "engine/state.h"
+#include "util.h"
+
+/* Sends a frame of our own making to a local port. */
+static void send_reply(struct engine *e, const struct odp_upcall *u,
+		       const struct translation *x)
+{
+	struct op *op = ops_add(e->ops, OP_EXECUTE);
+
+	/* The kernel reads the frame itself; the key only has to say where it
+	 * comes from (net/openvswitch/datapath.c, ovs_packet_cmd_execute). */
+	op->flow.key.in_port = ODP_LOCAL_PORT;
+	op->flow.key.eth_type = u->flow.eth_type;
+	actions_init(&op->flow.actions);
+	actions_output(&op->flow.actions, u->flow.in_port);
+	wbuf_init(&op->bytes, 0);
+	wbuf_bytes(&op->bytes, x->reply.data, x->reply.size);
+}
+
+static void put_flow(struct engine *e, const struct flow *key,
+		     const struct flow *mask, const struct actions *actions,
+		     const struct ufid *ufid)
+{
+	struct op *op = ops_add(e->ops, OP_FLOW_PUT);
+
+	op->flow.ufid = *ufid;
+	op->flow.key = *key;
+	op->flow.mask = *mask;
+	actions_copy(&op->flow.actions, actions);
+}
+
+void forward_upcall(struct engine *e, const struct odp_upcall *u)
+{
+	struct translation *x = &e->xlate;
+
+	if (e->phase != PHASE_RUNNING) {
+		return;
+	}
+	/* What changed in this very step has to be in the flows first. */
+	forward_sync(e);
+	pipeline_translate(e->fwd, &u->flow, NULL, x);
+	if (x->reply.size) {
+		send_reply(e, u, x);
+	}
+	if (x->install) {
+		const struct flow_entry *entry;
+
+		if (!flow_table_add(e->flows, &u->flow, x, e->now_us, &entry)) {
+			put_flow(e, &entry->key, &entry->mask, &entry->actions,
+				 &entry->ufid);
+		}
+	}
+	if (x->actions.n && u->packet.size) {
+		struct op *op = ops_add(e->ops, OP_EXECUTE);
+
+		op->flow.key = u->flow;
+		actions_copy(&op->flow.actions, &x->actions);
+		wbuf_init(&op->bytes, 0);
+		wbuf_bytes(&op->bytes, u->packet.data, u->packet.size);
+	} else if (!x->reply.size) {
+		e->drops[x->reason]++;
+	}
+}
+
+static void write_changes(struct engine *e, struct flow_changes *changes)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct flow_change *c = &changes->v[i];
+
+		if (c->remove) {
+			ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = c->ufid;
+		} else {
+			put_flow(e, &c->key, &c->mask, &c->actions, &c->ufid);
+		}
+	}
+	flow_changes_free(changes);
+}
+
+void forward_sync(struct engine *e)
+{
+	struct deps *changed = forwarding_changed(e->fwd);
+	struct flow_changes changes;
+
+	if (changed->n) {
+		flow_changes_init(&changes);
+		flow_table_revalidate(e->flows, e->fwd, changed, &changes);
+		write_changes(e, &changes);
+	}
+}
+
+void forward_stats(struct engine *e, const struct event *event)
+{
+	const struct ufid *ufid = &event->flow_stats.ufid;
+
+	if (flow_table_update(e->flows, ufid, &event->flow_stats.stats,
+			      e->now_us)) {
+		return;
+	}
+	/* A flow of an earlier run goes on until its peers had time to come
+	 * back; if it is still right it has been put again by then. */
+	if (e->now_us >= e->started_us + ADOPT_GRACE_US) {
+		ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = *ufid;
+	}
+}
+
+void forward_dumped(struct engine *e, int os_errno)
+{
+	struct flow_changes changes;
+
+	e->dumping = false;
+	e->dump_us = e->now_us + FLOW_DUMP_US;
+	engine_wake(e, e->dump_us);
+	if (os_errno) {
+		engine_log(e, OP_LOG_WARN, "cannot dump flows: %s",
+			   ovs_strerror(os_errno));
+		return;
+	}
+	flow_changes_init(&changes);
+	flow_table_expire(e->flows, e->now_us, &changes);
+	write_changes(e, &changes);
+}
+
+void forward_timers(struct engine *e)
+{
+	if (e->dumping) {
+		return;
+	}
+	if (e->now_us < e->dump_us) {
+		engine_wake(e, e->dump_us);
+		return;
+	}
+	e->dumping = true;
+	engine_expect(e, ops_add(e->ops, OP_FLOW_DUMP), PENDING_DUMP);
+}

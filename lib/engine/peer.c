@@ -1,0 +1,337 @@
+/* The hosts we know: which connection is their session, what they announce. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "hash.h"
+#include "util.h"
+
+static uint32_t hash_id(const struct peer_id *id)
+{
+	return hash_bytes(id, sizeof *id, 0);
+}
+
+struct peer *peer_find(const struct engine *e, const struct peer_id *id)
+{
+	struct peer *p;
+
+	HMAP_FOR_EACH_WITH_HASH (p, node, hash_id(id), &e->peers) {
+		if (peer_id_equal(&p->id, id)) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+struct peer *peer_by_number(const struct engine *e, uint32_t number)
+{
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->number == number) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static struct peer *peer_new(struct engine *e, const struct identity *identity)
+{
+	struct peer *p = xzalloc(sizeof *p);
+
+	p->id = identity->id;
+	p->number = e->next_peer++;
+	p->tunnel.reason = REASON_CONNECTING;
+	record_init(&p->record, &p->id, identity->incarnation);
+	hmap_insert(&e->peers, &p->node, hash_id(&p->id));
+	return p;
+}
+
+/* ---- Endpoints ---- */
+
+/* Binds what the peer announces and nobody else has.  'quiet': it was said
+ * before that some could not be. */
+static void bind_all(struct engine *e, struct peer *p, bool quiet)
+{
+	for (size_t i = 0; i < p->record.n; i++) {
+		const struct binding *b = &p->record.v[i];
+		struct fwd_target conflict;
+		char mac[MAC_STRLEN];
+		enum err err;
+
+		if (p->bound[i]) {
+			continue;
+		}
+		err = forwarding_bind(e->fwd, p->number, b, &conflict);
+		p->bound[i] = !err;
+		if (err == ERR_EXISTS && !quiet) {
+			const struct peer *owner =
+				conflict.local
+					? NULL
+					: peer_by_number(e, conflict.peer);
+
+			engine_log(
+				e, OP_LOG_WARN,
+				"%s announces %s with an address that %s has "
+				"already; the first owner keeps it",
+				p->name, mac_format(&b->mac, mac),
+				owner ? owner->name : "this host");
+		} else if (err && !quiet) {
+			engine_log(e, OP_LOG_WARN, "endpoint %s of %s: %s",
+				   mac_format(&b->mac, mac), p->name,
+				   err_text(err));
+		}
+	}
+}
+
+void peers_rebind(struct engine *e)
+{
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		bind_all(e, p, true);
+	}
+}
+
+/* Replaces the peer's record by 'record' (taken over), touching only what
+ * differs in the forwarding table. */
+static void replace_record(struct engine *e, struct peer *p,
+			   struct record *record)
+{
+	bool *bound = xcalloc(record->n + 1, sizeof *bound);
+
+	for (size_t i = 0; i < p->record.n; i++) {
+		const struct binding *old = &p->record.v[i];
+		struct binding_key key = binding_key(old);
+		const struct binding *now = record_find(record, &key);
+
+		if (now && binding_equal(now, old)) {
+			bound[now - record->v] = p->bound[i];
+		} else if (p->bound[i] && !now) {
+			forwarding_unbind(e->fwd, p->number, old->vni,
+					  &old->mac);
+		}
+	}
+	record_free(&p->record);
+	free(p->bound);
+	p->record = *record;
+	p->bound = bound;
+	memset(record, 0, sizeof *record);
+	bind_all(e, p, false);
+	peers_rebind(e);
+}
+
+static enum err record_received(struct engine *e, struct conn *c,
+				const struct msg_record *m)
+{
+	bool complete;
+	enum err err;
+
+	if (!peer_id_equal(&m->author, &c->peer->id)) {
+		return ERR_REFUSED;
+	}
+	err = record_receive(&c->inbox, m, &complete);
+	if (!err && complete) {
+		replace_record(e, c->peer, &c->inbox.record);
+	}
+	return err;
+}
+
+static enum err update_received(struct engine *e, struct conn *c,
+				const struct msg_update *m)
+{
+	struct record next = c->peer->record;
+	enum err err;
+
+	/* A step on a copy, so that the difference can be taken. */
+	next.v = next.n ? xmemdup(next.v, next.n * sizeof *next.v) : NULL;
+	next.allocated = next.n;
+	err = record_step(&next, m);
+	if (err) {
+		record_free(&next);
+		return err;
+	}
+	replace_record(e, c->peer, &next);
+	return FDP_OK;
+}
+
+void peer_message(struct engine *e, struct conn *c, const struct message *m)
+{
+	enum err err = FDP_OK;
+
+	switch (m->type) {
+	case MSG_RECORD:
+		err = record_received(e, c, &m->record);
+		break;
+	case MSG_UPDATE:
+		err = update_received(e, c, &m->update);
+		break;
+	case MSG_SA_OFFER:
+		tunnel_offer(e, c->peer, &m->sa_offer);
+		break;
+	case MSG_SA_ACTIVE:
+		tunnel_active(e, c->peer, &m->sa_active);
+		break;
+	case MSG_SA_DELETE:
+	case MSG_PING:
+	case MSG_PONG:
+	case MSG_CLOSE:
+		break;
+	}
+	if (err) {
+		conn_end(e, c, err, REASON_CONNECTION_LOST, err_text(err));
+	}
+}
+
+static void send_record(struct engine *e, struct conn *c)
+{
+	struct message m = {.type = MSG_RECORD};
+
+	for (uint16_t part = 0;; part++) {
+		record_part(&e->record, part, &m.record);
+		copy_text(m.record.name, sizeof m.record.name, e->config.name);
+		m.record.addrs = &c->local.ip;
+		m.record.n_addrs = 1;
+		conn_send(e, c, &m);
+		if (m.record.last) {
+			break;
+		}
+	}
+}
+
+void peers_announce(struct engine *e, const struct binding *added,
+		    const struct binding_key *removed)
+{
+	struct message m = {.type = MSG_UPDATE};
+	struct binding add;
+	struct binding_key remove;
+	struct peer *p;
+
+	m.update.author = e->record.author;
+	m.update.incarnation = e->record.incarnation;
+	m.update.seq = e->record.seq;
+	if (added) {
+		add = *added;
+		m.update.added = &add;
+		m.update.n_added = 1;
+	}
+	if (removed) {
+		remove = *removed;
+		m.update.removed = &remove;
+		m.update.n_removed = 1;
+	}
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->conn) {
+			conn_send(e, p->conn, &m);
+		}
+	}
+}
+
+/* ---- Sessions ---- */
+
+/* Is 'c' to replace 'old' as the session with the same peer?  Both ends come
+ * to the same answer: of crossed dials the one that the smaller id began
+ * survives; otherwise the newer one, as the other end has lost the old. */
+static bool replaces(const struct engine *e, const struct conn *c,
+		     const struct conn *old)
+{
+	bool we_are_smaller;
+
+	if (c->outbound == old->outbound ||
+	    c->identity.incarnation != old->identity.incarnation) {
+		return true;
+	}
+	we_are_smaller = peer_id_compare(&e->config.id, &c->identity.id) < 0;
+	return c->outbound == we_are_smaller;
+}
+
+static void session_up(struct engine *e, struct conn *c, struct peer *p)
+{
+	char address[ENDPOINT_STRLEN];
+
+	c->peer = p;
+	p->conn = c;
+	p->incarnation = c->identity.incarnation;
+	copy_text(p->name, sizeof p->name, c->identity.name);
+	engine_log(e, OP_LOG_INFO, "connected to %s (%s %s)%s", p->name,
+		   c->outbound ? "at" : "from",
+		   endpoint_format(&c->remote, address),
+		   engine_encrypts(e) ? "" : ", NOT ENCRYPTED");
+	send_record(e, c);
+	tunnel_begin(e, p);
+}
+
+bool peer_session(struct engine *e, struct conn *c)
+{
+	struct peer *p = peer_find(e, &c->identity.id);
+	struct conn *old = p ? p->conn : NULL;
+
+	if (!p && hmap_count(&e->peers) >= MAX_PEERS) {
+		conn_end(e, c, ERR_LIMIT, REASON_CONNECTION_LOST,
+			 "too many peers");
+		return false;
+	}
+	if (!p) {
+		p = peer_new(e, &c->identity);
+	}
+	if (old && !replaces(e, c, old)) {
+		/* Should the old one be dead, find out soon. */
+		old->patience_us = PING_DOUBT_US + (e->now_us - old->heard_us);
+		old->ping_sent = false;
+		old->heard_us = MIN(old->heard_us, e->now_us - PING_IDLE_US);
+		engine_wake(e, e->now_us);
+		conn_end(e, c, ERR_EXISTS, REASON_DUPLICATE, "");
+		return false;
+	}
+	if (old) {
+		/* The peer stays: only its session changes. */
+		p->conn = NULL;
+		old->peer = NULL;
+		conn_end(e, old, ERR_EXISTS, REASON_DUPLICATE, "");
+	}
+	session_up(e, c, p);
+	return true;
+}
+
+void peer_lost(struct engine *e, struct peer *p)
+{
+	p->conn = NULL;
+	p->lost_us = e->now_us;
+	engine_wake(e, p->lost_us + PEER_GRACE_US);
+	for (struct target *t = e->targets; t; t = t->next) {
+		if (!t->conn && peer_id_equal(&t->peer, &p->id) &&
+		    t->retry_us == UINT64_MAX && t->reason != REASON_SELF) {
+			target_retry(e, t, 0);
+		}
+	}
+}
+
+void peer_remove(struct engine *e, struct peer *p)
+{
+	engine_log(e, OP_LOG_INFO, "peer %s is gone", p->name);
+	tunnel_end(e, p);
+	forwarding_remove_peer(e->fwd, p->number);
+	hmap_remove(&e->peers, &p->node);
+	record_free(&p->record);
+	free(p->bound);
+	free(p);
+	peers_rebind(e);
+	ports_update_mtu(e);
+}
+
+void peer_timers(struct engine *e)
+{
+	struct peer *p, *next;
+
+	HMAP_FOR_EACH_SAFE (p, next, node, &e->peers) {
+		if (p->conn) {
+			continue;
+		}
+		if (e->now_us >= p->lost_us + PEER_GRACE_US) {
+			peer_remove(e, p);
+		} else {
+			engine_wake(e, p->lost_us + PEER_GRACE_US);
+		}
+	}
+}

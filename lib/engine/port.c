@@ -1,0 +1,266 @@
+/* Attached interfaces. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "ipsec/overhead.h"
+#include "openvswitch/json.h"
+#include "util.h"
+
+enum {
+	DEFAULT_PATH_MTU = 1500 /* Where no peer is known yet. */
+};
+
+struct port *port_find(const struct engine *e, uint32_t port_no)
+{
+	struct port *p;
+
+	for (p = e->ports; p && p->port_no != port_no; p = p->next) {
+	}
+	return p;
+}
+
+struct port *port_by_host_ifname(const struct engine *e, const char *name)
+{
+	struct port *p;
+
+	for (p = e->ports; p && strcmp(p->host_ifname, name); p = p->next) {
+	}
+	return p;
+}
+
+struct port *port_by_inside(const struct engine *e, const char *netns,
+			    const char *ifname)
+{
+	struct port *p;
+
+	for (p = e->ports; p; p = p->next) {
+		if (!strcmp(p->netns, netns) && !strcmp(p->ifname, ifname)) {
+			break;
+		}
+	}
+	return p;
+}
+
+/* Opens the port for traffic.  'port' is taken over on success. */
+static enum err port_open(struct engine *e, struct port *port,
+			  struct fwd_target *conflict)
+{
+	struct fwd_port fwd = {
+		.port_no = port->port_no,
+		.kind = PORT_ENDPOINT,
+		.binding = port->binding,
+	};
+	struct port **end = &e->ports;
+	enum err err;
+
+	copy_text(fwd.name, sizeof fwd.name, port->host_ifname);
+	err = forwarding_add_port(e->fwd, &fwd, conflict);
+	if (err) {
+		return err;
+	}
+	err = record_set(&e->record, &port->binding);
+	if (err) {
+		forwarding_remove_port(e->fwd, port->port_no);
+		return err;
+	}
+	while (*end) {
+		end = &(*end)->next;
+	}
+	port->next = NULL;
+	*end = port;
+	peers_announce(e, &port->binding, NULL);
+	return FDP_OK;
+}
+
+void port_remove(struct engine *e, struct port *port, bool kernel)
+{
+	struct port **link = &e->ports;
+	struct binding_key key = binding_key(&port->binding);
+	struct op *op;
+
+	while (*link != port) {
+		link = &(*link)->next;
+	}
+	*link = port->next;
+	forwarding_remove_port(e->fwd, port->port_no);
+	record_unset(&e->record, &key);
+	peers_announce(e, NULL, &key);
+	peers_rebind(e);
+	forward_sync(e);
+	if (kernel) {
+		op = ops_add(e->ops, OP_VPORT_DEL);
+		op->vport.port_no = port->port_no;
+		copy_text(op->vport.name, sizeof op->vport.name,
+			  port->host_ifname);
+		op = ops_add(e->ops, OP_LINK_DEL);
+		copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
+			  port->host_ifname);
+	}
+	free(port);
+	persist_save(e);
+}
+
+void port_gone(struct engine *e, uint32_t port_no)
+{
+	struct port *port = port_find(e, port_no);
+
+	if (port) {
+		engine_log(e, OP_LOG_INFO,
+			   "%s in %s is gone (its interface was deleted)",
+			   port->ifname, port->netns);
+		port_remove(e, port, false);
+	} else if (port_no == e->tunnel_port) {
+		engine_log(e, OP_LOG_ERR,
+			   "the tunnel port vxlan-%u was deleted by somebody "
+			   "else; restart fdpd to make it again",
+			   e->config.vxlan_port);
+		forwarding_remove_port(e->fwd, port_no);
+		e->tunnel_port = UINT32_MAX;
+	}
+}
+
+void ports_adopt(struct engine *e)
+{
+	struct port *found = NULL;
+	char why[DETAIL_SIZE];
+
+	if (!persist_load(e, &found, why, sizeof why)) {
+		engine_log(e, OP_LOG_ERR,
+			   "the state file is not understood (%s); attached "
+			   "interfaces are not known any more",
+			   why);
+	}
+	while (found) {
+		struct port *port = found;
+		const struct odp_vport *vport = NULL;
+		struct pending *pending;
+		struct op *op;
+
+		found = port->next;
+		for (size_t i = 0; i < e->n_found_vports; i++) {
+			if (!strcmp(e->found_vports[i].name,
+				    port->host_ifname)) {
+				vport = &e->found_vports[i];
+			}
+		}
+		op = ops_add(e->ops, vport ? OP_VPORT_ADOPT : OP_VPORT_ADD);
+		if (vport) {
+			op->vport = *vport;
+		} else {
+			op->vport.type = ODP_VPORT_NETDEV;
+			op->vport.port_no = UINT32_MAX;
+			copy_text(op->vport.name, sizeof op->vport.name,
+				  port->host_ifname);
+		}
+		pending = engine_expect(e, op, PENDING_ADOPT);
+		pending->port = port;
+		e->start_waits++;
+	}
+}
+
+static void adopt_result(struct engine *e, struct pending *p,
+			 const struct event *event)
+{
+	struct port *port = p->port;
+	enum err err = ERR_KERNEL;
+
+	if (!event->os_errno) {
+		port->port_no = event->result.port_no;
+		err = port_open(e, port, NULL);
+	}
+	if (err) {
+		engine_log(
+			e, OP_LOG_WARN, "%s in %s is not attached any more: %s",
+			port->ifname, port->netns,
+			event->os_errno ? event->result.detail : err_text(err));
+		return;
+	}
+	p->port = NULL;
+}
+
+static void attach_result(struct engine *e, struct pending *p,
+			  const struct event *event)
+{
+	struct port *port = p->port;
+	enum err err;
+
+	if (event->os_errno) {
+		command_refuse(e, p->command, "%s cannot be a port: %s",
+			       port->host_ifname, event->result.detail);
+		return;
+	}
+	port->port_no = event->result.port_no;
+	err = port_open(e, port, NULL);
+	if (err) {
+		ops_add(e->ops, OP_VPORT_DEL)->vport.port_no = port->port_no;
+		command_refuse(e, p->command, "%s", err_text(err));
+		return;
+	}
+	p->port = NULL;
+	persist_save(e);
+	command_reply(e, p->command, command_port_json(e, port));
+}
+
+void port_result(struct engine *e, struct pending *p, const struct event *event)
+{
+	if (p->kind == PENDING_ADOPT) {
+		adopt_result(e, p, event);
+	} else {
+		attach_result(e, p, event);
+	}
+}
+
+/* ---- MTU ---- */
+
+uint32_t ports_mtu(const struct engine *e)
+{
+	const bool encrypted = engine_encrypts(e);
+	uint32_t mtu = UINT32_MAX;
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->tunnel.mtu) {
+			mtu = MIN(mtu, p->tunnel.mtu);
+		}
+	}
+	for (const struct target *t = e->targets; t; t = t->next) {
+		uint32_t inner = overhead_inner_mtu(
+			t->path_mtu, !ip_is_v4(&t->remote.ip), encrypted);
+
+		/* Our own address is reached through the loopback. */
+		if (inner && t->reason != REASON_SELF) {
+			mtu = MIN(mtu, inner);
+		}
+	}
+	if (mtu == UINT32_MAX) {
+		mtu = overhead_inner_mtu(DEFAULT_PATH_MTU, false, encrypted);
+	}
+	return mtu;
+}
+
+void ports_update_mtu(struct engine *e)
+{
+	uint32_t mtu = ports_mtu(e);
+
+	if (e->phase != PHASE_RUNNING) {
+		return;
+	}
+	for (struct port *p = e->ports; p; p = p->next) {
+		struct op *op;
+
+		if (p->mtu == mtu) {
+			continue;
+		}
+		engine_log(e, OP_LOG_INFO, "MTU of %s in %s: %u, was %u",
+			   p->ifname, p->netns, mtu, p->mtu);
+		p->mtu = mtu;
+		op = ops_add(e->ops, OP_LINK_MTU);
+		copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
+			  p->host_ifname);
+		copy_text(op->link.ifname, sizeof op->link.ifname, p->ifname);
+		copy_text(op->link.netns, sizeof op->link.netns, p->netns);
+		op->link.mtu = mtu;
+	}
+}

@@ -1,0 +1,378 @@
+/* The engine's inside, shared by the files of this folder and by nobody else.
+ *
+ *	engine.c   start, dispatch of events, timers
+ *	conn.c     control connections: dial, accept, handshake, records, health
+ *	peer.c     the hosts we know: sessions, their endpoints
+ *	tunnel.c   the way to one peer: MTU, policies, security associations
+ *	port.c     attached interfaces: attach, detach, adopt, MTU
+ *	forward.c  upcalls in, flows out
+ *	command.c  what operators ask
+ *	persist.c  the state file
+ */
+#ifndef FDP_ENGINE_STATE_H
+#define FDP_ENGINE_STATE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/reason.h"
+#include "base/rng.h"
+#include "datapath/flow_table.h"
+#include "datapath/forwarding.h"
+#include "datapath/pipeline.h"
+#include "engine/engine.h"
+#include "mesh/admission.h"
+#include "mesh/record.h"
+#include "openvswitch/hmap.h"
+#include "session/channel.h"
+#include "session/handshake.h"
+#include "session/keys.h"
+#include "session/message.h"
+
+struct json;
+
+/* Times in microseconds. */
+#define SECOND_US	 UINT64_C(1000000)
+#define PING_IDLE_US	 (5 * SECOND_US)   /* Silence before we ask. */
+#define PING_TIMEOUT_US	 (15 * SECOND_US)  /* Silence before we give up. */
+#define PING_DOUBT_US	 (3 * SECOND_US)   /* The same, under suspicion. */
+#define STABLE_US	 (10 * SECOND_US)  /* A session that was not a flap. */
+#define PEER_GRACE_US	 (60 * SECOND_US)  /* Lost peers keep forwarding. */
+#define SA_LINGER_US	 (60 * SECOND_US)  /* Replaced SAs stay that long. */
+#define ADOPT_GRACE_US	 (120 * SECOND_US) /* Found at start, unclaimed. */
+#define FLOW_DUMP_US	 (4 * SECOND_US)
+#define REFUSAL_SHOWN_US (300 * SECOND_US)
+#define ROUTE_CHECK_US	 (1 * SECOND_US)
+
+enum {
+	DETAIL_SIZE = 160,
+	MAX_REFUSALS = 16, /* Shown in `status connections`. */
+	MAX_PEERS = 4096,
+	SA_ADD_ATTEMPTS = 8
+};
+
+enum phase {
+	PHASE_NEW,
+	PHASE_BLOCKING, /* Block policies are being installed. */
+	PHASE_DATAPATH, /* The datapath is being made or adopted. */
+	PHASE_PORTS,	/* The tunnel port and adopted ports. */
+	PHASE_RUNNING,
+	PHASE_FAILED,
+	PHASE_STOPPED
+};
+
+/* An address that we dial until it is connected. */
+struct target {
+	struct target *next; /* In engine.targets. */
+	struct ip_endpoint remote;
+	struct conn *conn;     /* NULL when not trying. */
+	struct peer_id peer;   /* Who answered there last; zero = unknown. */
+	uint64_t retry_us;     /* When to dial; UINT64_MAX: not by itself. */
+	unsigned int failures; /* In a row. */
+	size_t dial_slot;
+	bool refused; /* The last attempt failed for more than transport. */
+	enum reason reason;
+	char detail[DETAIL_SIZE];
+	uint64_t since_us;
+	uint32_t path_mtu; /* By route; 0 = unknown. */
+};
+
+enum conn_state {
+	CONN_DIALING,
+	CONN_HANDSHAKE,
+	CONN_UP
+};
+
+/* One TCP connection. */
+struct conn {
+	struct hmap_node node; /* In engine.conns, by id. */
+	uint32_t id;
+	enum conn_state state;
+	struct target *target; /* The one it was dialled for, or NULL. */
+	bool outbound;
+	bool admitted; /* Counted by engine.admission. */
+	struct ip_endpoint local, remote;
+	uint64_t since_us;    /* In this state. */
+	uint64_t heard_us;    /* Last bytes from the other side. */
+	uint64_t patience_us; /* Silence that ends it. */
+	uint64_t ping_seq;
+	bool ping_sent;	      /* And nothing heard since. */
+	struct wbuf rx;	      /* Not yet a whole frame or record. */
+	struct handshake *hs; /* CONN_DIALING, CONN_HANDSHAKE. */
+	/* CONN_UP. */
+	enum hs_role role;
+	size_t slot;
+	struct channel channel;
+	struct secret esp;	  /* session_export(S1, KEY_LABEL_ESP) */
+	struct identity identity; /* The other side's. */
+	struct peer *peer;
+	struct record_inbox inbox;
+};
+
+enum tunnel_state {
+	TUNNEL_DOWN,
+	TUNNEL_KEYING,
+	TUNNEL_UP
+};
+
+/* The way to one peer.  Keying: both policies, our inbound SA, our offer; on
+ * the peer's offer the outbound SA, then the out policy is pinned to it, then
+ * flows may use it; up when the peer said the same. */
+struct tunnel {
+	enum tunnel_state state;
+	enum reason reason; /* Why not up. */
+	char detail[DETAIL_SIZE];
+	bool placed; /* 'local' and 'remote' hold. */
+	struct ip_addr local, remote;
+	uint16_t udp_port; /* The peer's. */
+	uint32_t path_mtu; /* 0 = unknown. */
+	uint32_t mtu;	   /* Inner; 0 = unknown. */
+	/* Encrypted only. */
+	uint32_t reqid;
+	bool policies; /* Installed, or being so. */
+	uint32_t epoch;
+	uint32_t spi_in; /* Being installed or in use; 0 = none. */
+	bool in_ready;
+	uint8_t salt_in[ESP_SALT_BYTES];
+	unsigned int attempts; /* To find a free SPI. */
+	uint32_t spi_out;      /* In use, pinned; 0 = none. */
+	uint32_t spi_next;     /* Being installed. */
+	bool peer_active;      /* The peer sends through spi_in. */
+};
+
+/* A host that we know. */
+struct peer {
+	struct hmap_node node; /* In engine.peers, by id. */
+	struct peer_id id;
+	uint32_t number; /* Its name in datapath/forwarding.h. */
+	char name[IDENTITY_NAME_SIZE];
+	uint64_t incarnation;
+	struct conn *conn;    /* The session in use; NULL = lost. */
+	uint64_t lost_us;     /* When it was lost. */
+	struct record record; /* Its endpoints. */
+	bool *bound;	      /* Which of them are in the forwarding table. */
+	struct tunnel tunnel;
+};
+
+/* One of our SAs in the kernel. */
+struct known_sa {
+	struct ip_addr dst;
+	uint32_t spi, reqid;
+	uint64_t delete_us; /* UINT64_MAX: in use. */
+};
+
+/* A policy that was there at start and that no peer has claimed. */
+struct stale_policy {
+	struct xfrm_policy policy;
+	uint64_t delete_us;
+};
+
+/* An attached interface. */
+struct port {
+	struct port *next; /* In engine.ports. */
+	uint32_t port_no;
+	char host_ifname[16];
+	char ifname[16];
+	char netns[108];
+	struct binding binding;
+	uint8_t prefix_len[BINDING_MAX_IPS]; /* Of binding.ips. */
+	uint32_t mtu;
+};
+
+/* An inbound connection that we refused, for the operator. */
+struct refusal {
+	struct ip_addr ip;
+	enum err err;
+	uint64_t when_us;
+	unsigned int n;
+};
+
+enum pending_kind {
+	PENDING_START,	/* A step of the start. */
+	PENDING_ADOPT,	/* A port found at start. */
+	PENDING_ATTACH, /* OP_VPORT_ADD for a command. */
+	PENDING_POLICY, /* A peer's policy. */
+	PENDING_SA_IN,	/* A peer's inbound SA. */
+	PENDING_SA_OUT, /* A peer's outbound SA. */
+	PENDING_PIN,	/* The out policy on the new SA. */
+	PENDING_ROUTE,	/* OP_ROUTE_GET for a peer. */
+	PENDING_TARGET, /* OP_ROUTE_GET for a target. */
+	PENDING_DUMP	/* OP_FLOW_DUMP */
+};
+
+/* An op whose result is awaited. */
+struct pending {
+	struct hmap_node node; /* In engine.pending, by cookie. */
+	uint64_t cookie;
+	enum pending_kind kind;
+	uint32_t peer; /* Peer number. */
+	uint32_t spi;
+	uint32_t command;
+	struct port *port;	   /* PENDING_ADOPT, PENDING_ATTACH; owned. */
+	struct ip_endpoint target; /* PENDING_TARGET */
+};
+
+struct engine {
+	struct engine_config config;
+	char *saved_state; /* Copy of config.state. */
+	enum phase phase;
+	size_t start_waits; /* Results that the start still waits for. */
+
+	/* For the duration of one step. */
+	uint64_t now_us;
+	const struct rng *rng;
+	struct ops *ops;
+
+	uint64_t started_us;
+	uint64_t deadline_us;
+	uint64_t next_cookie;
+	struct hmap pending;
+
+	/* Copied from the start snapshot. */
+	struct odp_vport *found_vports;
+	size_t n_found_vports;
+	bool datapath_made; /* By us, in this start. */
+
+	uint32_t tunnel_port; /* Datapath port number; UINT32_MAX = none. */
+	struct port *ports;
+	uint32_t port_mtu; /* What attached interfaces should have. */
+
+	struct target *targets;
+	struct hmap conns;
+	uint32_t next_conn;
+	struct hmap peers;
+	uint32_t next_peer;
+	struct admission admission;
+	struct hmap known_ips; /* Authenticated before, of struct known_ip. */
+	struct refusal refusals[MAX_REFUSALS];
+
+	struct record record; /* Our own. */
+
+	struct known_sa *sas;
+	size_t n_sas, allocated_sas;
+	struct stale_policy *stale;
+	size_t n_stale;
+
+	struct forwarding *fwd;
+	struct flow_table *flows;
+	struct translation xlate; /* Scratch of upcalls. */
+	uint64_t drops[N_REASONS];
+	uint64_t upcalls, upcalls_lost, features_restored;
+	uint64_t dump_us; /* When the next flow dump is due. */
+	bool dumping;
+	uint64_t route_us; /* When routes are looked up again. */
+};
+
+/* ---- engine.c ---- */
+
+/* Asks for EVENT_TIMER at 'when_us' or before. */
+void engine_wake(struct engine *, uint64_t when_us);
+void engine_log(struct engine *, enum op_log_level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Registers a pending op and puts its cookie into 'op'. */
+struct pending *engine_expect(struct engine *, struct op *, enum pending_kind);
+bool engine_encrypts(const struct engine *);
+/* Copies 'from' as far as it fits; always terminated. */
+void copy_text(char *to, size_t size, const char *from);
+
+/* ---- conn.c ---- */
+
+void conn_dialed(struct engine *, uint32_t id, const struct ip_endpoint *local);
+void conn_accepted(struct engine *, uint32_t id,
+		   const struct ip_endpoint *local,
+		   const struct ip_endpoint *remote);
+void conn_data(struct engine *, uint32_t id, struct span bytes);
+void conn_closed(struct engine *, uint32_t id, int os_errno);
+void conn_send(struct engine *, struct conn *, const struct message *);
+/* Says why to the other side, closes, frees. */
+void conn_end(struct engine *, struct conn *, enum err, enum reason,
+	      const char *detail);
+void conn_free(struct engine *, struct conn *);
+void conn_timers(struct engine *);
+void known_ips_clear(struct engine *);
+
+struct target *target_add(struct engine *, const struct ip_endpoint *);
+struct target *target_find(const struct engine *, const struct ip_endpoint *);
+void target_remove(struct engine *, struct target *);
+/* Dials soon unless it is connected or being so. */
+void target_retry(struct engine *, struct target *, uint64_t delay_us);
+void target_timers(struct engine *);
+
+/* ---- peer.c ---- */
+
+/* 'conn' is authenticated.  Decides which of two connections to one peer
+ * survives; false if 'conn' did not and is gone. */
+bool peer_session(struct engine *, struct conn *);
+/* The session in use is over. */
+void peer_lost(struct engine *, struct peer *);
+void peer_message(struct engine *, struct conn *, const struct message *);
+struct peer *peer_find(const struct engine *, const struct peer_id *);
+struct peer *peer_by_number(const struct engine *, uint32_t number);
+void peer_remove(struct engine *, struct peer *);
+void peer_timers(struct engine *);
+/* Something became free: bindings that had to wait may be bound now. */
+void peers_rebind(struct engine *);
+/* Our own record took a step: tells everybody. */
+void peers_announce(struct engine *, const struct binding *added,
+		    const struct binding_key *removed);
+
+/* ---- tunnel.c ---- */
+
+void tunnel_begin(struct engine *, struct peer *);
+void tunnel_offer(struct engine *, struct peer *, const struct msg_sa_offer *);
+void tunnel_active(struct engine *, struct peer *,
+		   const struct msg_sa_active *);
+void tunnel_result(struct engine *, const struct pending *,
+		   const struct event *);
+void tunnel_route(struct engine *, struct peer *, const struct event *);
+/* Flows, then SAs, then policies. */
+void tunnel_end(struct engine *, struct peer *);
+void tunnel_timers(struct engine *);
+/* Looks up the routes of all peers and targets again. */
+void tunnel_check_routes(struct engine *);
+void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
+bool tunnel_is_usable(const struct tunnel *);
+
+/* ---- port.c ---- */
+
+struct port *port_find(const struct engine *, uint32_t port_no);
+struct port *port_by_host_ifname(const struct engine *, const char *);
+struct port *port_by_inside(const struct engine *, const char *netns,
+			    const char *ifname);
+/* Opens the ports that the snapshot and the state file know. */
+void ports_adopt(struct engine *);
+void port_result(struct engine *, struct pending *, const struct event *);
+void port_gone(struct engine *, uint32_t port_no);
+/* Removes it here; 'kernel' also there. */
+void port_remove(struct engine *, struct port *, bool kernel);
+/* Computes what MTU ports should have, and sets it where it differs. */
+void ports_update_mtu(struct engine *);
+uint32_t ports_mtu(const struct engine *);
+
+/* ---- forward.c ---- */
+
+void forward_upcall(struct engine *, const struct odp_upcall *);
+/* Writes the flows that changes of engine.fwd ask for. */
+void forward_sync(struct engine *);
+void forward_stats(struct engine *, const struct event *);
+void forward_dumped(struct engine *, int os_errno);
+void forward_timers(struct engine *);
+
+/* ---- command.c ---- */
+
+void command_run(struct engine *, const struct event *);
+void command_reply(struct engine *, uint32_t command, struct json *);
+void command_refuse(struct engine *, uint32_t command, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+struct json *command_port_json(const struct engine *, const struct port *);
+
+/* ---- persist.c ---- */
+
+/* Reads config.state: attachments into 'found' (a list by 'next'), targets
+ * into the engine.  False, and a reason, if it is not understood. */
+bool persist_load(struct engine *, struct port **found, char *why, size_t size);
+void persist_save(struct engine *);
+
+#endif

@@ -1,0 +1,561 @@
+/* The way to one peer: path MTU, policies, security associations.
+ *
+ * The order is what keeps plaintext in and packets whole.  Policies come
+ * before SAs, SAs before flows; the inbound SA before the peer is told of it;
+ * the outbound SA before the out policy is pinned to its SPI; flows before
+ * SAs before policies when it ends.  A new session with a peer that has SAs
+ * already goes the same way, so that the change loses nothing: the old ones
+ * linger until nothing can be on its way any more.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "ipsec/overhead.h"
+#include "ipsec/policy.h"
+#include "ipsec/sa.h"
+#include "util.h"
+
+/* ---- Our SAs in the kernel ---- */
+
+static struct known_sa *sa_find(struct engine *e, const struct ip_addr *dst,
+				uint32_t spi)
+{
+	for (size_t i = 0; i < e->n_sas; i++) {
+		if (e->sas[i].spi == spi && ip_equal(&e->sas[i].dst, dst)) {
+			return &e->sas[i];
+		}
+	}
+	return NULL;
+}
+
+static void sa_note(struct engine *e, const struct ip_addr *dst, uint32_t spi,
+		    uint32_t reqid, uint64_t delete_us)
+{
+	if (e->n_sas == e->allocated_sas) {
+		e->allocated_sas = e->allocated_sas ? e->allocated_sas * 2 : 8;
+		e->sas = xrealloc(e->sas, e->allocated_sas * sizeof *e->sas);
+	}
+	e->sas[e->n_sas++] = (struct known_sa){.dst = *dst,
+					       .spi = spi,
+					       .reqid = reqid,
+					       .delete_us = delete_us};
+	engine_wake(e, delete_us);
+}
+
+/* Removes SA number 'i' from the kernel and the list. */
+static void sa_delete(struct engine *e, size_t i)
+{
+	struct op *op = ops_add(e->ops, OP_SA_DEL);
+
+	op->sa.dst = e->sas[i].dst;
+	op->sa.spi = e->sas[i].spi;
+	e->sas[i] = e->sas[--e->n_sas];
+}
+
+static void sa_forget(struct engine *e, const struct ip_addr *dst, uint32_t spi)
+{
+	struct known_sa *sa = sa_find(e, dst, spi);
+
+	if (sa) {
+		*sa = e->sas[--e->n_sas];
+	}
+}
+
+/* Every SA towards 'dst' with 'reqid' but 'spi' is to go after a while. */
+static void sa_linger(struct engine *e, const struct ip_addr *dst,
+		      uint32_t reqid, uint32_t spi)
+{
+	uint64_t when_us = e->now_us + SA_LINGER_US;
+
+	for (size_t i = 0; i < e->n_sas; i++) {
+		struct known_sa *sa = &e->sas[i];
+
+		if (sa->reqid == reqid && ip_equal(&sa->dst, dst) &&
+		    sa->spi != spi) {
+			sa->delete_us = MIN(sa->delete_us, when_us);
+			engine_wake(e, sa->delete_us);
+		}
+	}
+}
+
+void tunnel_adopt(struct engine *e, const struct kernel_snapshot *found)
+{
+	uint64_t when_us = e->now_us + ADOPT_GRACE_US;
+
+	for (size_t i = 0; i < found->n_sas; i++) {
+		sa_note(e, &found->sas[i].dst, found->sas[i].spi,
+			found->sas[i].reqid, when_us);
+	}
+	e->stale = xcalloc(found->n_policies + 1, sizeof *e->stale);
+	for (size_t i = 0; i < found->n_policies; i++) {
+		const struct xfrm_policy *p = &found->policies[i];
+
+		if (!p->block) {
+			e->stale[e->n_stale].policy = *p;
+			e->stale[e->n_stale++].delete_us = when_us;
+		}
+	}
+	engine_wake(e, when_us);
+}
+
+/* A peer claims the policy of this selector; '*spi' is what an adopted one was
+ * pinned to, else 0. */
+static void claim_policy(struct engine *e, const struct xfrm_policy *policy,
+			 uint32_t *spi)
+{
+	*spi = 0;
+	for (size_t i = 0; i < e->n_stale; i++) {
+		if (xfrm_policy_same_selector(&e->stale[i].policy, policy)) {
+			*spi = e->stale[i].policy.spi;
+			e->stale[i] = e->stale[--e->n_stale];
+			return;
+		}
+	}
+}
+
+void tunnel_timers(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_sas;) {
+		if (e->now_us >= e->sas[i].delete_us) {
+			sa_delete(e, i);
+		} else {
+			engine_wake(e, e->sas[i++].delete_us);
+		}
+	}
+	for (size_t i = 0; i < e->n_stale;) {
+		if (e->now_us >= e->stale[i].delete_us) {
+			ops_add(e->ops, OP_POLICY_DEL)->policy =
+				e->stale[i].policy;
+			e->stale[i] = e->stale[--e->n_stale];
+		} else {
+			engine_wake(e, e->stale[i++].delete_us);
+		}
+	}
+	if (e->now_us >= e->route_us) {
+		e->route_us = UINT64_MAX;
+		tunnel_check_routes(e);
+	} else {
+		engine_wake(e, e->route_us);
+	}
+}
+
+/* ---- State ---- */
+
+bool tunnel_is_usable(const struct tunnel *t)
+{
+	return t->state == TUNNEL_UP ||
+	       (t->state == TUNNEL_KEYING && t->spi_out);
+}
+
+/* Tells the forwarding table what the tunnel is now. */
+static void publish(struct engine *e, struct peer *p)
+{
+	const struct tunnel *t = &p->tunnel;
+	struct fwd_peer peer = {
+		.peer = p->number,
+		.local = t->local,
+		.remote = t->remote,
+		.udp_port = t->udp_port,
+		.up = tunnel_is_usable(t),
+	};
+
+	forwarding_set_peer(e->fwd, &peer);
+}
+
+static void down(struct engine *e, struct peer *p, enum reason reason,
+		 const char *detail)
+{
+	struct tunnel *t = &p->tunnel;
+
+	t->reason = reason;
+	copy_text(t->detail, sizeof t->detail, detail);
+	engine_log(e, OP_LOG_WARN, "no tunnel to %s: %s%s%s", p->name,
+		   reason_text(reason), *detail ? ": " : "", detail);
+}
+
+static void up(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+
+	if (t->state != TUNNEL_UP) {
+		t->state = TUNNEL_UP;
+		t->reason = REASON_NONE;
+		t->detail[0] = '\0';
+		engine_log(e, OP_LOG_INFO, "tunnel to %s is up: fastdp, %s",
+			   p->name,
+			   engine_encrypts(e) ? "ESP with AES-256-GCM"
+					      : "NOT ENCRYPTED");
+	}
+	publish(e, p);
+}
+
+/* ---- Keying ---- */
+
+static void put_policy(struct engine *e, const struct peer *p,
+		       const struct xfrm_policy *policy, enum pending_kind kind,
+		       uint32_t spi)
+{
+	struct op *op = ops_add(e->ops, OP_POLICY_PUT);
+	struct pending *pending;
+
+	op->policy = *policy;
+	pending = engine_expect(e, op, kind);
+	pending->peer = p->number;
+	pending->spi = spi;
+}
+
+static uint32_t choose_reqid(const struct engine *e, const struct peer *self,
+			     const struct ip_addr *remote)
+{
+	for (unsigned int attempt = 0;; attempt++) {
+		uint32_t reqid = sa_reqid(remote, attempt);
+		bool taken = false;
+		const struct peer *p;
+
+		HMAP_FOR_EACH (p, node, &e->peers) {
+			taken |= p != self && p->tunnel.policies &&
+				 p->tunnel.reqid == reqid;
+		}
+		if (!taken) {
+			return reqid;
+		}
+	}
+}
+
+static void put_policies(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+	struct xfrm_policy policy;
+	uint32_t spi;
+
+	t->reqid = choose_reqid(e, p, &t->remote);
+	t->policies = true;
+	policy_make_in(&policy, &t->local, &t->remote, e->config.vxlan_port,
+		       t->reqid);
+	claim_policy(e, &policy, &spi);
+	put_policy(e, p, &policy, PENDING_POLICY, 0);
+	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
+			0);
+	claim_policy(e, &policy, &spi);
+	/* An adopted one goes on using the SA that it is pinned to. */
+	policy.spi = spi;
+	put_policy(e, p, &policy, PENDING_POLICY, 0);
+}
+
+static void key_params(const struct engine *e, const struct peer *p,
+		       bool inbound, uint32_t spi, const uint8_t *salt,
+		       struct esp_key_params *key)
+{
+	const struct tunnel *t = &p->tunnel;
+
+	memset(key, 0, sizeof *key);
+	memcpy(key->salt, salt, sizeof key->salt);
+	key->direction = inbound ? key_direction_rx(p->conn->role)
+				 : key_direction_tx(p->conn->role);
+	key->spi = spi;
+	key->src_id = inbound ? p->id : e->config.id;
+	key->dst_id = inbound ? e->config.id : p->id;
+	key->src_ip = inbound ? t->remote : t->local;
+	key->dst_ip = inbound ? t->local : t->remote;
+}
+
+static void add_sa(struct engine *e, struct peer *p, bool inbound, uint32_t spi,
+		   const uint8_t *salt)
+{
+	struct tunnel *t = &p->tunnel;
+	struct op *op = ops_add(e->ops, OP_SA_ADD);
+	struct esp_key_params key;
+	struct pending *pending;
+
+	key_params(e, p, inbound, spi, salt, &key);
+	sa_make(&op->sa, &p->conn->esp, &key, t->reqid,
+		inbound ? e->config.vxlan_port : t->udp_port);
+	pending =
+		engine_expect(e, op, inbound ? PENDING_SA_IN : PENDING_SA_OUT);
+	pending->peer = p->number;
+	pending->spi = spi;
+	sa_note(e, &key.dst_ip, spi, t->reqid, UINT64_MAX);
+}
+
+static void add_sa_in(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+
+	t->spi_in = sa_draw_spi(e->rng);
+	rng_fill(e->rng, t->salt_in, sizeof t->salt_in);
+	t->in_ready = false;
+	add_sa(e, p, true, t->spi_in, t->salt_in);
+}
+
+static void send_offer(struct engine *e, struct peer *p)
+{
+	const struct tunnel *t = &p->tunnel;
+	struct message m = {.type = MSG_SA_OFFER};
+
+	m.sa_offer.spi = t->spi_in;
+	memcpy(m.sa_offer.salt, t->salt_in, sizeof m.sa_offer.salt);
+	m.sa_offer.epoch = t->epoch;
+	m.sa_offer.src_ip = t->remote;
+	m.sa_offer.dst_ip = t->local;
+	m.sa_offer.vxlan_port = e->config.vxlan_port;
+	m.sa_offer.mtu = t->path_mtu;
+	conn_send(e, p->conn, &m);
+}
+
+void tunnel_offer(struct engine *e, struct peer *p,
+		  const struct msg_sa_offer *m)
+{
+	struct tunnel *t = &p->tunnel;
+
+	if (!engine_encrypts(e) || !t->policies) {
+		return;
+	}
+	if (!ip_equal(&m->src_ip, &t->local) ||
+	    !ip_equal(&m->dst_ip, &t->remote)) {
+		char ours[IP_STRLEN], theirs[IP_STRLEN], detail[DETAIL_SIZE];
+
+		snprintf(detail, sizeof detail,
+			 "we send from %s, the peer sees %s",
+			 ip_format(&t->local, ours),
+			 ip_format(&m->src_ip, theirs));
+		down(e, p, REASON_NAT, detail);
+		return;
+	}
+	if (sa_find(e, &t->remote, m->spi)) {
+		return; /* Said twice: a key is never installed twice. */
+	}
+	t->spi_next = m->spi;
+	add_sa(e, p, false, m->spi, m->salt);
+}
+
+void tunnel_active(struct engine *e, struct peer *p,
+		   const struct msg_sa_active *m)
+{
+	struct tunnel *t = &p->tunnel;
+
+	if (m->spi != t->spi_in || !t->in_ready) {
+		return;
+	}
+	t->peer_active = true;
+	sa_linger(e, &t->local, t->reqid, t->spi_in);
+	if (t->spi_out && !t->spi_next) {
+		up(e, p);
+	}
+}
+
+static void sa_in_result(struct engine *e, struct peer *p, uint32_t spi,
+			 const struct event *event)
+{
+	struct tunnel *t = &p->tunnel;
+
+	if (spi != t->spi_in) {
+		return;
+	}
+	if (event->os_errno) {
+		sa_forget(e, &t->local, spi);
+		t->spi_in = 0;
+		if (++t->attempts < SA_ADD_ATTEMPTS && p->conn) {
+			add_sa_in(e, p);
+		} else {
+			down(e, p, REASON_SA_FAILED, event->result.detail);
+		}
+		return;
+	}
+	t->in_ready = true;
+	t->attempts = 0;
+	if (p->conn) {
+		send_offer(e, p);
+	}
+}
+
+static void sa_out_result(struct engine *e, struct peer *p, uint32_t spi,
+			  const struct event *event)
+{
+	struct tunnel *t = &p->tunnel;
+	struct xfrm_policy policy;
+
+	if (spi != t->spi_next) {
+		return;
+	}
+	if (event->os_errno) {
+		sa_forget(e, &t->remote, spi);
+		t->spi_next = 0;
+		down(e, p, REASON_SA_FAILED, event->result.detail);
+		return;
+	}
+	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
+			spi);
+	put_policy(e, p, &policy, PENDING_PIN, spi);
+}
+
+static void pin_result(struct engine *e, struct peer *p, uint32_t spi,
+		       const struct event *event)
+{
+	struct tunnel *t = &p->tunnel;
+	struct message m = {.type = MSG_SA_ACTIVE};
+
+	if (spi != t->spi_next) {
+		return;
+	}
+	t->spi_next = 0;
+	if (event->os_errno) {
+		down(e, p, REASON_SA_FAILED, event->result.detail);
+		return;
+	}
+	t->spi_out = spi;
+	sa_linger(e, &t->remote, t->reqid, spi);
+	if (p->conn) {
+		m.sa_active.spi = spi;
+		m.sa_active.epoch = t->epoch;
+		conn_send(e, p->conn, &m);
+	}
+	if (t->peer_active) {
+		up(e, p);
+	} else {
+		publish(e, p);
+	}
+}
+
+void tunnel_result(struct engine *e, const struct pending *pending,
+		   const struct event *event)
+{
+	struct peer *p = peer_by_number(e, pending->peer);
+
+	if (!p) {
+		return;
+	}
+	switch (pending->kind) {
+	case PENDING_POLICY:
+		if (event->os_errno) {
+			down(e, p, REASON_SA_FAILED, event->result.detail);
+		}
+		break;
+	case PENDING_SA_IN:
+		sa_in_result(e, p, pending->spi, event);
+		break;
+	case PENDING_SA_OUT:
+		sa_out_result(e, p, pending->spi, event);
+		break;
+	case PENDING_PIN:
+		pin_result(e, p, pending->spi, event);
+		break;
+	case PENDING_START:
+	case PENDING_ADOPT:
+	case PENDING_ATTACH:
+	case PENDING_ROUTE:
+	case PENDING_TARGET:
+	case PENDING_DUMP:
+		break;
+	}
+}
+
+/* ---- Beginning and end ---- */
+
+static void ask_route(struct engine *e, struct peer *p)
+{
+	struct op *op = ops_add(e->ops, OP_ROUTE_GET);
+
+	op->route.dst = p->tunnel.remote;
+	engine_expect(e, op, PENDING_ROUTE)->peer = p->number;
+}
+
+void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
+{
+	struct tunnel *t = &p->tunnel;
+
+	if (!ip_equal(&event->route.dst, &t->remote)) {
+		return;
+	}
+	t->path_mtu = event->os_errno ? 0 : event->route.mtu;
+	t->mtu = overhead_inner_mtu(t->path_mtu, !ip_is_v4(&t->remote),
+				    engine_encrypts(e));
+	if (event->os_errno && t->state != TUNNEL_UP) {
+		down(e, p, REASON_NO_ROUTE, ovs_strerror(event->os_errno));
+	}
+	ports_update_mtu(e);
+}
+
+void tunnel_check_routes(struct engine *e)
+{
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->tunnel.placed) {
+			ask_route(e, p);
+		}
+	}
+	for (struct target *t = e->targets; t; t = t->next) {
+		struct op *op = ops_add(e->ops, OP_ROUTE_GET);
+
+		op->route.dst = t->remote.ip;
+		engine_expect(e, op, PENDING_TARGET)->target = t->remote;
+	}
+}
+
+void tunnel_begin(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+	const struct conn *c = p->conn;
+
+	if (t->placed && (!ip_equal(&t->local, &c->local.ip) ||
+			  !ip_equal(&t->remote, &c->remote.ip) ||
+			  t->udp_port != c->identity.vxlan_port)) {
+		tunnel_end(e, p);
+	}
+	t->placed = true;
+	t->local = c->local.ip;
+	t->remote = c->remote.ip;
+	t->udp_port = c->identity.vxlan_port;
+	ask_route(e, p);
+	if (!engine_encrypts(e)) {
+		up(e, p);
+		return;
+	}
+	if (!t->policies) {
+		put_policies(e, p);
+	}
+	if (t->state == TUNNEL_DOWN) {
+		t->state = TUNNEL_KEYING;
+		t->reason = REASON_KEYING;
+		t->detail[0] = '\0';
+	}
+	publish(e, p);
+	t->epoch = 0;
+	t->spi_next = 0;
+	t->peer_active = false;
+	t->attempts = 0;
+	add_sa_in(e, p);
+}
+
+void tunnel_end(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+	struct xfrm_policy policy;
+
+	if (!t->placed) {
+		return;
+	}
+	t->state = TUNNEL_DOWN;
+	t->spi_out = 0;
+	publish(e, p);
+	forward_sync(e);
+	if (t->policies) {
+		for (size_t i = 0; i < e->n_sas;) {
+			if (e->sas[i].reqid == t->reqid) {
+				sa_delete(e, i);
+			} else {
+				i++;
+			}
+		}
+		policy_make_out(&policy, &t->local, &t->remote, t->udp_port,
+				t->reqid, 0);
+		ops_add(e->ops, OP_POLICY_DEL)->policy = policy;
+		policy_make_in(&policy, &t->local, &t->remote,
+			       e->config.vxlan_port, t->reqid);
+		ops_add(e->ops, OP_POLICY_DEL)->policy = policy;
+	}
+	memset(t, 0, sizeof *t);
+	t->reason = REASON_CONNECTING;
+}
