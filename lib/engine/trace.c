@@ -1,6 +1,7 @@
 #include "engine/trace.h"
 
 #include "netlink/odp_text.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 
 static void add_step(void *aux, const char *text)
@@ -15,15 +16,17 @@ static void put_texts(struct json *json, const struct flow *flow,
 	struct wbuf key = WBUF_INITIALIZER(0);
 	struct wbuf mask = WBUF_INITIALIZER(0);
 	struct wbuf actions = WBUF_INITIALIZER(0);
-	char *text;
+	struct ds ds = DS_EMPTY_INITIALIZER;
 
 	odp_put_key_attrs(&key, flow);
 	odp_put_mask_attrs(&mask, flow, &x->mask);
 	odp_put_action_attrs(&actions, &x->actions);
-	text = odp_text_match(wbuf_span(&key), wbuf_span(&mask));
-	json_object_put(json, "key", json_string_create_nocopy(text));
-	text = odp_text_actions(wbuf_span(&actions));
-	json_object_put(json, "actions", json_string_create_nocopy(text));
+	odp_text_match(&ds, wbuf_span(&key), wbuf_span(&mask));
+	json_object_put_string(json, "key", ds_cstr(&ds));
+	ds_clear(&ds);
+	odp_text_actions(&ds, wbuf_span(&actions));
+	json_object_put_string(json, "actions", ds_cstr(&ds));
+	ds_destroy(&ds);
 	wbuf_free(&key);
 	wbuf_free(&mask);
 	wbuf_free(&actions);

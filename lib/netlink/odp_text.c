@@ -2,25 +2,25 @@
 
 #include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
+#include "packets.h"
 
-static const struct nlattr *attrs(struct span s)
+static const struct nlattr *attrs_of(struct span s)
 {
-	return (const struct nlattr *)(const void *)s.data;
+	return s.size ? (const void *)s.data : NULL;
 }
 
-char *odp_text_match(struct span key, struct span mask)
+void odp_text_match(struct ds *ds, struct span key, struct span mask)
 {
-	struct ds ds = DS_EMPTY_INITIALIZER;
-
-	odp_flow_format(attrs(key), key.size, attrs(mask), mask.size, NULL, &ds,
-			false);
-	return ds_steal_cstr(&ds);
+	odp_flow_format(attrs_of(key), key.size, attrs_of(mask), mask.size,
+			NULL, ds, false);
 }
 
-char *odp_text_actions(struct span actions)
+void odp_text_actions(struct ds *ds, struct span actions)
 {
-	struct ds ds = DS_EMPTY_INITIALIZER;
+	format_odp_actions(ds, attrs_of(actions), actions.size, NULL);
+}
 
-	format_odp_actions(&ds, attrs(actions), actions.size, NULL);
-	return ds_steal_cstr(&ds);
+void odp_text_tcp_flags(struct ds *ds, uint8_t flags)
+{
+	packet_format_tcp_flags(ds, flags);
 }

@@ -1,15 +1,20 @@
-/* Attribute streams of the datapath as text, exactly as ovs-dpctl prints them
- * (libopenvswitch's odp-util does it).  A file of its own because
- * libopenvswitch has a struct flow, too. */
+/* The words of ovs-dpctl for attributes of the kernel datapath, by
+ * libopenvswitch's odp-util.  That has a struct flow of its own, so this is the
+ * one place that includes it. */
 #ifndef FDP_NETLINK_ODP_TEXT_H
 #define FDP_NETLINK_ODP_TEXT_H 1
 
+#include <stdint.h>
+
 #include "base/span.h"
 
-/* The match: "recirc_id(0),in_port(2),...".  The caller frees. */
-char *odp_text_match(struct span key, struct span mask);
-/* The actions: "set(tunnel(...)),1", "drop" if there are none.  The caller
- * frees. */
-char *odp_text_actions(struct span actions);
+struct ds;
+
+/* Each appends text for a stream of attributes, aligned to four bytes as they
+ * are in a message.  What is wrong in it is said in the text.  An empty mask
+ * shows every field; empty actions are "drop". */
+void odp_text_match(struct ds *, struct span key, struct span mask);
+void odp_text_actions(struct ds *, struct span actions);
+void odp_text_tcp_flags(struct ds *, uint8_t flags);
 
 #endif
