@@ -28,7 +28,8 @@ bool binding_is_valid(const struct binding *b)
 		return false;
 	}
 	for (size_t i = 0; i < b->n_ips; i++) {
-		if (ip_is_zero(&b->ips[i]) || ip_addr_is_multicast(&b->ips[i])) {
+		if (ip_is_zero(&b->ips[i]) ||
+		    ip_addr_is_multicast(&b->ips[i])) {
 			return false;
 		}
 	}

@@ -141,7 +141,7 @@ uint8_t *wbuf_room(struct wbuf *b, size_t size)
 		b->overflow = true;
 		return NULL;
 	}
-	if (size > b->allocated - b->size) {
+	if (!b->data || size > b->allocated - b->size) {
 		grow(b, b->size + size);
 	}
 	at = b->data + b->size;
