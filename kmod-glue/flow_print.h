@@ -12,7 +12,7 @@ struct ds;
 
 /* Appends the line that `ovs-dpctl dump-flows` prints for a flow of a full
  * dump, without a newline.  'now_ms' is CLOCK_MONOTONIC in milliseconds. */
-void flow_print(struct ds *, const struct odp_flow *, uint64_t now_ms);
+void flow_print_line(struct ds *, const struct odp_flow *, uint64_t now_ms);
 
 /* The parts of that line: "packets:1, bytes:98, used:0.120s". */
 void flow_print_stats(struct ds *, const struct odp_flow_stats *,

@@ -12,6 +12,10 @@
 #include "base/addr.h"
 #include "packet/flow.h"
 
+enum {
+	SYNOPSIS_WIDTH = 78
+};
+
 static const struct word {
 	enum arg_kind kind;
 	const char *text;
@@ -466,22 +470,32 @@ struct json *args_request(const struct arg *table, size_t n,
 
 void args_synopsis(const struct arg *table, size_t n, struct ds *ds)
 {
+	const char *newline = strrchr(ds_cstr(ds), '\n');
+	size_t start = newline ? (size_t)(newline + 1 - ds_cstr(ds)) : 0;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		const struct arg *arg = &table[i];
 		bool needed = arg->flags & ARG_REQUIRED;
+		struct ds item = DS_EMPTY_INITIALIZER;
 
-		ds_put_cstr(ds, needed ? " " : " [");
+		ds_put_cstr(&item, needed ? "" : "[");
 		if (arg->option) {
-			ds_put_format(ds, "--%s", arg->option);
+			ds_put_format(&item, "--%s", arg->option);
 		}
 		if (arg->kind != ARG_FLAG) {
-			ds_put_format(ds, "%s%s", arg->option ? " " : "",
+			ds_put_format(&item, "%s%s", arg->option ? " " : "",
 				      arg->value);
 		}
-		ds_put_cstr(ds, needed ? "" : "]");
-		ds_put_cstr(ds, arg->flags & ARG_REPEATED ? "..." : "");
+		ds_put_cstr(&item, needed ? "" : "]");
+		ds_put_cstr(&item, arg->flags & ARG_REPEATED ? "..." : "");
+		if (ds->length - start + 1 + item.length > SYNOPSIS_WIDTH) {
+			ds_put_char(ds, '\n');
+			start = ds->length;
+			ds_put_cstr(ds, "          ");
+		}
+		ds_put_format(ds, " %s", ds_cstr(&item));
+		ds_destroy(&item);
 	}
 }
 

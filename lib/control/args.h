@@ -66,7 +66,8 @@ enum err args_parse(const struct arg *table, size_t n, int argc,
 struct json *args_request(const struct arg *table, size_t n,
 			  const struct json *object);
 
-/* Appends " --port PORT [--type TYPE]..." and the like. */
+/* Appends " --port PORT [--type TYPE]..." and the like, in lines of at most 78
+ * characters. */
 void args_synopsis(const struct arg *table, size_t n, struct ds *);
 /* Appends one indented line per argument. */
 void args_help(const struct arg *table, size_t n, struct ds *);

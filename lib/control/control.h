@@ -40,9 +40,10 @@
  *              [text], verdict ("forward", "drop", "answer"), reason, text,
  *              remedy, key, actions (as ovs-dpctl prints them), install,
  *              peer?, spi?}
- * names        {} -> {ports {NUMBER: name}, peers {ADDRESS: name}, flows
- *              {UFID hex: {reason, peer}}}: what `fdpctl flows` adds to what it
- *              reads from the kernel
+ * names        {} -> {ports {NUMBER: name}, peers {ADDRESS: name},
+ *              peer_numbers {NUMBER: name}, flows {UFID hex: {reason,
+ *              peer? (a number)}}}: what `fdpctl flows` adds to what it reads
+ *              from the kernel
  */
 #ifndef FDP_CONTROL_CONTROL_H
 #define FDP_CONTROL_CONTROL_H 1

@@ -1,0 +1,49 @@
+#include "control/health.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/reason.h"
+#include "control/reply.h"
+
+enum health health_of_status(const struct json *status)
+{
+	const char *verdict = reply_text(status, "verdict", "");
+
+	if (!strcmp(verdict, "healthy")) {
+		return HEALTH_GOOD;
+	}
+	return strcmp(verdict, "down") ? HEALTH_DEGRADED : HEALTH_DOWN;
+}
+
+bool health_connection_is_good(const struct json *connection)
+{
+	const char *state = reply_text(connection, "state", "");
+	const char *overlay = reply_text(connection, "overlay", "none");
+
+	if (!strcmp(state, "established")) {
+		return strcmp(overlay, "none") != 0;
+	}
+	if (!strcmp(reply_text(connection, "reason", ""),
+		    reason_slug(REASON_DUPLICATE))) {
+		return true;
+	}
+	/* Anybody who reaches the port can make an entry like this. */
+	return !strcmp(state, "failed") &&
+	       !strcmp(reply_text(connection, "direction", ""), "in") &&
+	       !*reply_text(connection, "peer", "");
+}
+
+enum health health_of_connections(const struct json *connections)
+{
+	struct json *const *entry;
+	size_t n, i;
+
+	entry = reply_array(connections, "connections", &n);
+	for (i = 0; i < n; i++) {
+		if (!health_connection_is_good(entry[i])) {
+			return HEALTH_DEGRADED;
+		}
+	}
+	return HEALTH_GOOD;
+}

@@ -1,0 +1,635 @@
+#include "control/render.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+#include "base/reason.h"
+#include "control/columns.h"
+#include "control/health.h"
+#include "control/printable.h"
+#include "control/reply.h"
+
+void render_duration(int64_t seconds, struct ds *ds)
+{
+	static const struct {
+		int64_t unit, part;
+		const char *name, *part_name;
+	} units[] = {
+		{86400, 3600, "d", "h"},
+		{3600, 60, "h", "min"},
+		{60, 1, "min", "s"},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(units); i++) {
+		int64_t rest = seconds % units[i].unit / units[i].part;
+
+		if (seconds < units[i].unit) {
+			continue;
+		}
+		ds_put_format(ds, "%" PRId64 " %s", seconds / units[i].unit,
+			      units[i].name);
+		if (rest) {
+			ds_put_format(ds, " %" PRId64 " %s", rest,
+				      units[i].part_name);
+		}
+		return;
+	}
+	ds_put_format(ds, "%" PRId64 " s", seconds < 0 ? 0 : seconds);
+}
+
+/* "label        ", the left side of a list of facts. */
+static void put_label(struct ds *ds, const char *label)
+{
+	ds_put_format(ds, "%-13s", label);
+}
+
+static void put_fact(struct ds *ds, const char *label, const char *text)
+{
+	put_label(ds, label);
+	printable_put(ds, *text ? text : "-");
+	ds_put_char(ds, '\n');
+}
+
+/* "1 established, 2 retrying": those members of 'object' that 'keys' lists and
+ * that are not zero, or all if 'zeros'. */
+static void put_counts(struct ds *ds, const struct json *object,
+		       const char *const *keys, bool zeros)
+{
+	const char *comma = "";
+
+	for (; *keys; keys++) {
+		int64_t n = reply_number(object, *keys, 0);
+
+		if (n || zeros) {
+			ds_put_format(ds, "%s%" PRId64 " %s", comma, n, *keys);
+			comma = ", ";
+		}
+	}
+	ds_put_cstr(ds, *comma ? "\n" : "none\n");
+}
+
+/* Is the data plane without encryption?  Silence does not count. */
+static bool is_plain(const struct json *status)
+{
+	return !strcmp(reply_text(status, "encryption", ""), "none");
+}
+
+static void shout(bool colour, struct ds *ds)
+{
+	static const char *const lines[] = {
+		"*** NOT ENCRYPTED ***",
+		"This host runs without a password: whatever containers send "
+		"crosses the",
+		"network readable and forgeable by anybody on the way.  Start "
+		"fdpd with",
+		"--password-file (see fdpctl genpass) on every host.",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(lines); i++) {
+		colour_put(ds, colour, i ? COLOUR_NONE : COLOUR_BAD, lines[i]);
+		ds_put_char(ds, '\n');
+	}
+	ds_put_char(ds, '\n');
+}
+
+static void put_verdict(const struct json *status, bool colour, struct ds *ds)
+{
+	static const enum colour colours[] = {
+		[HEALTH_GOOD] = COLOUR_GOOD,
+		[HEALTH_REFUSED] = COLOUR_WARN,
+		[HEALTH_DEGRADED] = COLOUR_WARN,
+		[HEALTH_DOWN] = COLOUR_BAD,
+	};
+	struct ds verdict = DS_EMPTY_INITIALIZER;
+	struct json *const *reason;
+	size_t n, i;
+
+	printable_put(&verdict, reply_text(status, "verdict", "unknown"));
+	put_label(ds, "verdict");
+	colour_put(ds, colour, colours[health_of_status(status)],
+		   ds_cstr(&verdict));
+	ds_put_char(ds, '\n');
+	ds_destroy(&verdict);
+	reason = reply_array(status, "reasons", &n);
+	for (i = 0; i < n; i++) {
+		put_fact(ds, "", reply_element(reason[i]));
+	}
+}
+
+static void put_drops(const struct json *status, struct ds *ds)
+{
+	const struct json *drops = reply_object(status, "drops");
+	const struct shash_node **nodes;
+	const char *comma = "";
+	size_t i;
+
+	put_label(ds, "drops");
+	if (drops) {
+		nodes = shash_sort(json_object(drops));
+		for (i = 0; i < shash_count(json_object(drops)); i++) {
+			int64_t n = reply_number(drops, nodes[i]->name, 0);
+
+			if (n) {
+				ds_put_cstr(ds, comma);
+				printable_put(ds, nodes[i]->name);
+				ds_put_format(ds, " %" PRId64, n);
+				comma = ", ";
+			}
+		}
+		free(nodes);
+	}
+	ds_put_cstr(ds, *comma ? "\n" : "none\n");
+}
+
+void render_status(const struct json *status, bool colour, struct ds *ds)
+{
+	static const char *const states[] = {"established", "connecting",
+					     "handshake",   "retrying",
+					     "failed",	    NULL};
+	static const char *const sides[] = {"local", "remote", NULL};
+	static const char *const flows[] = {"installed", "refused", NULL};
+	static const char *const upcalls[] = {"handled", "lost", NULL};
+	const struct json *datapath = reply_object(status, "datapath");
+	const struct json *up = reply_object(status, "upcalls");
+	int64_t restored = reply_number(up, "features_restored", 0);
+
+	if (is_plain(status)) {
+		shout(colour, ds);
+	}
+	put_verdict(status, colour, ds);
+	put_label(ds, "host");
+	printable_put(ds, reply_text(status, "name", "-"));
+	ds_put_cstr(ds, ", id ");
+	printable_put(ds, reply_text(status, "id", "-"));
+	ds_put_char(ds, '\n');
+	put_label(ds, "daemon");
+	ds_put_cstr(ds, "fdpd ");
+	printable_put(ds, reply_text(status, "version", "-"));
+	ds_put_cstr(ds, ", up ");
+	render_duration(reply_number(status, "uptime", 0), ds);
+	ds_put_char(ds, '\n');
+	put_label(ds, "encryption");
+	if (is_plain(status)) {
+		colour_put(ds, colour, COLOUR_BAD, "NONE");
+	} else {
+		printable_put(ds, reply_text(status, "encryption", "-"));
+	}
+	ds_put_char(ds, '\n');
+	put_label(ds, "listening");
+	ds_put_format(ds,
+		      "TCP %" PRId64 " (control), UDP %" PRId64 " (vxlan)\n",
+		      reply_number(status, "control_port", 0),
+		      reply_number(status, "vxlan_port", 0));
+	put_label(ds, "datapath");
+	printable_put(ds, reply_text(datapath, "name", "-"));
+	ds_put_cstr(ds, ", ");
+	printable_put(ds, reply_text(datapath, "state", "unknown"));
+	ds_put_char(ds, '\n');
+	put_label(ds, "ports");
+	ds_put_format(ds, "%" PRId64 "\n", reply_number(status, "ports", 0));
+	put_label(ds, "peers");
+	ds_put_format(ds, "%" PRId64 "\n", reply_number(status, "peers", 0));
+	put_label(ds, "connections");
+	put_counts(ds, reply_object(status, "connections"), states, false);
+	put_label(ds, "endpoints");
+	put_counts(ds, reply_object(status, "endpoints"), sides, true);
+	put_label(ds, "flows");
+	put_counts(ds, reply_object(status, "flows"), flows, true);
+	put_label(ds, "upcalls");
+	put_counts(ds, up, upcalls, true);
+	if (restored) {
+		put_label(ds, "");
+		ds_put_format(ds,
+			      "another program changed the datapath's features "
+			      "%" PRId64 " times; restored\n",
+			      restored);
+	}
+	put_drops(status, ds);
+}
+
+/* The list's own words on a slug; NULL if it is none of the list. */
+static const char *remedy_of(const char *slug)
+{
+	unsigned int i;
+
+	for (i = 1; i < N_REASONS; i++) {
+		if (!strcmp(slug, reason_slug((enum reason)i))) {
+			return reason_remedy((enum reason)i);
+		}
+	}
+	return "";
+}
+
+static enum colour colour_of(const struct json *connection)
+{
+	const char *state = reply_text(connection, "state", "");
+
+	if (health_connection_is_good(connection)) {
+		return strcmp(state, "established") ? COLOUR_NONE : COLOUR_GOOD;
+	}
+	return strcmp(state, "failed") ? COLOUR_WARN : COLOUR_BAD;
+}
+
+/* 0, the usual "unknown", shows as "-". */
+static void columns_number(struct columns *c, int64_t number)
+{
+	if (number) {
+		columns_format(c, "%" PRId64, number);
+	} else {
+		columns_put(c, "");
+	}
+}
+
+static void columns_hex(struct columns *c, int64_t number)
+{
+	if (number) {
+		columns_format(c, "0x%08" PRIx64, (uint64_t)number);
+	} else {
+		columns_put(c, "");
+	}
+}
+
+static void put_connection(struct columns *c, const struct json *connection)
+{
+	const char *direction = reply_text(connection, "direction", "");
+	const char *state = reply_text(connection, "state", "");
+	const char *reason = reply_text(connection, "reason", "");
+	const char *detail = reply_text(connection, "detail", "");
+	bool established = !strcmp(state, "established");
+	bool encrypted = reply_flag(connection, "encrypted", false);
+
+	columns_put(c, !strcmp(direction, "out")  ? "->"
+		       : !strcmp(direction, "in") ? "<-"
+						  : "?");
+	columns_put(c, reply_text(connection, "address", ""));
+	columns_put_colour(c, colour_of(connection), state);
+	columns_put_colour(c,
+			   established && !encrypted ? COLOUR_BAD : COLOUR_NONE,
+			   encrypted	 ? "yes"
+			   : established ? "NO"
+					 : "no");
+	columns_put(c, reply_text(connection, "overlay", ""));
+	columns_put(c, reply_text(connection, "name", ""));
+	columns_number(c, reply_number(connection, "mtu", 0));
+	if (*reason && *detail) {
+		columns_format(c, "%s: %s", reason, detail);
+	} else {
+		columns_put(c, *reason ? reason : detail);
+	}
+	if (*remedy_of(reason)) {
+		char *note = xasprintf("what to do: %s", remedy_of(reason));
+
+		columns_note(c, note);
+		free(note);
+	}
+}
+
+void render_connections(const struct json *reply, bool colour, struct ds *ds)
+{
+	static const char *const heads[] = {"",	     "ADDRESS", "STATE",
+					    "ENCR.", "OVERLAY", "PEER",
+					    ">MTU",  "REASON"};
+	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
+	struct json *const *connection;
+	size_t n, i;
+
+	connection = reply_array(reply, "connections", &n);
+	for (i = 0; i < n; i++) {
+		put_connection(c, connection[i]);
+	}
+	if (n) {
+		columns_print(c, colour, ds);
+	} else {
+		ds_put_cstr(ds, "no connections: this host has no peers; add "
+				"one with fdpctl connect ADDR\n");
+	}
+	columns_free(c);
+}
+
+/* "10.32.0.2/12 fd00::2/64" */
+static void put_addresses(struct ds *ds, const struct json *object)
+{
+	struct json *const *address;
+	size_t n, i;
+
+	address = reply_array(object, "addresses", &n);
+	for (i = 0; i < n; i++) {
+		ds_put_cstr(ds, i ? " " : "");
+		printable_put(ds, reply_element(address[i]));
+	}
+}
+
+static void put_endpoints(struct columns *c, const struct json *peer)
+{
+	struct json *const *endpoint;
+	size_t n, i;
+
+	endpoint = reply_array(peer, "endpoints", &n);
+	for (i = 0; i < n; i++) {
+		struct ds note = DS_EMPTY_INITIALIZER;
+
+		ds_put_format(&note, "network %" PRId64 "  %s  ",
+			      reply_number(endpoint[i], "network", 0),
+			      reply_text(endpoint[i], "mac", "-"));
+		put_addresses(&note, endpoint[i]);
+		columns_note(c, ds_cstr(&note));
+		ds_destroy(&note);
+	}
+}
+
+void render_peers(const struct json *reply, bool colour, struct ds *ds)
+{
+	static const char *const heads[] = {"PEER",    "ADDRESS", "CONNECTED",
+					    "OVERLAY", ">MTU",	  "SPI IN",
+					    "SPI OUT", "REQID",	  "ID"};
+	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
+	struct json *const *peer;
+	size_t n, i;
+
+	peer = reply_array(reply, "peers", &n);
+	for (i = 0; i < n; i++) {
+		bool connected = reply_flag(peer[i], "connected", false);
+
+		columns_put(c, reply_text(peer[i], "name", ""));
+		columns_put(c, reply_text(peer[i], "address", ""));
+		columns_put_colour(c, connected ? COLOUR_GOOD : COLOUR_WARN,
+				   connected ? "yes" : "no");
+		columns_put(c, reply_text(peer[i], "overlay", ""));
+		columns_number(c, reply_number(peer[i], "mtu", 0));
+		columns_hex(c, reply_number(peer[i], "spi_in", 0));
+		columns_hex(c, reply_number(peer[i], "spi_out", 0));
+		columns_hex(c, reply_number(peer[i], "reqid", 0));
+		columns_put(c, reply_text(peer[i], "id", ""));
+		put_endpoints(c, peer[i]);
+	}
+	if (n) {
+		columns_print(c, colour, ds);
+	} else {
+		ds_put_cstr(ds, "no peers are known\n");
+	}
+	columns_free(c);
+}
+
+void render_ports(const struct json *reply, bool colour, struct ds *ds)
+{
+	static const char *const heads[] = {
+		">PORT", "INTERFACE", "HOST END", ">NETWORK",
+		"MAC",	 "ADDRESSES", ">MTU",	  "NETNS"};
+	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
+	struct json *const *port;
+	size_t n, i;
+
+	port = reply_array(reply, "ports", &n);
+	for (i = 0; i < n; i++) {
+		struct ds addresses = DS_EMPTY_INITIALIZER;
+
+		put_addresses(&addresses, port[i]);
+		columns_format(c, "%" PRId64,
+			       reply_number(port[i], "vport", 0));
+		columns_put(c, reply_text(port[i], "ifname", ""));
+		columns_put(c, reply_text(port[i], "host_ifname", ""));
+		columns_number(c, reply_number(port[i], "network", 0));
+		columns_put(c, reply_text(port[i], "mac", ""));
+		columns_put(c, ds_cstr(&addresses));
+		columns_number(c, reply_number(port[i], "mtu", 0));
+		columns_put(c, reply_text(port[i], "netns", ""));
+		ds_destroy(&addresses);
+	}
+	if (n) {
+		columns_print(c, colour, ds);
+	} else {
+		ds_put_cstr(ds, "nothing is attached; see fdpctl attach "
+				"--help\n");
+	}
+	columns_free(c);
+
+	port = reply_array(reply, "others", &n);
+	for (i = 0; i < n; i++) {
+		ds_put_format(ds, "%s%" PRId64 " ", i ? ", " : "\nour own: ",
+			      reply_number(port[i], "vport", 0));
+		printable_put(ds, reply_text(port[i], "name", "-"));
+		ds_put_cstr(ds, " (");
+		printable_put(ds, reply_text(port[i], "kind", "-"));
+		ds_put_cstr(ds, i + 1 == n ? ")\n" : ")");
+	}
+}
+
+void render_attached(const struct json *port, bool colour OVS_UNUSED,
+		     struct ds *ds)
+{
+	put_label(ds, "interface");
+	printable_put(ds, reply_text(port, "ifname", "-"));
+	ds_put_cstr(ds, " in ");
+	printable_put(ds, reply_text(port, "netns", "-"));
+	ds_put_char(ds, '\n');
+	put_fact(ds, "mac", reply_text(port, "mac", ""));
+	put_label(ds, "addresses");
+	put_addresses(ds, port);
+	ds_put_char(ds, '\n');
+	put_label(ds, "mtu");
+	ds_put_format(ds, "%" PRId64 "\n", reply_number(port, "mtu", 0));
+	put_label(ds, "network");
+	ds_put_format(ds, "%" PRId64 "\n", reply_number(port, "network", 0));
+	put_label(ds, "host end");
+	printable_put(ds, reply_text(port, "host_ifname", "-"));
+	ds_put_format(ds, ", port %" PRId64 " of the datapath\n",
+		      reply_number(port, "vport", 0));
+}
+
+/* "did VALUE\n" */
+static void put_deed(struct ds *ds, const char *deed, const char *what)
+{
+	ds_put_format(ds, "%s ", deed);
+	printable_put(ds, what);
+	ds_put_char(ds, '\n');
+}
+
+void render_detached(const struct json *reply, bool colour OVS_UNUSED,
+		     struct ds *ds)
+{
+	put_deed(ds, "detached", reply_text(reply, "host_ifname", "-"));
+}
+
+void render_connect(const struct json *reply, bool colour OVS_UNUSED,
+		    struct ds *ds)
+{
+	put_deed(ds, "dialling", reply_text(reply, "address", "-"));
+	ds_put_cstr(ds, "see fdpctl status connections\n");
+}
+
+void render_forget(const struct json *reply, bool colour OVS_UNUSED,
+		   struct ds *ds)
+{
+	put_deed(ds, "forgot", reply_text(reply, "address", "-"));
+}
+
+void render_trace(const struct json *reply, bool colour, struct ds *ds)
+{
+	const char *verdict = reply_text(reply, "verdict", "unknown");
+	bool drop = !strcmp(verdict, "drop");
+	struct ds shown = DS_EMPTY_INITIALIZER;
+	struct json *const *step;
+	const char *text;
+	int64_t spi;
+	size_t n, i;
+
+	put_fact(ds, "packet", reply_text(reply, "key", ""));
+	step = reply_array(reply, "steps", &n);
+	for (i = 0; i < n; i++) {
+		char *label = i ? NULL : xstrdup("steps");
+
+		put_label(ds, label ? label : "");
+		free(label);
+		ds_put_format(ds, "%zu. ", i + 1);
+		printable_put(ds, reply_element(step[i]));
+		ds_put_char(ds, '\n');
+	}
+	put_label(ds, "verdict");
+	printable_put(&shown, verdict);
+	colour_put(ds, colour, drop ? COLOUR_BAD : COLOUR_GOOD,
+		   ds_cstr(&shown));
+	ds_destroy(&shown);
+	ds_put_char(ds, '\n');
+	put_label(ds, "reason");
+	printable_put(ds, reply_text(reply, "reason", "-"));
+	text = reply_text(reply, "text", "");
+	if (*text) {
+		ds_put_cstr(ds, ": ");
+		printable_put(ds, text);
+	}
+	ds_put_char(ds, '\n');
+	text = reply_text(reply, "remedy", "");
+	if (*text) {
+		put_fact(ds, "what to do", text);
+	}
+	text = reply_text(reply, "peer", "");
+	if (*text) {
+		put_label(ds, "peer");
+		printable_put(ds, text);
+		spi = reply_number(reply, "spi", 0);
+		if (spi) {
+			ds_put_format(ds, ", ESP SPI 0x%08" PRIx64,
+				      (uint64_t)spi);
+		}
+		ds_put_char(ds, '\n');
+	}
+	text = reply_text(reply, "actions", "");
+	put_fact(ds, "actions", *text ? text : "drop");
+	put_fact(ds, "flow",
+		 reply_flag(reply, "install", false)
+			 ? "one flow in the kernel serves all such packets"
+			 : "each such packet comes up to the daemon");
+}
+
+static void put_sas(const struct json *reply, bool colour, struct ds *ds)
+{
+	static const char *const heads[] = {
+		"DIR",	     "PEER",	"SOURCE",  "DESTINATION",
+		"SPI",	     "REQID",	">BYTES",  ">PACKETS",
+		">SEQUENCE", ">REPLAY", ">ERRORS", "AGE"};
+	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
+	struct json *const *sa;
+	size_t n, i;
+
+	sa = reply_array(reply, "sas", &n);
+	for (i = 0; i < n; i++) {
+		int64_t errors = reply_number(sa[i], "replay_errors", 0) +
+				 reply_number(sa[i], "integrity_errors", 0);
+		struct ds age = DS_EMPTY_INITIALIZER;
+
+		render_duration(reply_number(sa[i], "age", 0), &age);
+		columns_put(c, reply_text(sa[i], "direction", ""));
+		columns_put(c, reply_text(sa[i], "name", ""));
+		columns_put(c, reply_text(sa[i], "src", ""));
+		columns_put(c, reply_text(sa[i], "dst", ""));
+		columns_hex(c, reply_number(sa[i], "spi", 0));
+		columns_hex(c, reply_number(sa[i], "reqid", 0));
+		columns_format(c, "%" PRId64, reply_number(sa[i], "bytes", 0));
+		columns_format(c, "%" PRId64,
+			       reply_number(sa[i], "packets", 0));
+		columns_format(c, "%" PRId64,
+			       reply_number(sa[i], "sequence", 0));
+		columns_number(c, reply_number(sa[i], "replay", 0));
+		columns_format(c, "%" PRId64, errors);
+		columns_put(c, ds_cstr(&age));
+		ds_destroy(&age);
+	}
+	if (n) {
+		columns_print(c, colour, ds);
+	} else {
+		ds_put_cstr(ds, "no security associations of ours\n");
+	}
+	columns_free(c);
+}
+
+static void put_policies(const struct json *reply, bool colour, struct ds *ds)
+{
+	static const char *const heads[] = {"DIR",	   "PEER",  "SOURCE",
+					    "DESTINATION", ">PORT", "POLICY",
+					    "SPI",	   "REQID"};
+	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
+	struct json *const *policy;
+	size_t n, i;
+
+	policy = reply_array(reply, "policies", &n);
+	for (i = 0; i < n; i++) {
+		columns_put(c, reply_text(policy[i], "direction", ""));
+		columns_put(c, reply_text(policy[i], "name", ""));
+		columns_put(c, reply_text(policy[i], "src", ""));
+		columns_put(c, reply_text(policy[i], "dst", ""));
+		columns_number(c, reply_number(policy[i], "udp_port", 0));
+		columns_put(c, reply_text(policy[i], "action", ""));
+		columns_hex(c, reply_number(policy[i], "spi", 0));
+		columns_hex(c, reply_number(policy[i], "reqid", 0));
+	}
+	ds_put_char(ds, '\n');
+	if (n) {
+		columns_print(c, colour, ds);
+	} else {
+		ds_put_cstr(ds, "no policies of ours\n");
+	}
+	columns_free(c);
+}
+
+void render_sas(const struct json *reply, bool colour, struct ds *ds)
+{
+	put_sas(reply, colour, ds);
+	put_policies(reply, colour, ds);
+}
+
+void render_reset(const struct json *reply, bool colour OVS_UNUSED,
+		  struct ds *ds)
+{
+	bool dry = reply_flag(reply, "dry_run", false);
+	struct json *const *object;
+	size_t n, i;
+
+	object = reply_array(reply, "removed", &n);
+	for (i = 0; i < n; i++) {
+		put_deed(ds, dry ? "would remove" : "removed",
+			 reply_element(object[i]));
+	}
+	if (!n) {
+		ds_put_cstr(ds, "nothing of ours is in the kernel\n");
+	}
+}
+
+void render_version(const struct json *reply, bool colour OVS_UNUSED,
+		    struct ds *ds)
+{
+	const char *daemon = reply_text(reply, "daemon", "");
+
+	ds_put_format(ds, "fdpctl %s\n", reply_text(reply, "fdpctl", "-"));
+	ds_put_cstr(ds, "fdpd   ");
+	printable_put(ds, *daemon ? daemon : "not running");
+	ds_put_char(ds, '\n');
+}
