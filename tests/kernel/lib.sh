@@ -1,0 +1,228 @@
+# shellcheck shell=bash
+# What scenarios share; source it first.  A host is a network namespace hN on
+# the bridge "wire", which records all that hosts say to each other; a container
+# is a namespace of its own.
+#
+#   hosts N [MTU]       hosts h1..hN: 172.31.0.i/24 and fd31::i/64 on device u0
+#   fdpd H ARG...       starts fdpd on host H and waits until it answers
+#   fdpd_try H ARG...   the same in the foreground, at most 10 s, as a user sees it
+#   fdpd_kill H [SIG]   ends it (KILL) and waits until it is gone
+#   ctl H ARG...        fdpctl on host H
+#   box H NAME CIDR...  container NAME on host H with these addresses
+#   ns NS COMMAND...    runs COMMAND in a namespace
+#   wire_record NAME    begins to record the wire into $work/NAME.pcap
+#   wire_stop           ends that
+#   wire_count NAME FILTER   packets in a recording that match a pcap filter
+#   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
+#   soon COMMAND...     tries for 15 s until COMMAND succeeds
+#   not COMMAND...      succeeds if COMMAND fails
+#   finish              ends what was started; the last line of a scenario
+set -u
+
+bin=${FDP_BUILD:?}
+work=${FDP_OUT:?}
+vxlan='udp port 6784'
+password=$work/password
+declare -A daemon=()
+failed=0
+
+if [ ! -f "$password" ]; then
+	(umask 077 && echo 'correct horse battery staple' > "$password")
+fi
+
+ns() {
+	ip netns exec "$@"
+}
+
+not() {
+	! "$@"
+}
+
+soon() {
+	local end=$((SECONDS + 15))
+
+	until "$@" > /dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || { "$@"; return; }
+		sleep 0.1
+	done
+}
+
+case_ok() { # NAME COMMAND...
+	local name=$1 why
+
+	shift
+	if why=$("$@" 2>&1); then
+		echo "ok $name"
+	else
+		why=$(printf '%s' "$why" | tail -n 3 | tr '\n' ';')
+		echo "not ok $name: ${why:-"'$*' failed"}"
+		failed=1
+	fi
+}
+
+case_skip() { # NAME WHY
+	echo "skip $1: $2"
+}
+
+# Ends the scenario: everything that we started goes.
+finish() {
+	local h
+
+	wire_stop
+	for h ns "${!daemon[@]}"; do
+		fdpd_kill "$h"
+	done
+	exit $failed
+}
+
+# ---- hosts -------------------------------------------------------------------
+
+hosts() { # N [MTU]
+	local i mtu=${2:-1500}
+
+	ip link add wire type bridge mcast_snooping 0
+	ip link set wire mtu 9000 addrgenmode none up
+	for ((i = 1; i <= $1; i++)); do
+		ip netns add "h$i"
+		ip link add "w$i" mtu "$mtu" type veth peer name u0 netns "h$i" \
+			mtu "$mtu"
+		ip link set "w$i" addrgenmode none master wire up
+		ip -n "h$i" link set lo up
+		ip -n "h$i" link set u0 up
+		ip -n "h$i" addr add "172.31.0.$i/24" dev u0
+		ip -n "h$i" addr add "fd31::$i/64" dev u0 nodad
+	done
+}
+
+# ---- fdpd and fdpctl ----------------------------------------------------------
+
+dirs() { # H: the options that keep hosts apart
+	echo "--name $1 --run-dir /run/$1 --state-dir /run/$1.state"
+}
+
+fdpd_try() { # H ARG...
+	local h=$1
+
+	shift
+	# shellcheck disable=SC2046 # a list of options
+	ns "$h" timeout 10 "$bin/fdpd" $(dirs "$h") "$@"
+}
+
+fdpd() { # H ARG...
+	local h=$1
+
+	shift
+	# shellcheck disable=SC2046 # a list of options
+	ns "$h" "$bin/fdpd" $(dirs "$h") "$@" >> "$work/$h.log" 2>&1 &
+	daemon[$h]=$!
+	soon answers "$h" || { echo "not ok fdpd on $h starts: $(tail -n 3 "$work/$h.log" | tr '\n' ';')"; failed=1; finish; }
+}
+
+# Whatever its verdict, it speaks.
+answers() {
+	ctl "$1" --json status | jq -e .verdict
+}
+
+fdpd_kill() { # H [SIGNAL]
+	local pid=${daemon[$1]:-}
+
+	[ -n "$pid" ] || return 0
+	kill "-${2:-KILL}" "$pid" 2> /dev/null
+	wait "$pid" 2> /dev/null
+	unset "daemon[$1]"
+}
+
+ctl() { # H ARG...
+	local h=$1
+
+	shift
+	ns "$h" "$bin/fdpctl" --run-dir "/run/$h" "$@"
+}
+
+# The value that jq's filter finds in a command's JSON.
+ask() { # H FILTER COMMAND...
+	local h=$1 filter=$2
+
+	shift 2
+	ctl "$h" --json "$@" | jq -r "$filter"
+}
+
+# Is every connection of host H established, with N of them on fastdp?
+meshed() { # H N
+	[ "$(ask "$1" '[.connections[] | select(.state == "established" and .overlay == "fastdp" and .reason == "")] | length' connections)" = "$2" ]
+}
+
+box() { # H NAME CIDR...
+	local h=$1 name=$2 options=()
+
+	shift 2
+	for cidr ns "$@"; do
+		options+=(--address "$cidr")
+	done
+	ip netns add "$name"
+	ip -n "$name" link set lo up
+	ctl "$h" attach --netns "$name" "${options[@]}" > /dev/null
+}
+
+# Three answers in a row; -6 and so on may come first.
+ping_ok() { # NS ARG...
+	local from=$1
+
+	shift
+	ns "$from" ping -n -q -c 3 -i 0.2 -W 2 "$@"
+}
+
+# ---- the wire ------------------------------------------------------------------
+
+wire_pid=
+wire_record() { # NAME
+	wire_name=$1
+	tcpdump -i wire -nn -U --immediate-mode -B 8192 -s 0 \
+		-w "$work/$1.pcap" 2> "$work/$1.tcpdump" &
+	wire_pid=$!
+	soon grep -q 'listening on' "$work/$1.tcpdump"
+}
+
+wire_stop() {
+	[ -n "$wire_pid" ] || return 0
+	sleep 0.3
+	kill "$wire_pid"
+	wait "$wire_pid" 2> /dev/null
+	wire_pid=
+	# What tcpdump itself missed would be a hole in the evidence.
+	if ! grep -q '^0 packets dropped by kernel' "$work/$wire_name.tcpdump"; then
+		echo "not ok wire $wire_name: $(grep dropped "$work/$wire_name.tcpdump")"
+		failed=1
+	fi
+}
+
+wire_count() { # NAME FILTER
+	tcpdump -nn -r "$work/$1.pcap" "$2" 2> /dev/null | wc -l
+}
+
+# At least N packets match?  none: not one?
+wire_some() { # NAME N FILTER
+	local n
+
+	n=$(wire_count "$1" "$3")
+	echo "$n packets match '$3'"
+	[ "$n" -ge "$2" ]
+}
+
+wire_none() { # NAME FILTER
+	local n
+
+	n=$(wire_count "$1" "$2")
+	echo "$n packets match '$2': $(tcpdump -nn -r "$work/$1.pcap" -c 2 "$2" 2> /dev/null | tr '\n' '/')"
+	[ "$n" -eq 0 ]
+}
+
+# All that may pass between hosts with a password.
+esp_only='not esp and not (ip6 and ip6[6] == 50) and not tcp port 6783 and not arp and not icmp6 and not icmp'
+
+# ---- packets ---------------------------------------------------------------------
+
+# What a container received so far.
+rx_packets() { # NS
+	ns "$1" cat /sys/class/net/eth0/statistics/rx_packets
+}
