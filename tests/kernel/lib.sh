@@ -69,7 +69,7 @@ finish() {
 	local h
 
 	wire_stop
-	for h ns "${!daemon[@]}"; do
+	for h in "${!daemon[@]}"; do
 		fdpd_kill "$h"
 	done
 	exit $failed
@@ -156,7 +156,7 @@ box() { # H NAME CIDR...
 	local h=$1 name=$2 options=()
 
 	shift 2
-	for cidr ns "$@"; do
+	for cidr in "$@"; do
 		options+=(--address "$cidr")
 	done
 	ip netns add "$name"
