@@ -679,6 +679,8 @@ START_TEST(every_extension_is_refused)
 	for (size_t size = record[frame].size - 1; size <= HANDSHAKE_FRAME_MAX;
 	     size += 1 + size / 8) {
 		struct wbuf longer = WBUF_INITIALIZER(0);
+		struct mutation m = {.frame = frame};
+		enum err err;
 
 		wbuf_u16(&longer, (uint16_t)size);
 		wbuf_bytes(&longer, record[frame].data + 2,
@@ -688,6 +690,13 @@ START_TEST(every_extension_is_refused)
 		}
 		expect_refused(&set, frame, longer.data, longer.size,
 			       "extended to", size);
+		if (frame == 1 || frame == 2) {
+			/* By its form, before any mathematics. */
+			m.data = longer.data;
+			m.size = longer.size;
+			play(&set, NULL, &m, &err);
+			ck_assert_int_eq(err, ERR_MALFORMED);
+		}
 		wbuf_free(&longer);
 	}
 	record_free(record);
@@ -856,6 +865,28 @@ START_TEST(identity_or_undecodable_share_is_refused)
 	}
 	record_free(record);
 	json_destroy(file);
+}
+END_TEST
+
+/* A slot that was not among the runs has no master secret; what stands in its
+ * place must not be taken for one. */
+START_TEST(slot_out_of_range_in_m4_is_refused)
+{
+	static const uint8_t slots[] = {1, 2, 3, 255};
+	struct wbuf record[N_FRAMES];
+	struct setting set;
+	enum err err;
+
+	setting_init(&set, 1);
+	record_run(&set, record);
+	for (size_t n = 0; n < sizeof slots; n++) {
+		const struct mutation m = {3, record[3].data, record[3].size};
+
+		record[3].data[2 + 1] = slots[n];
+		ck_assert_int_eq(play(&set, NULL, &m, &err), NOBODY_DONE);
+		ck_assert_int_eq(err, ERR_MALFORMED);
+	}
+	record_free(record);
 }
 END_TEST
 
@@ -1196,6 +1227,39 @@ START_TEST(secrets_are_wiped_at_the_end)
 }
 END_TEST
 
+static bool is_zero(const struct secret *secret)
+{
+	return sodium_is_zero(secret->b, sizeof secret->b);
+}
+
+/* And each secret goes as soon as it has served. */
+START_TEST(secrets_are_wiped_on_the_way)
+{
+	const struct hs_slot both[] = {slot_b, slot_a};
+	struct hs_config config_i = {.slots = &slot_a, .n_slots = 1};
+	struct hs_config config_r = {.slots = both, .n_slots = 2};
+	struct side i, r;
+
+	side_init(&i, HS_INITIATOR, &config_i);
+	side_init(&r, HS_RESPONDER, &config_r);
+	ck_assert_int_eq(deliver(&i, &r), FDP_OK);
+	ck_assert(!is_zero(&i.hs.e_secret) && !is_zero(&r.hs.e_secret));
+	ck_assert(!is_zero(&r.hs.runs[1].scalar));
+	ck_assert_int_eq(deliver(&r, &i), FDP_OK);
+	ck_assert(is_zero(&i.hs.e_secret));
+	ck_assert(is_zero(&i.hs.runs[0].scalar));
+	ck_assert(is_zero(&i.hs.runs[1].scalar));
+	ck_assert(!is_zero(&i.hs.runs[1].master));
+	ck_assert_int_eq(deliver(&i, &r), FDP_OK);
+	ck_assert(is_zero(&r.hs.e_secret));
+	ck_assert(is_zero(&r.hs.runs[1].scalar));
+	ck_assert(is_zero(&r.hs.runs[0].master));
+	ck_assert(is_zero(&r.hs.runs[1].master));
+	side_done(&i);
+	side_done(&r);
+}
+END_TEST
+
 START_TEST(input_after_failure_or_before_start_is_refused)
 {
 	static const uint8_t bad[] = {0xff, 0xff};
@@ -1274,6 +1338,7 @@ int main(void)
 	tcase_add_test(tc, foreign_protocol_is_named_as_such);
 	tcase_add_test(tc, low_order_x25519_key_is_refused);
 	tcase_add_test(tc, identity_or_undecodable_share_is_refused);
+	tcase_add_test(tc, slot_out_of_range_in_m4_is_refused);
 	tcase_add_loop_test(tc, negotiation_fails_as_in_table, 0,
 			    sizeof negotiations / sizeof negotiations[0]);
 	tcase_add_test(tc, hint_is_read_in_each_waiting_state);
@@ -1284,6 +1349,7 @@ int main(void)
 	tcase_add_test(tc, self_connection_is_noticed_by_nonce_and_by_id);
 	tcase_add_test(tc, malformed_identity_is_refused);
 	tcase_add_test(tc, secrets_are_wiped_at_the_end);
+	tcase_add_test(tc, secrets_are_wiped_on_the_way);
 	tcase_add_test(tc, input_after_failure_or_before_start_is_refused);
 	tcase_add_test(tc, listener_answer_depends_on_password_in_share_only);
 	suite_add_tcase(suite, tc);
