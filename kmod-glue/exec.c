@@ -1,0 +1,609 @@
+#include "kmod-glue/exec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/list.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+#include "kmod-glue/netns.h"
+#include "kmod-glue/odp_socket.h"
+#include "kmod-glue/rt_socket.h"
+#include "kmod-glue/statefile.h"
+#include "kmod-glue/tcp.h"
+#include "kmod-glue/veth.h"
+#include "kmod-glue/xfrm_socket.h"
+
+VLOG_DEFINE_THIS_MODULE(engine)
+
+enum {
+	XFRM_BATCH = 64,
+	DETAIL_SIZE = 256
+};
+
+struct queued {
+	struct ovs_list node;
+	struct event event;
+	char *detail; /* EVENT_RESULT; owned. */
+};
+
+struct exec {
+	struct exec_config config;
+	struct ovs_list events;
+	struct queued *taken; /* What exec_next() returned last. */
+	/* While exec_run() runs. */
+	const struct ops *ops;
+	struct xfrm_change xfrm[XFRM_BATCH];
+	size_t n_xfrm;
+};
+
+struct exec *exec_new(const struct exec_config *config)
+{
+	struct exec *exec = xzalloc(sizeof *exec);
+
+	exec->config = *config;
+	ovs_list_init(&exec->events);
+	return exec;
+}
+
+static void queued_free(struct queued *q)
+{
+	if (q) {
+		free(q->detail);
+		free(q);
+	}
+}
+
+void exec_free(struct exec *exec)
+{
+	struct queued *q;
+
+	if (!exec) {
+		return;
+	}
+	LIST_FOR_EACH_POP (q, node, &exec->events) {
+		queued_free(q);
+	}
+	queued_free(exec->taken);
+	free(exec);
+}
+
+bool exec_next(struct exec *exec, struct event *event)
+{
+	queued_free(exec->taken);
+	exec->taken = NULL;
+	if (ovs_list_is_empty(&exec->events)) {
+		return false;
+	}
+	exec->taken = CONTAINER_OF(ovs_list_pop_front(&exec->events),
+				   struct queued, node);
+	*event = exec->taken->event;
+	return true;
+}
+
+static struct event *queue(struct exec *exec, enum event_type type)
+{
+	struct queued *q = xzalloc(sizeof *q);
+
+	q->event.type = type;
+	ovs_list_push_back(&exec->events, &q->node);
+	return &q->event;
+}
+
+/* Queues the result of 'op', unless it is a success that nobody asked for.
+ * Where the kernel gave no words of its own, the errno's are taken. */
+static struct event *queue_result(struct exec *exec, const struct op *op,
+				  int error, const char *detail)
+{
+	struct queued *q;
+	struct event *event;
+
+	if (!error && !op->cookie) {
+		return NULL;
+	}
+	event = queue(exec, EVENT_RESULT);
+	q = CONTAINER_OF(event, struct queued, event);
+	q->detail = xstrdup(!error    ? ""
+			    : *detail ? detail
+				      : ovs_strerror(error));
+	event->os_errno = error;
+	event->result.cookie = op->cookie;
+	event->result.op = op->type;
+	event->result.detail = q->detail;
+	if (op->type == OP_FLOW_PUT) {
+		event->result.ufid = op->flow.ufid;
+	}
+	return event;
+}
+
+/* ---- flows and packets ------------------------------------------------ */
+
+static void odp_done(uint64_t index, int error, const char *text, void *exec_)
+{
+	struct exec *exec = exec_;
+	const struct op *op = &exec->ops->v[index];
+
+	if (op->type == OP_FLOW_DEL && error == ENOENT) {
+		error = 0;
+	}
+	queue_result(exec, op, error, text);
+}
+
+static void flush_odp(struct exec *exec)
+{
+	if (odp_batch_n(exec->config.odp)) {
+		odp_batch_commit(exec->config.odp, odp_done, exec);
+	}
+}
+
+struct flow_dump {
+	struct exec *exec;
+	uint64_t now_ms;
+};
+
+static uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	/* The kernel's clock for flows (net/openvswitch/datapath.c,
+	 * ovs_flow_used_time()). */
+	ovs_assert(!clock_gettime(CLOCK_MONOTONIC, &ts));
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void dumped_flow(const struct odp_flow *flow, void *dump_)
+{
+	struct flow_dump *dump = dump_;
+	struct event *event;
+
+	if (!flow->has_ufid) {
+		return; /* Not one of ours. */
+	}
+	event = queue(dump->exec, EVENT_FLOW_STATS);
+	event->flow_stats.ufid = flow->ufid;
+	event->flow_stats.stats = flow->stats;
+	event->flow_stats.idle_ms = dump->now_ms > flow->stats.used_ms
+					    ? dump->now_ms - flow->stats.used_ms
+					    : 0;
+}
+
+static void run_flow_dump(struct exec *exec, const struct op *op)
+{
+	struct odp *odp = exec->config.odp;
+	struct flow_dump dump = {exec, monotonic_ms()};
+	struct odp_datapath dp;
+	int error;
+
+	error = odp_dp_get(odp, exec->config.datapath, &dp);
+	if (!error) {
+		error = odp_flow_dump(odp, dp.ifindex, true, dumped_flow,
+				      &dump);
+	}
+	queue_result(exec, op, error, odp_detail(odp));
+}
+
+/* ---- IPsec ------------------------------------------------------------ */
+
+static void xfrm_done(void *exec_, uint64_t index, int error, const char *text)
+{
+	struct exec *exec = exec_;
+
+	queue_result(exec, &exec->ops->v[index], error, text);
+}
+
+static void flush_xfrm(struct exec *exec)
+{
+	if (exec->n_xfrm) {
+		/* Every failure was handed to xfrm_done(). */
+		(void)xfrm_socket_change(exec->config.xfrm, exec->xfrm,
+					 exec->n_xfrm, xfrm_done, exec);
+		exec->n_xfrm = 0;
+	}
+}
+
+static void add_xfrm(struct exec *exec, size_t index,
+		     enum xfrm_change_type type)
+{
+	const struct op *op = &exec->ops->v[index];
+	struct xfrm_change *change;
+
+	if (!exec->config.xfrm) {
+		queue_result(exec, op, EPROTONOSUPPORT,
+			     "the kernel has no IPsec (module xfrm_user)");
+		return;
+	}
+	if (exec->n_xfrm == XFRM_BATCH) {
+		flush_xfrm(exec);
+	}
+	change = &exec->xfrm[exec->n_xfrm++];
+	change->type = type;
+	change->cookie = index;
+	if (type == XFRM_CHANGE_SA_ADD || type == XFRM_CHANGE_SA_DEL) {
+		change->sa = &op->sa;
+	} else {
+		change->policy = &op->policy;
+	}
+}
+
+/* ---- datapath and ports ----------------------------------------------- */
+
+int exec_find_datapath(struct exec *exec, struct odp_datapath *dp,
+		       struct ds *why)
+{
+	const char *name = exec->config.datapath;
+	struct odp_datapath found;
+	struct rt_link link;
+	int error;
+
+	error = odp_dp_get(exec->config.odp, name, &found);
+	if (!error) {
+		error = rt_link_get(exec->config.rt, name, &link);
+		if (!error && !strcmp(link.alias, exec->config.alias)) {
+			*dp = found;
+			return 0;
+		}
+		if (!error && !strncmp(link.alias, "fdpd:", 5)) {
+			ds_put_format(why,
+				      "the datapath \"%s\" belongs to an fdpd "
+				      "with another identity; give its "
+				      "--state-dir, or remove what it left "
+				      "with `fdpctl reset`",
+				      name);
+		} else if (!error) {
+			ds_put_format(
+				why,
+				"the datapath \"%s\" exists and is not "
+				"ours; choose another name with "
+				"--datapath, or remove it with `ovs-dpctl "
+				"del-dp %s` if nobody needs it",
+				name, name);
+		}
+		error = error ? error : EEXIST;
+	}
+	if (error && error != ENODEV && !why->length) {
+		ds_put_format(why, "cannot look at the datapath \"%s\" (%s)",
+			      name, ovs_strerror(error));
+	}
+	return error;
+}
+
+static int create_datapath(struct exec *exec, struct odp_datapath *dp,
+			   struct ds *why)
+{
+	const char *name = exec->config.datapath;
+	struct rt_link_change mark = {.no_addrgen = true,
+				      .alias = exec->config.alias};
+	int error;
+
+	error = odp_dp_create(exec->config.odp, name, dp);
+	if (error) {
+		if (error == EEXIST) {
+			ds_put_format(why,
+				      "a network device \"%s\" exists already; "
+				      "choose another name with --datapath",
+				      name);
+		} else if (error == EPERM) {
+			ds_put_cstr(why, "fdpd needs the capability "
+					 "CAP_NET_ADMIN; run it as root");
+		} else {
+			ds_put_cstr(why, odp_detail(exec->config.odp));
+		}
+		return error;
+	}
+	error = rt_link_set(exec->config.rt, name, &mark);
+	if (error) {
+		ds_put_format(why, "cannot mark the datapath \"%s\" as ours %s",
+			      name, rt_socket_text(exec->config.rt));
+		(void)!odp_dp_del(exec->config.odp, name);
+	}
+	return error;
+}
+
+static void run_datapath_add(struct exec *exec, const struct op *op)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	struct odp_datapath dp;
+	int error;
+
+	error = exec_find_datapath(exec, &dp, &why);
+	if (!error) {
+		error = odp_dp_adopt(exec->config.odp, exec->config.datapath,
+				     &dp);
+		if (error) {
+			ds_put_cstr(&why, odp_detail(exec->config.odp));
+		}
+	} else if (error == ENODEV) {
+		error = create_datapath(exec, &dp, &why);
+	}
+	queue_result(exec, op, error, ds_cstr(&why));
+	ds_destroy(&why);
+}
+
+static void run_datapath_del(struct exec *exec, const struct op *op)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	struct odp_datapath dp;
+	int error;
+
+	/* Never somebody else's. */
+	error = exec_find_datapath(exec, &dp, &why);
+	if (!error) {
+		error = odp_dp_del(exec->config.odp, exec->config.datapath);
+		ds_put_cstr(&why, odp_detail(exec->config.odp));
+	}
+	queue_result(exec, op, error == ENODEV ? 0 : error, ds_cstr(&why));
+	ds_destroy(&why);
+}
+
+static void run_vport_adopt(struct exec *exec, const struct op *op)
+{
+	int error = odp_vport_adopt(exec->config.odp, op->vport.port_no);
+	struct event *event;
+
+	/* EEXIST: its upcalls are served already. */
+	event = queue_result(exec, op, error == EEXIST ? 0 : error,
+			     odp_detail(exec->config.odp));
+	if (event) {
+		event->result.port_no = op->vport.port_no;
+		event->result.ifindex = op->vport.ifindex;
+	}
+}
+
+static void run_vport_add(struct exec *exec, const struct op *op)
+{
+	struct odp_vport vport = op->vport;
+	const char *detail;
+	struct event *event;
+	char *own = NULL;
+	int error;
+
+	error = odp_vport_add(exec->config.odp, &vport);
+	detail = odp_detail(exec->config.odp);
+	if (vport.type == ODP_VPORT_VXLAN &&
+	    (error == EEXIST || error == EADDRINUSE)) {
+		own = xasprintf("the device name \"%s\" or UDP port %u is "
+				"taken; choose another with --port (VXLAN uses "
+				"the port after it)",
+				vport.name, vport.udp_port);
+	} else if (vport.type == ODP_VPORT_VXLAN &&
+		   (error == EAFNOSUPPORT || error == ENOTSUP)) {
+		own = xstrdup("the kernel has no VXLAN ports; run: modprobe "
+			      "vport-vxlan");
+	}
+	event = queue_result(exec, op, error, own ? own : detail);
+	if (event && !error) {
+		event->result.port_no = vport.port_no;
+		event->result.ifindex = vport.ifindex;
+	}
+	free(own);
+}
+
+static void run_vport_del(struct exec *exec, const struct op *op)
+{
+	int error = odp_vport_del(exec->config.odp, op->vport.port_no);
+
+	queue_result(exec, op, error == ENODEV ? 0 : error,
+		     odp_detail(exec->config.odp));
+}
+
+/* ---- links and routes ------------------------------------------------- */
+
+static void run_route_get(struct exec *exec, const struct op *op)
+{
+	struct event *event = queue(exec, EVENT_ROUTE);
+	struct rt_route route = {0};
+
+	event->os_errno = rt_route_get(exec->config.rt, &op->route.dst, &route);
+	event->route.cookie = op->cookie;
+	event->route.dst = op->route.dst;
+	event->route.src = route.src;
+	event->route.mtu = route.mtu;
+	event->route.ifindex = route.ifindex;
+}
+
+static void run_link_mtu(struct exec *exec, const struct op *op)
+{
+	char why[DETAIL_SIZE] = "";
+	int error;
+	int fd;
+
+	error = netns_open(op->link.netns, &fd, why, sizeof why);
+	if (!error) {
+		error = attachment_set_mtu(op->link.host_ifname, fd,
+					   op->link.ifname, op->link.mtu, why,
+					   sizeof why);
+		close(fd);
+	}
+	queue_result(exec, op, error, why);
+}
+
+static void run_link_del(struct exec *exec, const struct op *op)
+{
+	int error = rt_link_del(exec->config.rt, op->link.host_ifname);
+
+	queue_result(exec, op, error == ENODEV ? 0 : error,
+		     rt_socket_text(exec->config.rt));
+}
+
+/* ---- the rest --------------------------------------------------------- */
+
+static void run_save(struct exec *exec, const struct op *op)
+{
+	static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 2);
+	struct ds why = DS_EMPTY_INITIALIZER;
+	int error;
+
+	error = statefile_save(exec->config.state, wbuf_span(&op->bytes), &why);
+	if (error) {
+		VLOG_WARN_RL(&rl, "%s; attachments will not survive a restart",
+			     ds_cstr(&why));
+	}
+	queue_result(exec, op, error, ds_cstr(&why));
+	ds_destroy(&why);
+}
+
+static void run_log(const struct op *op)
+{
+	/* Whatever strangers make us say, the log stays readable. */
+	static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 300);
+
+	switch (op->level) {
+	case OP_LOG_ERR:
+		VLOG_ERR_RL(&rl, "%s", op->text);
+		break;
+	case OP_LOG_WARN:
+		VLOG_WARN_RL(&rl, "%s", op->text);
+		break;
+	case OP_LOG_INFO:
+		VLOG_INFO_RL(&rl, "%s", op->text);
+		break;
+	case OP_LOG_DBG:
+		VLOG_DBG("%s", op->text);
+		break;
+	}
+}
+
+static void run_op(struct exec *exec, size_t index)
+{
+	const struct exec_config *config = &exec->config;
+	const struct op *op = &exec->ops->v[index];
+
+	switch (op->type) {
+	case OP_DIAL:
+		tcp_dial(config->tcp, op->conn, &op->dial.remote);
+		break;
+	case OP_SEND:
+		tcp_send(config->tcp, op->conn, wbuf_span(&op->bytes));
+		break;
+	case OP_CLOSE:
+		tcp_close(config->tcp, op->conn);
+		break;
+	case OP_DATAPATH_ADD:
+		run_datapath_add(exec, op);
+		break;
+	case OP_DATAPATH_DEL:
+		run_datapath_del(exec, op);
+		break;
+	case OP_VPORT_ADD:
+		run_vport_add(exec, op);
+		break;
+	case OP_VPORT_ADOPT:
+		run_vport_adopt(exec, op);
+		break;
+	case OP_VPORT_DEL:
+		run_vport_del(exec, op);
+		break;
+	case OP_FLOW_PUT:
+		odp_batch_flow_put(config->odp, index, &op->flow.ufid,
+				   &op->flow.key, &op->flow.mask,
+				   &op->flow.actions);
+		break;
+	case OP_FLOW_DEL:
+		odp_batch_flow_del(config->odp, index, &op->flow.ufid);
+		break;
+	case OP_EXECUTE:
+		odp_batch_execute(config->odp, index, &op->flow.key,
+				  wbuf_span(&op->bytes), &op->flow.actions);
+		break;
+	case OP_FLOW_DUMP:
+		run_flow_dump(exec, op);
+		break;
+	case OP_SA_ADD:
+		add_xfrm(exec, index, XFRM_CHANGE_SA_ADD);
+		break;
+	case OP_SA_DEL:
+		add_xfrm(exec, index, XFRM_CHANGE_SA_DEL);
+		break;
+	case OP_POLICY_PUT:
+		add_xfrm(exec, index, XFRM_CHANGE_POLICY_PUT);
+		break;
+	case OP_POLICY_DEL:
+		add_xfrm(exec, index, XFRM_CHANGE_POLICY_DEL);
+		break;
+	case OP_ROUTE_GET:
+		run_route_get(exec, op);
+		break;
+	case OP_LINK_MTU:
+		run_link_mtu(exec, op);
+		break;
+	case OP_LINK_DEL:
+		run_link_del(exec, op);
+		break;
+	case OP_REPLY:
+		config->reply(config->aux, op->reply.command, op->reply.ok,
+			      op->text);
+		break;
+	case OP_LOG:
+		run_log(op);
+		break;
+	case OP_SAVE:
+		run_save(exec, op);
+		break;
+	case OP_FATAL:
+		config->fatal(config->aux, op->text);
+		break;
+	}
+}
+
+enum batch {
+	BATCH_ODP,
+	BATCH_XFRM,
+	BATCH_NONE
+};
+
+static enum batch batch_of(enum op_type type)
+{
+	switch (type) {
+	case OP_FLOW_PUT:
+	case OP_FLOW_DEL:
+	case OP_EXECUTE:
+		return BATCH_ODP;
+	case OP_SA_ADD:
+	case OP_SA_DEL:
+	case OP_POLICY_PUT:
+	case OP_POLICY_DEL:
+		return BATCH_XFRM;
+	case OP_DIAL:
+	case OP_SEND:
+	case OP_CLOSE:
+	case OP_DATAPATH_ADD:
+	case OP_DATAPATH_DEL:
+	case OP_VPORT_ADD:
+	case OP_VPORT_ADOPT:
+	case OP_VPORT_DEL:
+	case OP_FLOW_DUMP:
+	case OP_ROUTE_GET:
+	case OP_LINK_MTU:
+	case OP_LINK_DEL:
+	case OP_REPLY:
+	case OP_LOG:
+	case OP_SAVE:
+	case OP_FATAL:
+		break;
+	}
+	return BATCH_NONE;
+}
+
+void exec_run(struct exec *exec, const struct ops *ops)
+{
+	exec->ops = ops;
+	for (size_t i = 0; i < ops->n; i++) {
+		enum batch batch = batch_of(ops->v[i].type);
+
+		if (batch != BATCH_ODP) {
+			flush_odp(exec);
+		}
+		if (batch != BATCH_XFRM) {
+			flush_xfrm(exec);
+		}
+		run_op(exec, i);
+	}
+	flush_odp(exec);
+	flush_xfrm(exec);
+	exec->ops = NULL;
+}
