@@ -1,0 +1,574 @@
+#include "kmod-glue/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+#include "engine/engine.h"
+#include "kmod-glue/clock.h"
+#include "kmod-glue/exec.h"
+#include "kmod-glue/odp_socket.h"
+#include "kmod-glue/rt_socket.h"
+#include "kmod-glue/statefile.h"
+#include "kmod-glue/tcp.h"
+#include "kmod-glue/xfrm_socket.h"
+
+VLOG_DEFINE_THIS_MODULE(loop)
+
+enum {
+	UPCALL_BATCH = 64,  /* Translated, then written together. */
+	UPCALL_BATCHES = 4, /* Per turn. */
+	/* How often results may lead to ops, that have results, in a turn. */
+	MAX_ROUNDS = 64,
+	STOP_FLUSH_US = 1000000,
+	TEXT_SIZE = 256
+};
+
+struct loop {
+	struct engine *engine;
+	struct exec *exec;
+	struct odp *odp;
+	struct xfrm_socket *xfrm;	   /* NULL: the kernel has no IPsec. */
+	struct xfrm_monitor *xfrm_monitor; /* NULL: not encrypting. */
+	struct rt_socket *rt;
+	struct rt_monitor *rt_monitor;
+	struct tcp *tcp;
+	struct statefile *state;
+
+	char id[PEER_ID_STRLEN];
+	char alias[sizeof "fdpd:" + PEER_ID_STRLEN];
+	char datapath[16];
+	struct ops ops;	 /* To be carried out. */
+	uint64_t now_us; /* Of the stage that is under way. */
+	char *fatal;
+	/* The command that is being answered. */
+	uint32_t command;
+	bool replied, reply_ok;
+	char *reply;
+};
+
+static void step(struct loop *loop, const struct event *event)
+{
+	engine_step(loop->engine, event, loop->now_us, &system_rng, &loop->ops);
+}
+
+/* Carries out what the engine wants until it wants nothing more. */
+static void settle(struct loop *loop)
+{
+	for (int round = 0; loop->ops.n && round < MAX_ROUNDS; round++) {
+		struct event event;
+
+		exec_run(loop->exec, &loop->ops);
+		ops_clear(&loop->ops);
+		while (exec_next(loop->exec, &event)) {
+			step(loop, &event);
+		}
+	}
+}
+
+static void feed(struct loop *loop, const struct event *event)
+{
+	step(loop, event);
+	settle(loop);
+}
+
+/* ---- what exec calls -------------------------------------------------- */
+
+static void on_reply(void *loop_, uint32_t command, bool ok, const char *text)
+{
+	struct loop *loop = loop_;
+
+	if (command == loop->command && !loop->replied) {
+		loop->replied = true;
+		loop->reply_ok = ok;
+		loop->reply = xstrdup(text);
+	}
+}
+
+static void on_fatal(void *loop_, const char *text)
+{
+	struct loop *loop = loop_;
+
+	if (!loop->fatal) {
+		loop->fatal = xstrdup(text);
+	}
+}
+
+/* ---- opening ---------------------------------------------------------- */
+
+struct snapshot {
+	struct kernel_snapshot k;
+	struct odp_vport *vports;
+	struct xfrm_sa *sas;
+	struct xfrm_policy *policies;
+	size_t allocated_vports, allocated_sas, allocated_policies;
+};
+
+static void take_vport(const struct odp_vport *vport, void *snapshot_)
+{
+	struct snapshot *s = snapshot_;
+
+	if (s->k.n_vports == s->allocated_vports) {
+		s->vports = x2nrealloc(s->vports, &s->allocated_vports,
+				       sizeof *s->vports);
+	}
+	s->vports[s->k.n_vports++] = *vport;
+}
+
+static void take_sa(void *snapshot_, const struct xfrm_sa *sa)
+{
+	struct snapshot *s = snapshot_;
+
+	if (s->k.n_sas == s->allocated_sas) {
+		s->sas = x2nrealloc(s->sas, &s->allocated_sas, sizeof *s->sas);
+	}
+	s->sas[s->k.n_sas++] = *sa;
+}
+
+static void take_policy(void *snapshot_, const struct xfrm_policy *policy)
+{
+	struct snapshot *s = snapshot_;
+
+	if (s->k.n_policies == s->allocated_policies) {
+		s->policies = x2nrealloc(s->policies, &s->allocated_policies,
+					 sizeof *s->policies);
+	}
+	s->policies[s->k.n_policies++] = *policy;
+}
+
+static void snapshot_free(struct snapshot *s)
+{
+	free(s->vports);
+	free(s->sas);
+	free(s->policies);
+}
+
+static int take_snapshot(struct loop *loop, struct snapshot *s, struct ds *why)
+{
+	struct odp_datapath dp;
+	int error;
+
+	memset(s, 0, sizeof *s);
+	error = exec_find_datapath(loop->exec, &dp, why);
+	if (!error) {
+		s->k.datapath_exists = true;
+		error = odp_vport_list(loop->odp, dp.ifindex, take_vport, s);
+	} else if (error == ENODEV) {
+		error = 0;
+	}
+	if (!error && loop->xfrm) {
+		error = xfrm_socket_dump_sas(loop->xfrm, true, take_sa, s);
+	}
+	if (!error && loop->xfrm) {
+		error = xfrm_socket_dump_policies(loop->xfrm, true, take_policy,
+						  s);
+	}
+	if (error && !why->length) {
+		ds_put_format(why, "cannot read the state of the kernel (%s)",
+			      ovs_strerror(error));
+	}
+	s->k.vports = s->vports;
+	s->k.sas = s->sas;
+	s->k.policies = s->policies;
+	return error;
+}
+
+static int say(struct ds *why, int error, const char *what)
+{
+	ds_put_format(why, "%s (%s)", what, ovs_strerror(error));
+	return error;
+}
+
+static int open_kernel(struct loop *loop, bool encrypt, struct ds *why)
+{
+	char text[TEXT_SIZE] = "";
+	int error;
+
+	error = odp_open(&loop->odp);
+	if (error == ENOENT) {
+		ds_put_cstr(why, "the kernel module openvswitch is missing; "
+				 "run: modprobe -a openvswitch vport-vxlan");
+		return error;
+	} else if (error == EPERM) {
+		ds_put_cstr(why, "fdpd needs the capability CAP_NET_ADMIN; run "
+				 "it as root");
+		return error;
+	} else if (error) {
+		return say(why, error,
+			   "cannot open the kernel's Generic "
+			   "Netlink");
+	}
+	error = rt_socket_open(&loop->rt);
+	if (!error) {
+		error = rt_monitor_open(&loop->rt_monitor);
+	}
+	if (error) {
+		return say(why, error, "cannot open the kernel's rtnetlink");
+	}
+	/* Without encryption only to see what another run left. */
+	error = xfrm_socket_open(&loop->xfrm);
+	if (!encrypt) {
+		return 0;
+	}
+	if (error) {
+		return say(why, error,
+			   "encryption needs the kernel's IPsec; "
+			   "run: modprobe -a xfrm_user esp4 esp6 "
+			   "gcm");
+	}
+	error = xfrm_probe(loop->xfrm, text, sizeof text);
+	if (error) {
+		ds_put_cstr(why, text);
+		return error;
+	}
+	error = xfrm_monitor_open(&loop->xfrm_monitor);
+	return error ? say(why, error, "cannot listen to the kernel's IPsec")
+		     : 0;
+}
+
+static int open_state(struct loop *loop, const struct config *config,
+		      struct engine_config *to, char **saved, struct ds *why)
+{
+	int error = statefile_open(config->state_dir, &loop->state, why);
+
+	if (!error) {
+		error = statefile_id(loop->state, &to->id, why);
+	}
+	if (error) {
+		return error;
+	}
+	if (statefile_load(loop->state, saved, why)) {
+		/* Attachments can be made again; no network at all would be
+		 * worse. */
+		VLOG_ERR("%s", ds_cstr(why));
+		ds_clear(why);
+	}
+	return 0;
+}
+
+static int start_engine(struct loop *loop, const struct engine_config *config,
+			struct ds *why)
+{
+	struct event event = {.type = EVENT_START};
+	struct snapshot snapshot;
+	int error;
+
+	error = take_snapshot(loop, &snapshot, why);
+	if (!error) {
+		loop->engine = engine_new(config);
+		loop->now_us = clock_boottime_us();
+		event.start.snapshot = &snapshot.k;
+		feed(loop, &event);
+		if (loop->fatal || !engine_is_running(loop->engine)) {
+			ds_put_cstr(why, loop->fatal ? loop->fatal
+						     : "the start did not "
+						       "complete");
+			error = ECANCELED;
+		}
+	}
+	snapshot_free(&snapshot);
+	return error;
+}
+
+static struct ip_endpoint *targets_of(const struct config *config)
+{
+	struct ip_endpoint *targets =
+		xcalloc(MAX(config->n_peers, 1), sizeof *targets);
+
+	for (size_t i = 0; i < config->n_peers; i++) {
+		targets[i] = config->peers[i];
+		if (!targets[i].port) {
+			targets[i].port = config->port;
+		}
+	}
+	return targets;
+}
+
+int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
+{
+	const struct config *config = lc->config;
+	struct loop *loop = xzalloc(sizeof *loop);
+	struct ip_endpoint *targets = targets_of(config);
+	struct engine_config ec;
+	struct exec_config xc;
+	char *saved = NULL;
+	int error;
+
+	memset(&ec, 0, sizeof ec);
+	ops_init(&loop->ops);
+	ovs_strlcpy(loop->datapath, config->datapath, sizeof loop->datapath);
+	error = open_state(loop, config, &ec, &saved, why);
+	if (!error) {
+		peer_id_format(&ec.id, loop->id);
+		snprintf(loop->alias, sizeof loop->alias, "fdpd:%s", loop->id);
+		error = tcp_open(&config->listen, config->port, &loop->tcp,
+				 why);
+	}
+	if (!error) {
+		error = open_kernel(loop, lc->n_slots > 0, why);
+	}
+	if (error) {
+		goto out;
+	}
+
+	memset(&xc, 0, sizeof xc);
+	xc.odp = loop->odp;
+	xc.xfrm = loop->xfrm;
+	xc.rt = loop->rt;
+	xc.tcp = loop->tcp;
+	xc.state = loop->state;
+	xc.datapath = loop->datapath;
+	xc.alias = loop->alias;
+	xc.reply = on_reply;
+	xc.fatal = on_fatal;
+	xc.aux = loop;
+	loop->exec = exec_new(&xc);
+
+	ovs_strlcpy(ec.name, lc->name, sizeof ec.name);
+	ec.incarnation = clock_wall_us();
+	ec.version = lc->version;
+	memcpy(ec.slots, lc->slots, lc->n_slots * sizeof *lc->slots);
+	ec.n_slots = lc->n_slots;
+	ec.port = config->port;
+	ec.vxlan_port = (uint16_t)(config->port + 1);
+	ovs_strlcpy(ec.datapath, config->datapath, sizeof ec.datapath);
+	ec.targets = targets;
+	ec.n_targets = config->n_peers;
+	ec.state = saved;
+	error = start_engine(loop, &ec, why);
+out:
+	secret_wipe_bytes(&ec, sizeof ec);
+	free(targets);
+	free(saved);
+	if (error) {
+		loop_free(loop);
+	} else {
+		*loopp = loop;
+	}
+	return error;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop) {
+		return;
+	}
+	engine_free(loop->engine);
+	exec_free(loop->exec);
+	tcp_free(loop->tcp);
+	if (loop->rt_monitor) {
+		rt_monitor_close(loop->rt_monitor);
+	}
+	if (loop->rt) {
+		rt_socket_close(loop->rt);
+	}
+	if (loop->xfrm_monitor) {
+		xfrm_monitor_close(loop->xfrm_monitor);
+	}
+	if (loop->xfrm) {
+		xfrm_socket_close(loop->xfrm);
+	}
+	odp_close(loop->odp);
+	statefile_close(loop->state);
+	ops_free(&loop->ops);
+	free(loop->fatal);
+	free(loop->reply);
+	free(loop);
+}
+
+const char *loop_fatal(const struct loop *loop)
+{
+	return loop->fatal;
+}
+
+const char *loop_id(const struct loop *loop)
+{
+	return loop->id;
+}
+
+/* ---- a turn ----------------------------------------------------------- */
+
+static void on_odp_event(const struct odp_event *odp_event, void *loop_)
+{
+	struct loop *loop = loop_;
+	struct event event = {.type = EVENT_DP_GONE};
+
+	switch (odp_event->type) {
+	case ODP_EVENT_DP_GONE:
+		break;
+	case ODP_EVENT_VPORT_GONE:
+		event.type = EVENT_VPORT_GONE;
+		event.port_no = odp_event->port_no;
+		break;
+	case ODP_EVENT_FEATURES:
+		event.type = EVENT_DP_FEATURES;
+		if (odp_event->os_errno) {
+			VLOG_ERR("cannot restore the features of datapath %s "
+				 "(%s); upcalls may be lost",
+				 loop->datapath,
+				 ovs_strerror(odp_event->os_errno));
+		}
+		break;
+	}
+	step(loop, &event);
+}
+
+static void on_xfrm_event(void *loop_ OVS_UNUSED,
+			  const struct xfrm_event *event)
+{
+	if (event->type == XFRM_EVENT_POLICY_FLUSH) {
+		VLOG_ERR("somebody removed all IPsec policies of this host: "
+			 "VXLAN packets may leave in the clear; restart fdpd");
+	} else if (event->type == XFRM_EVENT_SA_FLUSH) {
+		VLOG_ERR("somebody removed all IPsec security associations of "
+			 "this host: nothing passes until fdpd is restarted");
+	}
+}
+
+static void on_upcall(const struct odp_upcall *upcall, void *loop_)
+{
+	struct event event = {.type = EVENT_UPCALL, .upcall = upcall};
+
+	step(loop_, &event);
+}
+
+static void on_tcp_event(void *loop, const struct event *event)
+{
+	feed(loop, event);
+}
+
+static void run_kernel_events(struct loop *loop)
+{
+	odp_events_run(loop->odp, on_odp_event, loop);
+	if (loop->xfrm_monitor) {
+		(void)!xfrm_monitor_run(loop->xfrm_monitor, on_xfrm_event,
+					loop);
+	}
+	if (rt_monitor_run(loop->rt_monitor)) {
+		struct event event = {.type = EVENT_NET_CHANGED};
+
+		step(loop, &event);
+	}
+	settle(loop);
+}
+
+static void run_upcalls(struct loop *loop)
+{
+	for (int i = 0; i < UPCALL_BATCHES; i++) {
+		size_t n = odp_upcalls_run(loop->odp, UPCALL_BATCH, on_upcall,
+					   loop);
+
+		settle(loop);
+		if (n < UPCALL_BATCH) {
+			break;
+		}
+	}
+}
+
+void loop_run(struct loop *loop)
+{
+	loop->now_us = clock_boottime_us();
+	settle(loop);
+	run_kernel_events(loop);
+	run_upcalls(loop);
+
+	loop->now_us = clock_boottime_us();
+	tcp_run(loop->tcp, on_tcp_event, loop);
+	if (engine_deadline(loop->engine) <= loop->now_us) {
+		struct event event = {.type = EVENT_TIMER};
+
+		feed(loop, &event);
+	}
+}
+
+/* Milliseconds from now to 'deadline_us', rounded up: waking early would mean
+ * a busy turn. */
+static long long int ms_until(uint64_t deadline_us)
+{
+	uint64_t now_us = clock_boottime_us();
+
+	return deadline_us <= now_us
+		       ? 0
+		       : (long long int)((deadline_us - now_us + 999) / 1000);
+}
+
+void loop_wait(struct loop *loop)
+{
+	uint64_t deadline_us =
+		MIN(engine_deadline(loop->engine), tcp_deadline(loop->tcp));
+
+	if (loop->ops.n) {
+		poll_immediate_wake();
+	}
+	if (deadline_us != UINT64_MAX) {
+		poll_timer_wait(ms_until(deadline_us));
+	}
+	poll_fd_wait(odp_fd(loop->odp), POLLIN);
+	poll_fd_wait(rt_monitor_fd(loop->rt_monitor), POLLIN);
+	if (loop->xfrm_monitor) {
+		poll_fd_wait(xfrm_monitor_fd(loop->xfrm_monitor), POLLIN);
+	}
+	poll_fd_wait(tcp_fd(loop->tcp), POLLIN);
+}
+
+/* ---- commands and the end --------------------------------------------- */
+
+static void feed_counters(struct loop *loop)
+{
+	struct event event = {.type = EVENT_COUNTERS};
+	struct odp_counters counters;
+
+	odp_counters(loop->odp, &counters);
+	event.counters.upcalls = counters.handled;
+	event.counters.lost = counters.lost;
+	event.counters.features_restored = counters.features_restored;
+	feed(loop, &event);
+}
+
+bool loop_command(struct loop *loop, const char *name, const struct json *args,
+		  char **text)
+{
+	struct event event = {.type = EVENT_COMMAND};
+
+	loop->now_us = clock_boottime_us();
+	feed_counters(loop);
+	loop->replied = false;
+	event.command.id = ++loop->command;
+	event.command.name = name;
+	event.command.args = args;
+	feed(loop, &event);
+	if (!loop->replied) {
+		/* Every op has its result at once, so every command too. */
+		*text = xasprintf("%s: no answer from the engine", name);
+		return false;
+	}
+	*text = loop->reply;
+	loop->reply = NULL;
+	return loop->reply_ok;
+}
+
+void loop_stop(struct loop *loop)
+{
+	struct event event = {.type = EVENT_STOP};
+	uint64_t deadline_us = clock_boottime_us() + STOP_FLUSH_US;
+
+	loop->now_us = clock_boottime_us();
+	feed(loop, &event);
+	while (tcp_n_lingering(loop->tcp)) {
+		struct pollfd pfd = {tcp_fd(loop->tcp), POLLIN, 0};
+		long long int ms = ms_until(deadline_us);
+
+		if (!ms || poll(&pfd, 1, (int)ms) < 0) {
+			break;
+		}
+		tcp_run(loop->tcp, on_tcp_event, loop);
+	}
+}

@@ -1,0 +1,61 @@
+/* The running daemon: the engine, the sockets and the state directory, and the
+ * turn of the loop that joins them.
+ *
+ * Everything happens in one thread.  In each turn first what the kernel tells,
+ * then upcalls (a bounded number), then TCP, then timers; whatever happens is
+ * an event for the engine, what it wants done is carried out at once, and what
+ * comes of that are events again.
+ */
+#ifndef FDP_GLUE_LOOP_H
+#define FDP_GLUE_LOOP_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "config/config.h"
+#include "session/handshake.h"
+
+struct ds;
+struct json;
+struct loop;
+
+struct loop_config {
+	const struct config *config; /* Borrowed for loop_open(). */
+	const char *name;	     /* Of this host; borrowed likewise. */
+	const char *version;	     /* Borrowed for ever. */
+	const struct hs_slot *slots; /* Copied. */
+	size_t n_slots;		     /* 0: no encryption. */
+};
+
+/* Opens everything and goes through the engine's start: afterwards the
+ * datapath is there and served.  Returns 0, or a positive errno value with one
+ * line in 'why' that says what to do; then nothing new is left behind except
+ * the state directory. */
+int loop_open(const struct loop_config *, struct loop **,
+	      struct ds *why) FDP_MUST_CHECK;
+
+/* Lets go of all descriptors; what is in the kernel stays. */
+void loop_free(struct loop *);
+
+/* One turn, without waiting; and asking poll_block() to wake for the next. */
+void loop_run(struct loop *);
+void loop_wait(struct loop *);
+
+/* Does what an operator asks (control/control.h).  Returns true with the reply
+ * in '*text', or false with one line that says why not; the caller frees it.
+ * 'args' may be NULL. */
+bool loop_command(struct loop *, const char *name, const struct json *args,
+		  char **text);
+
+/* Takes leave of the peers and flushes for at most a second.  The kernel goes
+ * on forwarding. */
+void loop_stop(struct loop *);
+
+/* What the engine gave up for after its start, or NULL. */
+const char *loop_fatal(const struct loop *);
+
+/* The identity of this host, as text. */
+const char *loop_id(const struct loop *);
+
+#endif
