@@ -1,0 +1,557 @@
+/* fdpd: options, the life of a daemon, the control socket; the rest is
+ * kmod-glue/loop.h's. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "command-line.h"
+#include "daemon.h"
+#include "dirs.h"
+#include "fatal-signal.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "socket-util.h"
+#include "unixctl.h"
+#include "util.h"
+
+#include "config/config.h"
+#include "control/control.h"
+#include "kmod-glue/loop.h"
+#include "kmod-glue/password.h"
+#include "session/identity.h"
+
+VLOG_DEFINE_THIS_MODULE(fdpd)
+
+enum {
+	OPT_CONFIG_KEY = UCHAR_MAX + 1, /* The first of N_CONFIG_KEYS. */
+	OPT_LAST_CONFIG_KEY = OPT_CONFIG_KEY + N_CONFIG_KEYS,
+	VLOG_OPTION_ENUMS,
+	DAEMON_OPTION_ENUMS
+};
+
+enum {
+	WANTED_FILES = 65536, /* A descriptor per port and connection. */
+	MAX_OPTIONS = 64
+};
+
+struct options {
+	struct config config;
+	char *name; /* Of this host. */
+	bool verbosity_given;
+};
+
+static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t reopen_signal;
+static int signal_fds[2]; /* A pipe, so that poll() wakes. */
+static bool exiting;
+
+/* ---- options ---------------------------------------------------------- */
+
+static void set_directories(const char *run_dir)
+{
+	setenv("OVS_RUNDIR", run_dir, 1);
+	setenv("OVS_LOGDIR", "/var/log", 0);
+}
+
+static void usage(const struct config *defaults)
+{
+	struct ds ds = DS_EMPTY_INITIALIZER;
+
+	set_directories(defaults->run_dir);
+	printf("%s: encrypted overlay network on the Open vSwitch kernel "
+	       "datapath\n"
+	       "usage: %s [OPTION]...\n\n"
+	       "Settings (in a file: `key = value`, without the dashes):\n",
+	       program_name, program_name);
+	config_help(&ds);
+	fputs(ds_cstr(&ds), stdout);
+	ds_destroy(&ds);
+	daemon_usage();
+	vlog_usage();
+	printf("\nOther options:\n"
+	       "  -h, --help                  display this help message\n"
+	       "  -V, --version               display version information\n"
+	       "\nfdpctl(8) talks to the running daemon.\n");
+	exit(EXIT_SUCCESS);
+}
+
+/* The settings' options, the library's, ours. */
+static struct option *make_options(void)
+{
+	static const struct option others[] = {
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		DAEMON_LONG_OPTIONS,
+		VLOG_LONG_OPTIONS,
+	};
+	struct option *options = xcalloc(MAX_OPTIONS, sizeof *options);
+	size_t n = 0;
+
+	BUILD_ASSERT_DECL(N_CONFIG_KEYS + ARRAY_SIZE(others) < MAX_OPTIONS);
+	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
+		struct option *o = &options[n++];
+
+		o->name = config_key_name(key);
+		o->has_arg = config_key_is_flag(key) ? no_argument
+						     : required_argument;
+		o->val = OPT_CONFIG_KEY + (int)key;
+	}
+	memcpy(&options[n], others, sizeof others);
+	return options;
+}
+
+static void set_from_option(struct config *config, enum config_key key,
+			    const char *value)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+
+	if (config_set(config, key, value ? value : "true", &why)) {
+		ovs_fatal(0, "--%s: %s", config_key_name(key), ds_cstr(&why));
+	}
+	ds_destroy(&why);
+}
+
+static void read_config_file(struct config *config, const char *path)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	char *text = xmalloc(CONFIG_MAX_FILE + 1);
+	FILE *file = fopen(path, "re");
+	size_t size;
+
+	if (!file) {
+		ovs_fatal(errno, "%s: cannot read the configuration", path);
+	}
+	size = fread(text, 1, CONFIG_MAX_FILE + 1, file);
+	if (ferror(file)) {
+		ovs_fatal(errno, "%s: cannot read the configuration", path);
+	}
+	fclose(file);
+	if (config_parse(config, span_of(text, size), &why)) {
+		ovs_fatal(0, "%s: %s", path, ds_cstr(&why));
+	}
+	free(text);
+	ds_destroy(&why);
+}
+
+/* The working directory changes when the daemon detaches. */
+static void make_absolute(char **path)
+{
+	if (*path) {
+		char *absolute = abs_file_name(NULL, *path);
+
+		free(*path);
+		*path = absolute;
+	}
+}
+
+/* The settings: the command line's over the file's over the defaults. */
+static void parse_settings(int argc, char *argv[],
+			   const struct option *long_options,
+			   const char *short_options, struct config *config)
+{
+	struct config given;
+
+	config_init(&given);
+	for (;;) {
+		int c = getopt_long(argc, argv, short_options, long_options,
+				    NULL);
+
+		if (c == -1) {
+			break;
+		} else if (c == 'h') {
+			usage(&given);
+		} else if (c == 'V') {
+			printf("%s %s\n", program_name, FDP_VERSION);
+			exit(EXIT_SUCCESS);
+		} else if (c == '?') {
+			exit(EXIT_FAILURE); /* It is said already. */
+		} else if (c >= OPT_CONFIG_KEY && c < OPT_LAST_CONFIG_KEY) {
+			set_from_option(&given,
+					(enum config_key)(c - OPT_CONFIG_KEY),
+					optarg);
+		}
+	}
+	if (optind < argc) {
+		ovs_fatal(0, "unexpected argument \"%s\"; try --help",
+			  argv[optind]);
+	}
+	config_init(config);
+	if (given.config) {
+		read_config_file(config, given.config);
+	}
+	config_overlay(config, &given);
+	config_free(&given);
+	make_absolute(&config->password_file);
+	make_absolute(&config->state_dir);
+	make_absolute(&config->run_dir);
+}
+
+/* libopenvswitch's own options, once its directories are known. */
+static void parse_library_options(int argc, char *argv[],
+				  const struct option *long_options,
+				  const char *short_options,
+				  struct options *options)
+{
+	optind = 0;
+	opterr = 0;
+	/* fdpctl and ovs-appctl find the control socket by it. */
+	set_pidfile(NULL);
+	for (;;) {
+		int c = getopt_long(argc, argv, short_options, long_options,
+				    NULL);
+
+		if (c == -1) {
+			break;
+		}
+		if (c == 'v') {
+			options->verbosity_given = true;
+		}
+		switch (c) {
+			DAEMON_OPTION_HANDLERS
+			VLOG_OPTION_HANDLERS
+		default:
+			break;
+		}
+	}
+}
+
+/* What is not allowed in a name becomes a dash. */
+static char *host_name(void)
+{
+	char name[IDENTITY_NAME_SIZE] = "";
+
+	if (gethostname(name, sizeof name - 1) || !*name) {
+		ovs_strlcpy(name, "unnamed", sizeof name);
+	}
+	for (char *p = name; *p; p++) {
+		char c[2] = {*p, '\0'};
+
+		if (!identity_name_is_valid(c)) {
+			*p = '-';
+		}
+	}
+	return xstrdup(name);
+}
+
+static void make_run_dir(const char *run_dir)
+{
+	char *copy = xstrdup(run_dir);
+
+	for (char *p = copy + 1; *p; p++) {
+		if (*p == '/') {
+			*p = '\0';
+			if (mkdir(copy, 0755) && errno != EEXIST) {
+				break;
+			}
+			*p = '/';
+		}
+	}
+	free(copy);
+	if (mkdir(run_dir, 0750) && errno != EEXIST) {
+		ovs_fatal(errno,
+			  "%s: cannot make the run directory; give "
+			  "another with --run-dir",
+			  run_dir);
+	}
+}
+
+static void parse_options(int argc, char *argv[], struct options *options)
+{
+	struct option *long_options = make_options();
+	char *short_options =
+		ovs_cmdl_long_options_to_short_options(long_options);
+	struct config *config = &options->config;
+
+	parse_settings(argc, argv, long_options, short_options, config);
+	options->name = config->name ? xstrdup(config->name) : host_name();
+	if (config->check_config) {
+		struct ds ds = DS_EMPTY_INITIALIZER;
+
+		config_print(config, &ds);
+		fputs(ds_cstr(&ds), stdout);
+		exit(EXIT_SUCCESS);
+	}
+	make_run_dir(config->run_dir);
+	set_directories(config->run_dir);
+	parse_library_options(argc, argv, long_options, short_options, options);
+	if (get_detach() && !options->verbosity_given) {
+		/* The terminal gets the one line that matters. */
+		vlog_set_levels(NULL, VLF_CONSOLE, VLL_OFF);
+	}
+	free(short_options);
+	free(long_options);
+}
+
+/* ---- signals ---------------------------------------------------------- */
+
+static void on_signal(int number)
+{
+	int saved_errno = errno;
+
+	if (number == SIGHUP) {
+		reopen_signal = 1;
+	} else {
+		stop_signal = number;
+	}
+	/* A full pipe wakes as well. */
+	(void)!write(signal_fds[1], "", 1);
+	errno = saved_errno;
+}
+
+/* Takes the signals that libopenvswitch would die of.  Only in the daemon
+ * itself: a monitor process keeps the library's. */
+static void catch_signals(void)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action;
+
+	xpipe_nonblocking(signal_fds);
+	memset(&action, 0, sizeof action);
+	action.sa_handler = on_signal;
+	action.sa_flags = SA_RESTART;
+	sigemptyset(&action.sa_mask);
+	fatal_signal_init();
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (sigaction(numbers[i], &action, NULL)) {
+			VLOG_FATAL("sigaction: %s", ovs_strerror(errno));
+		}
+	}
+}
+
+static void run_signals(void)
+{
+	char buf[64];
+
+	while (read(signal_fds[0], buf, sizeof buf) > 0) {
+		continue;
+	}
+	if (reopen_signal) {
+		reopen_signal = 0;
+		vlog_reopen_log_file();
+	}
+	if (stop_signal) {
+		exiting = true;
+	}
+}
+
+/* ---- the control socket ----------------------------------------------- */
+
+static void cmd_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
+		     const char *argv[] OVS_UNUSED, void *aux OVS_UNUSED)
+{
+	exiting = true;
+	unixctl_command_reply(conn, NULL);
+}
+
+static void cmd_fdp(struct unixctl_conn *conn, int argc, const char *argv[],
+		    void *loop)
+{
+	const char *name = argv[0] + strlen("fdp/");
+	struct json *args = NULL;
+	char *text;
+
+	if (argc > 1) {
+		args = json_from_string(argv[1]);
+		if (args->type != JSON_OBJECT) {
+			json_destroy(args);
+			unixctl_command_reply_error(
+				conn, "the argument must be a JSON object");
+			return;
+		}
+	}
+	if (loop_command(loop, name, args, &text)) {
+		unixctl_command_reply(conn, text);
+	} else {
+		unixctl_command_reply_error(conn, text);
+	}
+	free(text);
+	json_destroy(args);
+}
+
+static void register_commands(struct loop *loop)
+{
+	unixctl_command_register("exit", "", 0, 0, cmd_exit, NULL);
+	for (unsigned int i = 0; i < N_CONTROL_COMMANDS; i++) {
+		/* The registry keeps the pointer. */
+		char *name = xasprintf("fdp/%s", control_name(i));
+
+		unixctl_command_register(name, "[JSON-OBJECT]", 0, 1, cmd_fdp,
+					 loop);
+	}
+}
+
+/* ---- the process ------------------------------------------------------ */
+
+static void limit_process(void)
+{
+	static const struct rlimit no_core = {0, 0};
+	struct rlimit files;
+
+	/* Keys are in our memory: no core files, no ptrace by equals, and no
+	 * program of ours ever gains rights. */
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)!setrlimit(RLIMIT_CORE, &no_core);
+	if (!getrlimit(RLIMIT_NOFILE, &files) &&
+	    files.rlim_cur < WANTED_FILES) {
+		files.rlim_cur = MIN(files.rlim_max, WANTED_FILES);
+		(void)!setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* Tells systemd (Type=notify), if it is there, that we are ready or stopping;
+ * see sd_notify(3). */
+static void notify_manager(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	socklen_t size;
+	int fd;
+
+	if (!path || (*path != '/' && *path != '@') ||
+	    strlen(path) >= sizeof sun.sun_path) {
+		return;
+	}
+	ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
+	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			   strlen(path));
+	if (*path == '@') {
+		sun.sun_path[0] = '\0';
+	}
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+			      (struct sockaddr *)&sun, size);
+		close(fd);
+	}
+}
+
+static size_t load_passwords(const struct config *config,
+			     struct hs_slot slots[HANDSHAKE_SLOTS_MAX])
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	char *path = config->password_file ? xstrdup(config->password_file)
+					   : password_credential();
+	size_t n_slots = 0;
+
+	if (path &&
+	    password_load(path, config->weak_password, slots, &n_slots, &why)) {
+		VLOG_FATAL("%s", ds_cstr(&why));
+	}
+	free(path);
+	ds_destroy(&why);
+	return n_slots;
+}
+
+static struct loop *open_loop(const struct options *options)
+{
+	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
+	struct ds why = DS_EMPTY_INITIALIZER;
+	struct loop_config lc = {.config = &options->config,
+				 .name = options->name,
+				 .version = FDP_VERSION,
+				 .slots = slots};
+	struct loop *loop;
+
+	lc.n_slots = load_passwords(&options->config, slots);
+	if (loop_open(&lc, &loop, &why)) {
+		secret_wipe_bytes(slots, sizeof slots);
+		VLOG_FATAL("%s", ds_cstr(&why));
+	}
+	secret_wipe_bytes(slots, sizeof slots);
+	ds_destroy(&why);
+	VLOG_INFO("%s %s (id %s): control on TCP port %u, VXLAN on UDP port "
+		  "%d, %s",
+		  options->name, FDP_VERSION, loop_id(loop),
+		  options->config.port, options->config.port + 1,
+		  lc.n_slots ? "encrypted with AES-256-GCM (ESP)"
+			     : "NOT ENCRYPTED");
+	if (lc.n_slots > 1) {
+		VLOG_INFO("two passwords are accepted; the first is used when "
+			  "connecting");
+	}
+	if (!lc.n_slots) {
+		VLOG_WARN("no password: everybody can join this network, and "
+			  "all traffic between hosts is in the clear; "
+			  "--password-file FILE encrypts");
+	}
+	return loop;
+}
+
+static void run(struct loop *loop, struct unixctl_server *unixctl)
+{
+	while (!exiting && !loop_fatal(loop)) {
+		run_signals();
+		unixctl_server_run(unixctl);
+		loop_run(loop);
+
+		loop_wait(loop);
+		unixctl_server_wait(unixctl);
+		poll_fd_wait(signal_fds[0], POLLIN);
+		if (exiting || loop_fatal(loop)) {
+			poll_immediate_wake();
+		}
+		poll_block();
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	struct unixctl_server *unixctl;
+	struct options options = {.verbosity_given = false};
+	struct ds why = DS_EMPTY_INITIALIZER;
+	struct loop *loop;
+	int error;
+
+	ovs_cmdl_proctitle_init(argc, argv);
+	ovs_set_program_name(argv[0], FDP_VERSION);
+	parse_options(argc, argv, &options);
+	if (password_check_environment(&why)) {
+		ovs_fatal(0, "%s", ds_cstr(&why));
+	}
+	if (sodium_init() < 0) {
+		ovs_fatal(0, "libsodium does not work on this machine");
+	}
+	fatal_ignore_sigpipe();
+	daemonize_start(false);
+	catch_signals();
+	limit_process();
+
+	loop = open_loop(&options);
+	error = unixctl_server_create(NULL, &unixctl);
+	if (error) {
+		VLOG_FATAL("%s: cannot make the control socket (%s)",
+			   options.config.run_dir, ovs_strerror(error));
+	}
+	register_commands(loop);
+	daemonize_complete();
+	notify_manager("READY=1");
+
+	run(loop, unixctl);
+
+	notify_manager("STOPPING=1");
+	if (loop_fatal(loop)) {
+		VLOG_FATAL("%s", loop_fatal(loop));
+	}
+	loop_stop(loop);
+	VLOG_INFO("stopped; the kernel goes on forwarding, `fdpctl reset` "
+		  "removes everything");
+	unixctl_server_destroy(unixctl);
+	loop_free(loop);
+	free(options.name);
+	config_free(&options.config);
+	return EXIT_SUCCESS;
+}
