@@ -24,7 +24,8 @@ void flow_print_stats(struct ds *ds, const struct odp_flow_stats *stats,
 	}
 }
 
-void flow_print_line(struct ds *ds, const struct odp_flow *flow, uint64_t now_ms)
+void flow_print_line(struct ds *ds, const struct odp_flow *flow,
+		     uint64_t now_ms)
 {
 	odp_text_match(ds, flow->key, flow->mask);
 	ds_put_cstr(ds, ", ");

@@ -466,6 +466,12 @@ static void check_routes(struct rt_socket *rt)
 	must(rt_link_set(rt, "d0", &up), "d0 up");
 	must(rt_addr_add(rt, "d0", &p4), rt_socket_text(rt));
 	must(rt_addr_add(rt, "d0", &p6), rt_socket_text(rt));
+	/* The kernel installs the local route when it gets around to it. */
+	if (!shell("for i in $(seq 100); do ip -6 route get 2001:db8::1 "
+		   "| grep -q ^local && exit; sleep 0.1; done; exit 1",
+		   out, sizeof out)) {
+		die("no local route to 2001:db8::1");
+	}
 	check_errno(rt_addr_add(rt, "d0", &p4), EEXIST, "address added twice",
 		    rt_socket_text(rt));
 	must(rt_link_get(rt, "d0", &d0), "d0");

@@ -1,0 +1,19 @@
+#!/bin/bash
+# Every tests/kernel/*_check program: one part of kmod-glue/ against the kernel.
+# Each draws its own topology.
+#
+# tier: uml
+set -u
+failed=0
+for program in "${FDP_BUILD:?}"/tests/kernel/*_check; do
+	name=$(basename "$program" _check)
+	# In a network and mount namespace of its own, so that each starts afresh.
+	unshare --net --mount "$program" < /dev/null > /tmp/out
+	status=$?
+	sed -E "s/^(ok|not ok|skip) /&$name: /" /tmp/out
+	if [ $status -ne 0 ]; then
+		failed=1
+		grep -q '^not ok' /tmp/out || echo "not ok $name: exit status $status"
+	fi
+done
+exit $failed
