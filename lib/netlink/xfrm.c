@@ -13,8 +13,7 @@
 /* RFC 4106: AES in Galois/Counter Mode, the salt behind the key. */
 static const char AEAD_NAME[] = "rfc4106(gcm(aes))";
 enum {
-	AEAD_ICV_BITS = 128,
-	MAX_BITMAP_SIZE = XFRM_MAX_REPLAY_WINDOW / 8
+	AEAD_ICV_BITS = 128
 };
 
 /* What travels is the kernel's structs, laid out by the compiler. */
@@ -88,18 +87,16 @@ static void put_key(struct wbuf *b, const uint8_t key[XFRM_KEY_SIZE])
 	sodium_memzero(bytes, sizeof bytes);
 }
 
+/* The bitmap may stay away when it is all zero (xfrm_user.c,
+ * verify_replay()). */
 static void put_replay(struct wbuf *b, uint32_t window)
 {
-	uint8_t bytes[sizeof(struct xfrm_replay_state_esn) + MAX_BITMAP_SIZE];
 	struct xfrm_replay_state_esn esn;
 
-	memset(bytes, 0, sizeof bytes);
 	memset(&esn, 0, sizeof esn);
 	esn.replay_window = MIN(MAX(window, 1), XFRM_MAX_REPLAY_WINDOW);
 	esn.bmp_len = DIV_ROUND_UP(esn.replay_window, 32);
-	memcpy(bytes, &esn, sizeof esn);
-	nlattr_put(b, XFRMA_REPLAY_ESN_VAL, bytes,
-		   sizeof esn + esn.bmp_len * sizeof(uint32_t));
+	nlattr_put(b, XFRMA_REPLAY_ESN_VAL, &esn, sizeof esn);
 }
 
 void xfrm_put_sa(struct wbuf *b, uint32_t seq, uint16_t flags,
@@ -375,7 +372,7 @@ static enum err get_replay(struct span attr, struct xfrm_sa *sa)
 	if (err) {
 		return err;
 	}
-	if (attr.size / sizeof(uint32_t) < esn.bmp_len) {
+	if (attr.size && attr.size / sizeof(uint32_t) < esn.bmp_len) {
 		return ERR_TRUNCATED;
 	}
 	sa->replay_window = esn.replay_window;
