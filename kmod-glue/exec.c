@@ -11,6 +11,7 @@
 #include "openvswitch/vlog.h"
 #include "util.h"
 
+#include "kmod-glue/flow_print.h"
 #include "kmod-glue/netns.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
@@ -468,11 +469,73 @@ static void run_log(const struct op *op)
 	}
 }
 
+/* What is done, for those who want to see everything: vlog/set engine:dbg. */
+static void log_op(const struct op *op)
+{
+	struct ds ds = DS_EMPTY_INITIALIZER;
+
+	ds_put_cstr(&ds, op_type_name(op->type));
+	switch (op->type) {
+	case OP_DIAL:
+	case OP_SEND:
+	case OP_CLOSE:
+		ds_put_format(&ds, " connection %u, %zu bytes", op->conn,
+			      op->bytes.size);
+		break;
+	case OP_VPORT_ADD:
+	case OP_VPORT_ADOPT:
+	case OP_VPORT_DEL:
+		ds_put_format(&ds, " %u %s", op->vport.port_no, op->vport.name);
+		break;
+	case OP_FLOW_PUT:
+		ds_put_char(&ds, ' ');
+		flow_print_key(&ds, &op->flow.key, &op->flow.mask);
+		ds_put_cstr(&ds, ", actions:");
+		flow_print_actions(&ds, &op->flow.actions);
+		/* fall through */
+	case OP_FLOW_DEL:
+		ds_put_cstr(&ds, " ufid:");
+		ds_put_hex(&ds, op->flow.ufid.b, sizeof op->flow.ufid.b);
+		break;
+	case OP_EXECUTE:
+		ds_put_char(&ds, ' ');
+		flow_print_key(&ds, &op->flow.key, NULL);
+		ds_put_cstr(&ds, ", actions:");
+		flow_print_actions(&ds, &op->flow.actions);
+		break;
+	case OP_SA_ADD:
+	case OP_SA_DEL:
+		ds_put_format(&ds, " spi 0x%08x", op->sa.spi);
+		break;
+	case OP_LINK_MTU:
+		ds_put_format(&ds, " %s %u", op->link.host_ifname,
+			      op->link.mtu);
+		break;
+	case OP_DATAPATH_ADD:
+	case OP_DATAPATH_DEL:
+	case OP_FLOW_DUMP:
+	case OP_POLICY_PUT:
+	case OP_POLICY_DEL:
+	case OP_ROUTE_GET:
+	case OP_LINK_DEL:
+	case OP_REPLY:
+	case OP_LOG:
+	case OP_SAVE:
+	case OP_FATAL:
+		break;
+	}
+	VLOG_DBG("op %s", ds_cstr(&ds));
+	ds_destroy(&ds);
+}
+
 static void run_op(struct exec *exec, size_t index)
 {
 	const struct exec_config *config = &exec->config;
 	const struct op *op = &exec->ops->v[index];
 
+	if (VLOG_IS_DBG_ENABLED() && op->type != OP_LOG) {
+		log_op(op);
+	}
 	switch (op->type) {
 	case OP_DIAL:
 		tcp_dial(config->tcp, op->conn, &op->dial.remote);
