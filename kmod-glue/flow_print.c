@@ -4,7 +4,7 @@
 
 #include "openvswitch/dynamic-string.h"
 
-#include "netlink/odp_text.h"
+#include "kmod-glue/odp_text.h"
 
 void flow_print_stats(struct ds *ds, const struct odp_flow_stats *stats,
 		      uint64_t now_ms)
@@ -38,11 +38,15 @@ void flow_print_key(struct ds *ds, const struct flow *key,
 		    const struct flow *mask)
 {
 	struct wbuf k = WBUF_INITIALIZER(0), m = WBUF_INITIALIZER(0);
+	struct flow shown = *key, complete;
 
-	odp_put_key_attrs(&k, key);
 	if (mask) {
-		odp_put_mask_attrs(&m, key, mask);
+		odp_complete_mask(key, mask, &complete);
+		odp_put_mask_attrs(&m, key, &complete);
+		/* As the kernel's dump has it. */
+		shown.tunnel.present = complete.tunnel.present;
 	}
+	odp_put_key_attrs(&k, &shown);
 	odp_text_match(ds, wbuf_span(&k), wbuf_span(&m));
 	wbuf_free(&k);
 	wbuf_free(&m);

@@ -340,7 +340,7 @@ void genl_batch_init(struct genl_batch *b)
 	wbuf_init(&b->buf, 0);
 }
 
-static void batch_clear(struct genl_batch *b)
+void genl_batch_clear(struct genl_batch *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		free(b->ops[i].text);
@@ -351,7 +351,7 @@ static void batch_clear(struct genl_batch *b)
 
 void genl_batch_free(struct genl_batch *b)
 {
-	batch_clear(b);
+	genl_batch_clear(b);
 	free(b->ops);
 	wbuf_free(&b->buf);
 	genl_batch_init(b);
@@ -469,8 +469,14 @@ static void send_chunk(struct genl *g, struct genl_batch *b, struct chunk *c,
 	}
 }
 
-void genl_batch_send(struct genl *g, struct genl_batch *b,
-		     genl_batch_done *done, void *aux)
+struct span genl_batch_message(const struct genl_batch *b,
+			       const struct genl_batch_op *op)
+{
+	return op->size ? span_of(b->buf.data + op->start, op->size)
+			: span_of(NULL, 0);
+}
+
+void genl_batch_send(struct genl *g, struct genl_batch *b)
 {
 	for (size_t first = 0; first < b->n;) {
 		struct chunk c = {.ops = b->ops + first};
@@ -483,10 +489,4 @@ void genl_batch_send(struct genl *g, struct genl_batch *b,
 		send_chunk(g, b, &c, size);
 		first += c.n;
 	}
-	for (size_t i = 0; i < b->n; i++) {
-		const struct genl_batch_op *op = &b->ops[i];
-
-		done(op->cookie, op->os_errno, op->text ? op->text : "", aux);
-	}
-	batch_clear(b);
 }

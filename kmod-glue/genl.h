@@ -84,7 +84,7 @@ struct genl_batch_op {
 	uint32_t seq;
 	size_t start, size; /* In the buffer. */
 	int os_errno;
-	char *text; /* Of a failure, or NULL. */
+	char *text; /* Of a failure, or NULL.  Owned. */
 };
 
 struct genl_batch {
@@ -101,11 +101,12 @@ void genl_batch_free(struct genl_batch *);
 void genl_batch_add(struct genl_batch *, size_t start, uint32_t seq,
 		    uint64_t cookie);
 
-/* Sends all, calls 'done' for each op in order ('text' is "" if the kernel
- * gave none), and empties the batch.  'done' must not touch the batch. */
-typedef void genl_batch_done(uint64_t cookie, int os_errno, const char *text,
-			     void *aux);
-void genl_batch_send(struct genl *, struct genl_batch *, genl_batch_done *done,
-		     void *aux);
+/* The message of an op, until genl_batch_clear(). */
+struct span genl_batch_message(const struct genl_batch *,
+			       const struct genl_batch_op *);
+
+/* Sends all; afterwards 'os_errno' and 'text' of every op are set. */
+void genl_batch_send(struct genl *, struct genl_batch *);
+void genl_batch_clear(struct genl_batch *);
 
 #endif

@@ -678,11 +678,63 @@ size_t odp_batch_n(const struct odp *o)
 	return o->batch.n;
 }
 
+/* Is it a refusal that may mean that the flow of this UFID is there already? */
+static bool wants_change(const struct odp *o, const struct genl_batch_op *op)
+{
+	return op->os_errno == EEXIST &&
+	       genl_type(genl_batch_message(&o->batch, op)) ==
+		       o->family[ODP_FLOW];
+}
+
+/* Second try of puts: changes of what is there.  If there is none of that UFID
+ * the first answer stands. */
+static void commit_changes(struct odp *o)
+{
+	struct genl_batch changes;
+
+	genl_batch_init(&changes);
+	for (size_t i = 0; i < o->batch.n; i++) {
+		const struct genl_batch_op *op = &o->batch.ops[i];
+		size_t start = changes.buf.size;
+		uint32_t seq;
+
+		if (!wants_change(o, op)) {
+			continue;
+		}
+		seq = genl_seq(&o->genl);
+		if (!odp_put_flow_change(&changes.buf, seq,
+					 genl_batch_message(&o->batch, op))) {
+			genl_batch_add(&changes, start, seq, i);
+		}
+	}
+	genl_batch_send(&o->genl, &changes);
+	for (size_t i = 0; i < changes.n; i++) {
+		struct genl_batch_op *op = &o->batch.ops[changes.ops[i].cookie];
+
+		if (changes.ops[i].os_errno != ENOENT) {
+			op->os_errno = changes.ops[i].os_errno;
+			free(op->text);
+			op->text = changes.ops[i].text;
+			changes.ops[i].text = NULL;
+		}
+	}
+	genl_batch_free(&changes);
+}
+
 void odp_batch_commit(struct odp *o,
 		      void (*done)(uint64_t, int, const char *, void *),
 		      void *aux)
 {
-	genl_batch_send(&o->genl, &o->batch, done, aux);
+	struct genl_batch *b = &o->batch;
+
+	genl_batch_send(&o->genl, b);
+	commit_changes(o);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct genl_batch_op *op = &b->ops[i];
+
+		done(op->cookie, op->os_errno, op->text ? op->text : "", aux);
+	}
+	genl_batch_clear(b);
 }
 
 /* ---- upcalls ---------------------------------------------------------- */
@@ -790,12 +842,15 @@ static void dp_gone(const struct event_run *run)
 	run->each(&event, run->aux);
 }
 
+/* A notification may be older than what we have set since. */
 static void check_features(const struct event_run *run, uint32_t features)
 {
 	struct odp_event event = {.type = ODP_EVENT_FEATURES};
 	struct odp *o = run->o;
+	struct odp_datapath now;
 
-	if (features == FEATURES) {
+	if (features == FEATURES || odp_dp_get(o, o->dp.name, &now) ||
+	    now.ifindex != o->dp.ifindex || now.features == FEATURES) {
 		return;
 	}
 	event.os_errno = dp_set(o, o->dp.name, FEATURES, NULL, 0);

@@ -86,7 +86,8 @@ int odp_flow_flush(struct odp *) FDP_MUST_CHECK;
 /* ---- writing flows and packets ---------------------------------------- */
 
 /* Appends to the handle's batch; carried out in order by odp_batch_commit().
- * A put adds the flow or changes its actions. */
+ * A put adds the flow, or changes the actions of the one of the same UFID.
+ * EEXIST: a flow of another UFID covers the key already. */
 void odp_batch_flow_put(struct odp *, uint64_t cookie, const struct ufid *,
 			const struct flow *key, const struct flow *mask,
 			const struct actions *);

@@ -206,8 +206,9 @@ void odp_put_flow(struct wbuf *b, uint16_t family, uint32_t seq, uint16_t flags,
 		  const struct flow *key, const struct flow *mask,
 		  const struct actions *actions)
 {
-	size_t start = begin_ovs(b, family, flags, seq, OVS_FLOW_CMD_NEW,
-				 OVS_FLOW_VERSION, dp_ifindex);
+	size_t start =
+		begin_ovs(b, family, (uint16_t)(flags | NLM_F_CREATE), seq,
+			  OVS_FLOW_CMD_NEW, OVS_FLOW_VERSION, dp_ifindex);
 	size_t nest;
 
 	put_ufid(b, ufid);
@@ -219,6 +220,31 @@ void odp_put_flow(struct wbuf *b, uint16_t family, uint32_t seq, uint16_t flags,
 	nlattr_nest_end(b, nest);
 	put_actions(b, OVS_FLOW_ATTR_ACTIONS, actions);
 	nlmsg_end(b, start);
+}
+
+enum err odp_put_flow_change(struct wbuf *b, uint32_t seq, struct span put)
+{
+	struct nlmsghdr nlh;
+	struct genlmsghdr genl;
+	struct span rest;
+	size_t start;
+	enum err err = nlmsg_read(put, &nlh, &rest);
+
+	if (!err) {
+		err = nlmsg_get_fixed(&rest, &genl, sizeof genl);
+	}
+	if (!err && genl.cmd != OVS_FLOW_CMD_NEW) {
+		err = ERR_MALFORMED;
+	}
+	if (err) {
+		return err;
+	}
+	start = begin(b, nlh.nlmsg_type,
+		      (uint16_t)(nlh.nlmsg_flags & ~NLM_F_CREATE), seq,
+		      OVS_FLOW_CMD_SET, OVS_FLOW_VERSION);
+	wbuf_bytes(b, rest.data, rest.size);
+	nlmsg_end(b, start);
+	return FDP_OK;
 }
 
 void odp_put_flow_del(struct wbuf *b, uint16_t family, uint32_t seq,

@@ -118,15 +118,21 @@ void odp_put_vport_get(struct wbuf *, uint16_t family, uint32_t seq,
 void odp_put_vport_del(struct wbuf *, uint16_t family, uint32_t seq,
 		       uint16_t flags, uint32_t dp_ifindex, uint32_t port_no);
 
-/* OVS_FLOW_CMD_NEW.  Without NLM_F_CREATE in 'flags' an existing flow of the
- * same UFID and key gets the new actions; with it the answer is EEXIST.
- * ENOENT: a flow of another UFID covers this key already (the kernel knows no
- * priorities), or this UFID is in use for another key.  'key' is written
- * complete as the kernel demands, 'mask' as odp_complete_mask() has it. */
+/* Adds a flow (OVS_FLOW_CMD_NEW with NLM_F_CREATE).  EEXIST: the UFID is in
+ * use, or another flow covers this key already (the kernel knows no
+ * priorities).  'key' is written complete as the kernel demands, 'mask' as
+ * odp_complete_mask() has it. */
 void odp_put_flow(struct wbuf *, uint16_t family, uint32_t seq, uint16_t flags,
 		  uint32_t dp_ifindex, const struct ufid *,
 		  const struct flow *key, const struct flow *mask,
 		  const struct actions *);
+/* Appends what changes the flow of this UFID, if it is there (else ENOENT), to
+ * what 'put', a message of odp_put_flow(), would make it: OVS_FLOW_CMD_SET.
+ * OVS_FLOW_CMD_NEW without NLM_F_CREATE will not do, as it compares the key
+ * that is sent with the masked one that the kernel has (ovs_flow_cmp()).
+ * ERR_MALFORMED: 'put' is something else; nothing is appended. */
+enum err odp_put_flow_change(struct wbuf *, uint32_t seq,
+			     struct span put) FDP_MUST_CHECK;
 void odp_put_flow_del(struct wbuf *, uint16_t family, uint32_t seq,
 		      uint16_t flags, uint32_t dp_ifindex, const struct ufid *);
 void odp_put_flow_flush(struct wbuf *, uint16_t family, uint32_t seq,

@@ -92,7 +92,6 @@ static void complete_tunnel(const struct flow_tunnel *key,
 	if (!key->present || !m->present) {
 		return;
 	}
-	out->present = true;
 	out->src = mask_ip(&m->src, v4);
 	out->dst = mask_ip(&m->dst, v4);
 	out->vni = m->vni & VNI_MASK;
@@ -100,6 +99,8 @@ static void complete_tunnel(const struct flow_tunnel *key,
 	out->ttl = m->ttl;
 	/* A tunnel id can only be matched together with its presence. */
 	out->flags = (uint8_t)(m->flags | (out->vni ? FLOW_TNL_KEY : 0));
+	out->present = out->flags || out->tos || out->ttl ||
+		       !ip_is_zero(&out->src) || !ip_is_zero(&out->dst);
 }
 
 static void complete_l4(const struct flow *key, const struct flow *m,
