@@ -4,7 +4,7 @@
 
 #include "openvswitch/dynamic-string.h"
 
-#include "kmod-glue/odp_text.h"
+#include "netlink/odp_text.h"
 
 void flow_print_stats(struct ds *ds, const struct odp_flow_stats *stats,
 		      uint64_t now_ms)
