@@ -1,9 +1,9 @@
-/* Drives kmod-glue/odp_socket.h against the real datapath.  Run as root on a
- * kernel that may be thrown away, by tests/kernel/test_odp.sh, which makes
+/* Drives kmod-glue/odp_socket.h against the real datapath, in a network
+ * namespace that may be thrown away:
  *
  *      a0 --- a1 [ datapath chk ] b1 --- b0       c0 --- c1, d0 --- d1 spare
  *
- * and prints a line per case.  Frames are sent and seen at a0 and b0. */
+ * Frames are sent and seen at a0 and b0.  Prints a line per case. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
@@ -88,6 +88,25 @@ static char *output_of(const char *command)
 static void run(const char *command)
 {
 	free(output_of(command));
+}
+
+static void make_links(void)
+{
+	run("ip link set lo up");
+	for (const char *p = "abcd"; *p; p++) {
+		char command[128];
+
+		snprintf(command, sizeof command,
+			 "ip link add %c0 type veth peer name %c1", *p, *p);
+		run(command);
+		for (int end = 0; end < 2; end++) {
+			snprintf(command, sizeof command,
+				 "ip link set %c%d addrgenmode none && "
+				 "ip link set %c%d up",
+				 *p, end, *p, end);
+			run(command);
+		}
+	}
 }
 
 static uint64_t now_ms(void)
@@ -955,6 +974,7 @@ int main(void)
 	struct odp_datapath got;
 	bool listed = false;
 
+	make_links();
 	expect("open", odp_open(&odp), 0);
 	if (!odp) {
 		return 1;
