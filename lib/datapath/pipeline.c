@@ -411,24 +411,6 @@ static enum reason destination(struct walk *w)
 	return replicate(w);
 }
 
-/* Can struct flow say all that the kernel wants to hear of this packet?  Not
- * of a second tag, MPLS and NSH (match_validate() in
- * net/openvswitch/flow_netlink.c); such packets come up one by one. */
-static bool is_complete(const struct flow *f)
-{
-	switch (f->eth_type) {
-	case ETH_TYPE_VLAN:
-	case ETH_TYPE_QINQ:
-		return !f->vlan_tci;
-	case 0x8847: /* MPLS */
-	case 0x8848:
-	case 0x894f: /* NSH */
-		return false;
-	default:
-		return true;
-	}
-}
-
 void translation_init(struct translation *t)
 {
 	memset(t, 0, sizeof *t);
@@ -468,7 +450,6 @@ void pipeline_translate(const struct forwarding *fwd, const struct flow *flow,
 	struct walk *w = &walk;
 
 	translation_clear(out);
-	out->install = is_complete(flow);
 	out->reason = ingress(w);
 	if (!out->reason) {
 		out->reason = guard(w);

@@ -15,7 +15,6 @@
 #include "netlink/nlmsg.h"
 
 enum {
-	ETH_TYPE_RARP = 0x8035,
 	ETH_TYPE_MPLS = 0x8847,
 	ETH_TYPE_MPLS_MULTICAST = 0x8848,
 	ETH_TYPE_NSH = 0x894f,

@@ -20,6 +20,7 @@
 enum {
 	ETH_TYPE_IPV4 = 0x0800,
 	ETH_TYPE_ARP = 0x0806,
+	ETH_TYPE_RARP = 0x8035, /* Read like ARP. */
 	ETH_TYPE_VLAN = 0x8100,
 	ETH_TYPE_QINQ = 0x88a8,
 	ETH_TYPE_IPV6 = 0x86dd,
@@ -80,7 +81,8 @@ static inline bool flow_has_l4(const struct flow *f)
 	return f->nw_frag != FLOW_FRAG_LATER;
 }
 
-/* Neighbour solicitation or advertisement with its target present. */
+/* Neighbour solicitation or advertisement.  Of a malformed one the target is
+ * zero. */
 static inline bool flow_is_nd(const struct flow *f)
 {
 	return f->eth_type == ETH_TYPE_IPV6 && f->nw_proto == IP_PROTO_ICMPV6 &&
