@@ -201,6 +201,24 @@ START_TEST(every_type_comes_back_as_sent)
 }
 END_TEST
 
+/* Against the second implementation, tests/vectors/fdp1_session.py. */
+START_TEST(every_type_is_as_specified)
+{
+	struct json *file = vectors_load("fdp1_session.json");
+	const struct json *list = vector_member(file, "messages");
+	struct wbuf out = encoded(&samples[_i]);
+	struct vector_bytes want;
+
+	ck_assert_uint_eq(vector_count(list), N_SAMPLES);
+	ck_assert_str_eq(vector_string(vector_at(list, (size_t)_i), "type"),
+			 message_name(samples[_i].type));
+	vector_hex(vector_at(list, (size_t)_i), "tlv", &want);
+	ck_assert_bytes_eq(wbuf_span(&out), want.b, want.size);
+	wbuf_free(&out);
+	json_destroy(file);
+}
+END_TEST
+
 START_TEST(list_of_messages_is_read_in_order)
 {
 	struct wbuf out = WBUF_INITIALIZER(CHANNEL_PAYLOAD_MAX);
@@ -497,6 +515,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, every_type_comes_back_as_sent, 0, N_SAMPLES);
+	tcase_add_loop_test(tc, every_type_is_as_specified, 0, N_SAMPLES);
 	tcase_add_test(tc, list_of_messages_is_read_in_order);
 	tcase_add_loop_test(tc, every_truncation_is_refused, 0, N_SAMPLES);
 	tcase_add_loop_test(tc, changed_bits_are_refused_or_mean_what_they_say,
