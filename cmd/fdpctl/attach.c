@@ -54,6 +54,12 @@ static char *netns_path(const struct json *args, char **error)
 		*error = xasprintf("%s: %s", name, ovs_strerror(errno));
 		return NULL;
 	}
+	if (!strncmp(path, "/proc/self/", 11) ||
+	    !strncmp(path, "/proc/thread-self/", 18)) {
+		*error = xasprintf("%s is fdpctl's own; use --pid", path);
+		free(path);
+		return NULL;
+	}
 	if (strlen(path) > NETNS_PATH_MAX) {
 		*error = xasprintf("the path of the namespace is longer than "
 				   "%d characters: %s",

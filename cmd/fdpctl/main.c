@@ -17,7 +17,7 @@
 
 static const struct arg global_args[] = {
 	{"run-dir", "run_dir", ARG_TEXT, 0, 0, 0, "DIR",
-	 "where the daemon's pid file and socket are (/run/fdpd)"},
+	 "the daemon's pid file and socket are here (/run/fdpd)"},
 	{"datapath", "datapath", ARG_IFNAME, 0, 0, 0, "NAME",
 	 "the datapath to read from the kernel (fdp)"},
 	{"json", "json", ARG_FLAG, 0, 0, 0, NULL, "print a JSON object"},
@@ -32,11 +32,11 @@ static const struct arg address_args[] = {
 
 static const struct arg attach_args[] = {
 	{"netns", "netns", ARG_TEXT, 0, 0, 0, "NAME",
-	 "the network namespace: a name of ip-netns(8), or a path"},
+	 "the network namespace, a name of ip-netns(8) or a path"},
 	{"pid", "pid", ARG_NUMBER, 0, 1, 0x7fffffff, "PID",
 	 "the network namespace of this process"},
 	{"address", "addresses", ARG_PREFIX, ARG_REQUIRED | ARG_REPEATED, 0, 0,
-	 "CIDR", "an address of the interface, like 10.32.0.2/12"},
+	 "CIDR", "an address of it, like 10.32.0.2/12"},
 	{"ifname", "ifname", ARG_IFNAME, 0, 0, 0, "NAME",
 	 "what the interface is called in there (eth0)"},
 	{"mac", "mac", ARG_MAC_OWN, 0, 0, 0, "MAC",
@@ -53,7 +53,7 @@ static const struct arg detach_args[] = {
 	{"ifname", "ifname", ARG_IFNAME, 0, 0, 0, "NAME",
 	 "the interface in there (eth0)"},
 	{NULL, "host_ifname", ARG_IFNAME, 0, 0, 0, "HOST-END",
-	 "instead of all that: the host's end, as fdpctl ports shows it"},
+	 "instead of these: the host end that fdpctl ports shows"},
 };
 
 static const struct arg flows_args[] = {
@@ -115,7 +115,7 @@ static const struct command commands[] = {
 	 "is everything as it should be on this host?",
 	 "Exit status 2 if degraded, 3 if down."},
 	{"status connections", "connections", run_connections, NO_ARGS,
-	 "every connection to another host, and what is wrong with it",
+	 "the connections to other hosts, and what is wrong there",
 	 "Exit status 2 if one is not established or carries no traffic."},
 	{"attach", NULL, run_attach, ARGS(attach_args),
 	 "give a network namespace an interface on the network",
@@ -135,7 +135,7 @@ static const struct command commands[] = {
 	 "Each line is what ovs-dpctl dump-flows prints, then two spaces, "
 	 "then names."},
 	{"sas", NULL, run_sas, NO_ARGS,
-	 "our IPsec associations and policies; works without the daemon",
+	 "our IPsec state in the kernel; works without the daemon",
 	 "Keys are never shown."},
 	{"trace", NULL, run_trace, ARGS(trace_args),
 	 "what would happen to a packet, and why", NULL},

@@ -510,8 +510,8 @@ void args_help(const struct arg *table, size_t n, struct ds *ds)
 				     ? xasprintf("%s %s", name, arg->value)
 				     : xstrdup(name);
 
-		ds_put_format(ds, "  %-24s %s%s\n", left, arg->help,
-			      arg->flags & ARG_REPEATED ? " (may be repeated)"
+		ds_put_format(ds, "  %-18s %s%s\n", left, arg->help,
+			      arg->flags & ARG_REPEATED ? "; may be repeated"
 							: "");
 		free(left);
 		free(name);

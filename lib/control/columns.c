@@ -49,7 +49,7 @@ void colour_put(struct ds *ds, bool enabled, enum colour colour,
 		code = "1";
 		break;
 	}
-	if (!enabled || !code) {
+	if (!enabled || !code || !*text) {
 		ds_put_cstr(ds, text);
 		return;
 	}

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/reason.h"
 #include "control/reply.h"
 
 enum health health_of_status(const struct json *status)
@@ -18,20 +17,8 @@ enum health health_of_status(const struct json *status)
 
 bool health_connection_is_good(const struct json *connection)
 {
-	const char *state = reply_text(connection, "state", "");
-	const char *overlay = reply_text(connection, "overlay", "none");
-
-	if (!strcmp(state, "established")) {
-		return strcmp(overlay, "none") != 0;
-	}
-	if (!strcmp(reply_text(connection, "reason", ""),
-		    reason_slug(REASON_DUPLICATE))) {
-		return true;
-	}
-	/* Anybody who reaches the port can make an entry like this. */
-	return !strcmp(state, "failed") &&
-	       !strcmp(reply_text(connection, "direction", ""), "in") &&
-	       !*reply_text(connection, "peer", "");
+	return !strcmp(reply_text(connection, "state", ""), "established") &&
+	       strcmp(reply_text(connection, "overlay", "none"), "none") != 0;
 }
 
 enum health health_of_connections(const struct json *connections)

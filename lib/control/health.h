@@ -17,10 +17,8 @@ enum health {
  * HEALTH_DEGRADED. */
 enum health health_of_status(const struct json *status);
 
-/* Of one entry of a "connections" reply: is it as it should be?  It is when it
- * is established and has an overlay; and nothing is wrong with a connection
- * that another to the same peer replaced, nor with one that a stranger opened
- * and we refused. */
+/* Of one entry of a "connections" reply: is it as it should be, established and
+ * with an overlay that carries traffic?  The daemon's verdict counts alike. */
 bool health_connection_is_good(const struct json *connection);
 
 /* Of a "connections" reply: HEALTH_GOOD or HEALTH_DEGRADED. */

@@ -10,6 +10,7 @@
 #include "openvswitch/util.h"
 #include "util.h"
 
+#include "base/err.h"
 #include "base/reason.h"
 #include "control/columns.h"
 #include "control/health.h"
@@ -216,11 +217,31 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 	put_drops(status, ds);
 }
 
-/* The list's own words on a slug; NULL if it is none of the list. */
+/* What to do about failed handshakes: their reasons are errors (base/err.def),
+ * which carry no advice. */
+static const struct {
+	enum err err;
+	const char *remedy;
+} handshake_remedies[] = {
+	{ERR_WRONG_PASSWORD, "give both hosts the same password file"},
+	{ERR_PLAIN_PEER, "start fdpd on that host with --password-file"},
+	{ERR_CRYPTED_PEER, "start fdpd on this host with --password-file"},
+	{ERR_SELF, "remove this address from the peers of this host"},
+	{ERR_BAD_MAGIC, "check that fdpd listens on that port"},
+	{ERR_VERSION, "run the same version of fdpd on both hosts"},
+	{ERR_TIMEOUT, "check the network between the hosts"},
+};
+
+/* "" if there is nothing to be said. */
 static const char *remedy_of(const char *slug)
 {
 	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(handshake_remedies); i++) {
+		if (!strcmp(slug, err_slug(handshake_remedies[i].err))) {
+			return handshake_remedies[i].remedy;
+		}
+	}
 	for (i = 1; i < N_REASONS; i++) {
 		if (!strcmp(slug, reason_slug((enum reason)i))) {
 			return reason_remedy((enum reason)i);
@@ -231,12 +252,12 @@ static const char *remedy_of(const char *slug)
 
 static enum colour colour_of(const struct json *connection)
 {
-	const char *state = reply_text(connection, "state", "");
-
 	if (health_connection_is_good(connection)) {
-		return strcmp(state, "established") ? COLOUR_NONE : COLOUR_GOOD;
+		return COLOUR_GOOD;
 	}
-	return strcmp(state, "failed") ? COLOUR_WARN : COLOUR_BAD;
+	return strcmp(reply_text(connection, "state", ""), "failed")
+		       ? COLOUR_WARN
+		       : COLOUR_BAD;
 }
 
 /* 0, the usual "unknown", shows as "-". */
@@ -620,6 +641,10 @@ void render_reset(const struct json *reply, bool colour OVS_UNUSED,
 	}
 	if (!n) {
 		ds_put_cstr(ds, "nothing of ours is in the kernel\n");
+	}
+	object = reply_array(reply, "left", &n);
+	for (i = 0; i < n; i++) {
+		put_deed(ds, "left alone:", reply_element(object[i]));
 	}
 }
 

@@ -221,8 +221,8 @@ START_TEST(help_is_made_of_the_table)
 	ds_clear(&ds);
 	args_help(needy, 2, &ds);
 	ck_assert_str_eq(ds_cstr(&ds),
-			 "  ADDR                     where\n"
-			 "  --port PORT              which port\n");
+			 "  ADDR               where\n"
+			 "  --port PORT        which port\n");
 	ds_destroy(&ds);
 }
 END_TEST
