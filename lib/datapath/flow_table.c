@@ -180,9 +180,13 @@ static void encode(struct encoding *e, const struct flow *key,
 struct ufid flow_ufid(const struct flow *key, const struct flow *mask)
 {
 	struct encoding e = {.size = 0};
+	struct flow complete;
 	struct ufid ufid;
 
-	encode(&e, key, mask);
+	/* What the kernel tells apart must not share an identifier: the second
+	 * would count as there already, and its packets come up for ever. */
+	odp_complete_mask(key, mask, &complete);
+	encode(&e, key, &complete);
 	crypto_generichash(ufid.b, sizeof ufid.b, e.b, e.size, NULL, 0);
 	return ufid;
 }
