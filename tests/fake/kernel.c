@@ -1,0 +1,917 @@
+#include "fake/kernel.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipsec/policy.h"
+#include "packet/parse.h"
+#include "util.h"
+
+static void breach(struct fake_kernel *k, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void breach(struct fake_kernel *k, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	k->breach(k->aux, text);
+}
+
+void fake_kernel_init(struct fake_kernel *k)
+{
+	memset(k, 0, sizeof *k);
+	k->default_mtu = 1500;
+}
+
+static void flow_free(struct fake_flow *f)
+{
+	actions_free(&f->actions);
+}
+
+static void datapath_clear(struct fake_kernel *k)
+{
+	for (size_t i = 0; i < k->n_flows; i++) {
+		flow_free(&k->flows[i]);
+	}
+	k->n_flows = 0;
+	k->n_ports = 0;
+	k->datapath = false;
+}
+
+void fake_kernel_done(struct fake_kernel *k)
+{
+	datapath_clear(k);
+}
+
+void fake_packet_free(struct fake_packet *p)
+{
+	if (p) {
+		free(p->frame);
+		free(p);
+	}
+}
+
+void fake_event_free(struct fake_event *e)
+{
+	if (e) {
+		free(e->detail);
+		wbuf_free(&e->frame);
+		free(e);
+	}
+}
+
+/* ---- Ports and links ---- */
+
+static struct fake_port *port_by_number(struct fake_kernel *k, uint32_t port_no)
+{
+	for (size_t i = 0; i < k->n_ports; i++) {
+		if (k->ports[i].port_no == port_no) {
+			return &k->ports[i];
+		}
+	}
+	return NULL;
+}
+
+const struct fake_port *fake_kernel_port(const struct fake_kernel *k,
+					 const char *name)
+{
+	for (size_t i = 0; i < k->n_ports; i++) {
+		if (!strcmp(k->ports[i].name, name)) {
+			return &k->ports[i];
+		}
+	}
+	return NULL;
+}
+
+struct fake_link *fake_kernel_link(struct fake_kernel *k, const char *name)
+{
+	for (size_t i = 0; i < k->n_links; i++) {
+		if (!strcmp(k->links[i].name, name)) {
+			return &k->links[i];
+		}
+	}
+	return NULL;
+}
+
+void fake_kernel_add_link(struct fake_kernel *k, const char *name, uint32_t mtu)
+{
+	struct fake_link *link = &k->links[k->n_links++];
+
+	ovs_assert(k->n_links <= FAKE_MAX_LINKS);
+	snprintf(link->name, sizeof link->name, "%s", name);
+	link->mtu = mtu;
+}
+
+static struct fake_port *port_new(struct fake_kernel *k,
+				  enum odp_vport_type type, const char *name)
+{
+	struct fake_port *port;
+	uint32_t port_no = type == ODP_VPORT_INTERNAL ? 0 : 1;
+
+	while (port_by_number(k, port_no)) {
+		port_no++; /* The lowest free one, as the kernel does. */
+	}
+	ovs_assert(k->n_ports < FAKE_MAX_PORTS);
+	port = &k->ports[k->n_ports++];
+	memset(port, 0, sizeof *port);
+	port->port_no = port_no;
+	port->type = type;
+	snprintf(port->name, sizeof port->name, "%s", name);
+	return port;
+}
+
+static int vport_add(struct fake_kernel *k, const struct odp_vport *v,
+		     uint32_t *port_no)
+{
+	struct fake_port *port;
+
+	if (!k->datapath) {
+		return ENODEV;
+	}
+	if (fake_kernel_port(k, v->name)) {
+		return EEXIST;
+	}
+	if (v->type == ODP_VPORT_NETDEV && !fake_kernel_link(k, v->name)) {
+		return ENODEV;
+	}
+	if (v->type == ODP_VPORT_VXLAN && v->udp_port == k->taken_udp_port) {
+		return EADDRINUSE;
+	}
+	port = port_new(k, v->type, v->name);
+	port->udp_port = v->udp_port;
+	port->served = true;
+	*port_no = port->port_no;
+	return 0;
+}
+
+static int vport_del(struct fake_kernel *k, uint32_t port_no)
+{
+	struct fake_port *port = port_by_number(k, port_no);
+
+	if (port) {
+		*port = k->ports[--k->n_ports];
+	}
+	return 0;
+}
+
+/* ---- IPsec ---- */
+
+static struct fake_sa *sa_find(struct fake_kernel *k, const struct ip_addr *dst,
+			       uint32_t spi)
+{
+	for (size_t i = 0; i < k->n_sas; i++) {
+		if (k->sas[i].sa.spi == spi &&
+		    ip_equal(&k->sas[i].sa.dst, dst)) {
+			return &k->sas[i];
+		}
+	}
+	return NULL;
+}
+
+static int sa_add(struct fake_kernel *k, const struct xfrm_sa *sa)
+{
+	struct fake_sa *fake;
+
+	if (sa_find(k, &sa->dst, sa->spi)) {
+		return EEXIST;
+	}
+	if (ip_is_v4(&sa->src) != ip_is_v4(&sa->dst) || !sa->spi) {
+		return EINVAL;
+	}
+	ovs_assert(k->n_sas < FAKE_MAX_SAS);
+	fake = &k->sas[k->n_sas++];
+	memset(fake, 0, sizeof *fake);
+	fake->sa = *sa;
+	fake->age = k->sas_made++;
+	replay_init(&fake->replay, sa->replay_window, UINT64_MAX);
+	return 0;
+}
+
+static void sa_del(struct fake_kernel *k, const struct xfrm_sa *sa)
+{
+	struct fake_sa *fake = sa_find(k, &sa->dst, sa->spi);
+
+	if (fake) {
+		*fake = k->sas[--k->n_sas];
+	}
+}
+
+static bool policy_matches(const struct xfrm_policy *p, enum xfrm_dir dir,
+			   const struct ip_addr *src, const struct ip_addr *dst,
+			   uint16_t udp_port)
+{
+	bool v6 = ip_is_zero(&p->dst) && ip_is_zero(&p->src)
+			  ? p->v6
+			  : !ip_is_v4(ip_is_zero(&p->dst) ? &p->src : &p->dst);
+
+	return p->dir == dir && v6 == !ip_is_v4(dst) &&
+	       (ip_is_zero(&p->src) || ip_equal(&p->src, src)) &&
+	       (ip_is_zero(&p->dst) || ip_equal(&p->dst, dst)) &&
+	       (!p->udp_port || p->udp_port == udp_port);
+}
+
+static const struct xfrm_policy *policy_lookup(const struct fake_kernel *k,
+					       enum xfrm_dir dir,
+					       const struct ip_addr *src,
+					       const struct ip_addr *dst,
+					       uint16_t udp_port)
+{
+	const struct xfrm_policy *best = NULL;
+
+	for (size_t i = 0; i < k->n_policies; i++) {
+		const struct xfrm_policy *p = &k->policies[i];
+
+		if (policy_matches(p, dir, src, dst, udp_port) &&
+		    (!best || p->priority < best->priority)) {
+			best = p;
+		}
+	}
+	return best;
+}
+
+static bool sa_covers(const struct xfrm_sa *sa, const struct ip_addr *src,
+		      const struct ip_addr *dst, uint16_t udp_port)
+{
+	return ip_equal(&sa->src, src) && ip_equal(&sa->dst, dst) &&
+	       sa->udp_port == udp_port;
+}
+
+/* The SA that the template of 'p' finds: the very SPI, else the newest. */
+static struct fake_sa *sa_of_policy(struct fake_kernel *k,
+				    const struct xfrm_policy *p,
+				    const struct ip_addr *src,
+				    const struct ip_addr *dst,
+				    uint16_t udp_port)
+{
+	struct fake_sa *best = NULL;
+
+	for (size_t i = 0; i < k->n_sas; i++) {
+		struct fake_sa *sa = &k->sas[i];
+
+		if (sa->sa.reqid == p->reqid &&
+		    (!p->spi || sa->sa.spi == p->spi) &&
+		    sa_covers(&sa->sa, src, dst, udp_port) &&
+		    (!best || sa->age > best->age)) {
+			best = sa;
+		}
+	}
+	return best;
+}
+
+static int policy_put(struct fake_kernel *k, const struct xfrm_policy *p)
+{
+	for (size_t i = 0; i < k->n_policies; i++) {
+		if (xfrm_policy_same_selector(&k->policies[i], p)) {
+			k->policies[i] = *p;
+			return 0;
+		}
+	}
+	ovs_assert(k->n_policies < FAKE_MAX_POLICIES);
+	k->policies[k->n_policies++] = *p;
+	return 0;
+}
+
+static void policy_del(struct fake_kernel *k, const struct xfrm_policy *p)
+{
+	for (size_t i = 0; i < k->n_policies; i++) {
+		if (xfrm_policy_same_selector(&k->policies[i], p)) {
+			k->policies[i] = k->policies[--k->n_policies];
+			return;
+		}
+	}
+}
+
+/* ---- Flows ---- */
+
+static struct fake_flow *flow_by_ufid(struct fake_kernel *k,
+				      const struct ufid *ufid)
+{
+	for (size_t i = 0; i < k->n_flows; i++) {
+		if (!memcmp(&k->flows[i].ufid, ufid, sizeof *ufid)) {
+			return &k->flows[i];
+		}
+	}
+	return NULL;
+}
+
+static struct fake_flow *flow_lookup(struct fake_kernel *k,
+				     const struct flow *key)
+{
+	for (size_t i = 0; i < k->n_flows; i++) {
+		if (flow_equal_masked(&k->flows[i].key, key,
+				      &k->flows[i].mask)) {
+			return &k->flows[i];
+		}
+	}
+	return NULL;
+}
+
+static int flow_put(struct fake_kernel *k, const struct op_flow *put)
+{
+	struct fake_flow *f = flow_by_ufid(k, &put->ufid);
+	struct flow mask;
+
+	if (!k->datapath) {
+		return ENODEV;
+	}
+	odp_complete_mask(&put->key, &put->mask, &mask);
+	if (f && !flow_equal_masked(&f->key, &put->key, &mask)) {
+		return ENOENT; /* The UFID of another key. */
+	}
+	if (!f && flow_lookup(k, &put->key)) {
+		return ENOENT; /* Covered by another flow. */
+	}
+	if (!f) {
+		ovs_assert(k->n_flows < FAKE_MAX_FLOWS);
+		f = &k->flows[k->n_flows++];
+		memset(f, 0, sizeof *f);
+		f->ufid = put->ufid;
+		f->key = put->key;
+		f->mask = mask;
+	}
+	actions_free(&f->actions);
+	actions_copy(&f->actions, &put->actions);
+	return 0;
+}
+
+static void flow_del(struct fake_kernel *k, const struct ufid *ufid)
+{
+	struct fake_flow *f = flow_by_ufid(k, ufid);
+
+	if (f) {
+		flow_free(f);
+		*f = k->flows[--k->n_flows];
+	}
+}
+
+/* ---- What must always hold ---- */
+
+static bool has_block(const struct fake_kernel *k, unsigned int i,
+		      uint16_t udp_port)
+{
+	struct xfrm_policy block;
+
+	policy_make_block(&block, i, udp_port);
+	for (size_t j = 0; j < k->n_policies; j++) {
+		const struct xfrm_policy *p = &k->policies[j];
+
+		if (p->block && xfrm_policy_same_selector(p, &block)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void check_blocks(struct fake_kernel *k)
+{
+	for (size_t i = 0; i < k->n_ports; i++) {
+		const struct fake_port *port = &k->ports[i];
+
+		for (unsigned int j = 0;
+		     port->type == ODP_VPORT_VXLAN && j < POLICY_N_BLOCKS;
+		     j++) {
+			if (!has_block(k, j, port->udp_port)) {
+				breach(k, "tunnel port without block policy %u",
+				       j);
+			}
+		}
+	}
+}
+
+/* A flow sends to a peer only while policy and SA are there. */
+static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
+{
+	for (size_t i = 0; i < f->actions.n; i++) {
+		const struct action *a = &f->actions.v[i];
+		const struct xfrm_policy *p;
+		char buf[IP_STRLEN];
+
+		if (a->type != ACTION_SET_TUNNEL) {
+			continue;
+		}
+		p = policy_lookup(k, XFRM_DIR_OUT, &a->tunnel.src,
+				  &a->tunnel.dst, a->tunnel.tp_dst);
+		if (!p || p->block) {
+			breach(k, "a flow to %s, but no policy",
+			       ip_format(&a->tunnel.dst, buf));
+		} else if (!sa_of_policy(k, p, &a->tunnel.src, &a->tunnel.dst,
+					 a->tunnel.tp_dst)) {
+			breach(k, "a flow to %s, but no SA (reqid %x, SPI %x)",
+			       ip_format(&a->tunnel.dst, buf), p->reqid,
+			       p->spi);
+		}
+	}
+}
+
+static void check_invariants(struct fake_kernel *k)
+{
+	if (!k->guarded) {
+		return;
+	}
+	check_blocks(k);
+	for (size_t i = 0; i < k->n_flows; i++) {
+		check_flow(k, &k->flows[i]);
+	}
+}
+
+/* ---- Frames ---- */
+
+static void receive(struct fake_kernel *k, const struct flow *metadata,
+		    struct span frame);
+
+size_t fake_wire_size(size_t frame_size, bool v6, bool esp)
+{
+	size_t size = 8 + 8 + frame_size; /* UDP, VXLAN */
+
+	if (esp) {
+		size += 2; /* Pad length, next header. */
+		while (size % 4) {
+			size++; /* Padding. */
+		}
+		size += 8 + 8 + 16; /* SPI and sequence, IV, ICV. */
+	}
+	return size + (v6 ? 40 : 20);
+}
+
+static uint32_t path_mtu(const struct fake_kernel *k, const struct ip_addr *dst)
+{
+	for (size_t i = 0; i < k->n_routes; i++) {
+		if (ip_equal(&k->routes[i].dst, dst)) {
+			return k->routes[i].mtu;
+		}
+	}
+	return k->default_mtu;
+}
+
+void fake_kernel_set_route(struct fake_kernel *k, const struct ip_addr *dst,
+			   uint32_t mtu)
+{
+	for (size_t i = 0; i < k->n_routes; i++) {
+		if (ip_equal(&k->routes[i].dst, dst)) {
+			k->routes[i].mtu = mtu;
+			return;
+		}
+	}
+	ovs_assert(k->n_routes < FAKE_MAX_ROUTES);
+	k->routes[k->n_routes].dst = *dst;
+	k->routes[k->n_routes++].mtu = mtu;
+}
+
+static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
+		       struct span frame)
+{
+	const struct ip_addr *src = &tunnel->tunnel.src;
+	const struct ip_addr *dst = &tunnel->tunnel.dst;
+	uint16_t udp_port = tunnel->tunnel.tp_dst;
+	const struct xfrm_policy *policy =
+		policy_lookup(k, XFRM_DIR_OUT, src, dst, udp_port);
+	struct fake_sa *sa = NULL;
+	struct fake_packet *p;
+
+	if (policy && policy->block) {
+		k->n_blocked++;
+		return;
+	}
+	if (policy) {
+		sa = sa_of_policy(k, policy, src, dst, udp_port);
+		if (!sa) {
+			k->n_no_sa++; /* XfrmOutNoStates */
+			return;
+		}
+	}
+	p = xzalloc(sizeof *p);
+	p->src = *src;
+	p->dst = *dst;
+	p->udp_port = udp_port;
+	p->vni = tunnel->tunnel.vni;
+	p->esp = sa != NULL;
+	p->size = fake_wire_size(frame.size, !ip_is_v4(dst), p->esp);
+	if (p->size > path_mtu(k, dst)) {
+		k->n_too_big++;
+		fake_packet_free(p);
+		return;
+	}
+	if (sa) {
+		p->spi = sa->sa.spi;
+		p->seq = ++sa->sa.seq_out;
+		memcpy(p->key, sa->sa.key, sizeof p->key);
+		sa->sa.packets++;
+		sa->sa.bytes += frame.size;
+		k->n_esp_sent++;
+	} else {
+		k->n_plain_sent++;
+		if (k->guarded) {
+			breach(k, "a plaintext VXLAN packet leaves");
+		}
+	}
+	p->frame = xmemdup(frame.data, frame.size);
+	p->frame_size = frame.size;
+	k->transmit(k->aux, p);
+}
+
+static void execute(struct fake_kernel *k, const struct actions *actions,
+		    struct span frame)
+{
+	const struct action *tunnel = NULL;
+
+	for (size_t i = 0; i < actions->n; i++) {
+		const struct action *a = &actions->v[i];
+		const struct fake_port *port;
+
+		if (a->type == ACTION_SET_TUNNEL) {
+			tunnel = a;
+			continue;
+		}
+		port = port_by_number(k, a->port);
+		if (!port) {
+			continue; /* Dropped, as ovs_vport_send() is not. */
+		}
+		if (port->type == ODP_VPORT_VXLAN && tunnel) {
+			vxlan_send(k, tunnel, frame);
+		} else if (port->type == ODP_VPORT_NETDEV) {
+			k->n_delivered++;
+			k->deliver(k->aux, port->name, frame);
+		}
+	}
+}
+
+static void upcall(struct fake_kernel *k, const struct flow *key,
+		   struct span frame)
+{
+	const struct fake_port *port = port_by_number(k, key->in_port);
+	struct fake_event *e;
+
+	if (!port || !port->served) {
+		k->n_upcalls_lost++;
+		return;
+	}
+	e = xzalloc(sizeof *e);
+	wbuf_init(&e->frame, 0);
+	wbuf_bytes(&e->frame, frame.data, frame.size);
+	e->upcall.miss = true;
+	e->upcall.flow = *key;
+	e->upcall.packet = wbuf_span(&e->frame);
+	e->event.type = EVENT_UPCALL;
+	e->event.upcall = &e->upcall;
+	k->notify(k->aux, e);
+}
+
+/* 'metadata' has the port and the tunnel it came through. */
+static void receive(struct fake_kernel *k, const struct flow *metadata,
+		    struct span frame)
+{
+	struct fake_flow *f;
+	struct flow key;
+
+	if (!k->datapath || parse_frame(frame, &key)) {
+		return;
+	}
+	key.in_port = metadata->in_port;
+	key.tunnel = metadata->tunnel;
+	f = flow_lookup(k, &key);
+	if (!f) {
+		upcall(k, &key, frame);
+		return;
+	}
+	f->stats.packets++;
+	f->stats.bytes += frame.size;
+	execute(k, &f->actions, frame);
+}
+
+void fake_kernel_send(struct fake_kernel *k, const char *link,
+		      struct span frame)
+{
+	const struct fake_port *port = fake_kernel_port(k, link);
+	struct flow metadata;
+
+	memset(&metadata, 0, sizeof metadata);
+	if (port) {
+		metadata.in_port = port->port_no;
+		receive(k, &metadata, frame);
+	}
+}
+
+/* May it come in?  The checks of xfrm_input() and __xfrm_policy_check(). */
+static bool admit(struct fake_kernel *k, const struct fake_packet *p)
+{
+	const struct xfrm_policy *policy;
+	struct fake_sa *sa = NULL;
+
+	if (p->esp) {
+		sa = sa_find(k, &p->dst, p->spi);
+		if (!sa) {
+			k->n_no_sa++;
+			return false;
+		}
+		if (!replay_is_fresh(&sa->replay, p->seq)) {
+			k->n_replayed++;
+			return false;
+		}
+		if (memcmp(sa->sa.key, p->key, sizeof p->key)) {
+			sa->sa.integrity_errors++;
+			return false;
+		}
+		replay_update(&sa->replay, p->seq);
+		sa->sa.packets++;
+		if (!sa_covers(&sa->sa, &p->src, &p->dst, p->udp_port)) {
+			return false;
+		}
+	}
+	policy = policy_lookup(k, XFRM_DIR_IN, &p->src, &p->dst, p->udp_port);
+	if (!policy) {
+		return true;
+	}
+	if (policy->block || !sa || sa->sa.reqid != policy->reqid) {
+		k->n_blocked++;
+		return false;
+	}
+	return true;
+}
+
+void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
+{
+	struct flow metadata;
+
+	if (!admit(k, p)) {
+		return;
+	}
+	memset(&metadata, 0, sizeof metadata);
+	metadata.tunnel.present = true;
+	metadata.tunnel.src = p->src;
+	metadata.tunnel.dst = p->dst;
+	metadata.tunnel.vni = p->vni;
+	metadata.tunnel.ttl = 64;
+	metadata.tunnel.flags = FLOW_TNL_KEY;
+	for (size_t i = 0; i < k->n_ports; i++) {
+		if (k->ports[i].type == ODP_VPORT_VXLAN &&
+		    k->ports[i].udp_port == p->udp_port) {
+			if (k->guarded && !p->esp) {
+				breach(k, "a plaintext packet is let in");
+			}
+			metadata.in_port = k->ports[i].port_no;
+			receive(k, &metadata, span_of(p->frame, p->frame_size));
+			return;
+		}
+	}
+}
+
+/* ---- Ops ---- */
+
+static struct fake_event *event_new(enum event_type type)
+{
+	struct fake_event *e = xzalloc(sizeof *e);
+
+	e->event.type = type;
+	wbuf_init(&e->frame, 0);
+	return e;
+}
+
+static void result(struct fake_kernel *k, const struct op *op, int error,
+		   uint32_t port_no)
+{
+	struct fake_event *e;
+
+	if (!error && !op->cookie) {
+		return;
+	}
+	e = event_new(EVENT_RESULT);
+	e->detail = xstrdup(error ? ovs_strerror(error) : "");
+	e->event.os_errno = error;
+	e->event.result.cookie = op->cookie;
+	e->event.result.op = op->type;
+	e->event.result.detail = e->detail;
+	e->event.result.port_no = port_no;
+	e->event.result.ifindex = error ? 0 : port_no + 100;
+	if (op->type == OP_FLOW_PUT) {
+		e->event.result.ufid = op->flow.ufid;
+	}
+	k->notify(k->aux, e);
+}
+
+static int datapath_add(struct fake_kernel *k)
+{
+	if (k->foreign_datapath) {
+		return EEXIST;
+	}
+	if (!k->datapath) {
+		k->datapath = true;
+		port_new(k, ODP_VPORT_INTERNAL, "fdp");
+	}
+	return 0;
+}
+
+static void flow_dump(struct fake_kernel *k)
+{
+	for (size_t i = 0; i < k->n_flows; i++) {
+		struct fake_event *e = event_new(EVENT_FLOW_STATS);
+
+		e->event.flow_stats.ufid = k->flows[i].ufid;
+		e->event.flow_stats.stats = k->flows[i].stats;
+		k->notify(k->aux, e);
+	}
+}
+
+static void route_get(struct fake_kernel *k, const struct op *op, int error)
+{
+	struct fake_event *e = event_new(EVENT_ROUTE);
+
+	e->event.os_errno = error ? error : k->no_route ? ENETUNREACH : 0;
+	e->event.route.cookie = op->cookie;
+	e->event.route.dst = op->route.dst;
+	if (!e->event.os_errno) {
+		e->event.route.mtu = path_mtu(k, &op->route.dst);
+		e->event.route.ifindex = 2;
+	}
+	k->notify(k->aux, e);
+}
+
+static int link_mtu(struct fake_kernel *k, const struct op *op)
+{
+	struct fake_link *link = fake_kernel_link(k, op->link.host_ifname);
+
+	if (!link) {
+		return ENODEV;
+	}
+	link->mtu = op->link.mtu;
+	return 0;
+}
+
+static void link_del(struct fake_kernel *k, const struct op *op)
+{
+	struct fake_link *link = fake_kernel_link(k, op->link.host_ifname);
+
+	if (link) {
+		*link = k->links[--k->n_links];
+	}
+}
+
+static bool is_fault(struct fake_kernel *k, const struct op *op)
+{
+	struct fake_fault *f = &k->fault;
+
+	if (!f->os_errno || f->op != op->type || f->n_seen++ != f->nth) {
+		return false;
+	}
+	f->hit = true;
+	return true;
+}
+
+void fake_kernel_run(struct fake_kernel *k, const struct op *op)
+{
+	uint32_t port_no = op->type == OP_VPORT_ADOPT ? op->vport.port_no : 0;
+	struct fake_port *port;
+	int error = 0;
+
+	if (is_fault(k, op)) {
+		if (op->type == OP_ROUTE_GET) {
+			route_get(k, op, k->fault.os_errno);
+		} else {
+			result(k, op, k->fault.os_errno, 0);
+		}
+		return;
+	}
+	switch (op->type) {
+	case OP_DATAPATH_ADD:
+		error = datapath_add(k);
+		break;
+	case OP_DATAPATH_DEL:
+		if (!k->foreign_datapath) {
+			datapath_clear(k);
+		}
+		break;
+	case OP_VPORT_ADD:
+		error = vport_add(k, &op->vport, &port_no);
+		break;
+	case OP_VPORT_ADOPT:
+		port = port_by_number(k, op->vport.port_no);
+		error = port ? 0 : ENODEV;
+		if (port) {
+			port->served = true;
+		}
+		break;
+	case OP_VPORT_DEL:
+		error = vport_del(k, op->vport.port_no);
+		break;
+	case OP_FLOW_PUT:
+		error = flow_put(k, &op->flow);
+		break;
+	case OP_FLOW_DEL:
+		flow_del(k, &op->flow.ufid);
+		break;
+	case OP_FLOW_DUMP:
+		flow_dump(k);
+		break;
+	case OP_EXECUTE:
+		execute(k, &op->flow.actions, wbuf_span(&op->bytes));
+		break;
+	case OP_SA_ADD:
+		error = sa_add(k, &op->sa);
+		break;
+	case OP_SA_DEL:
+		sa_del(k, &op->sa);
+		break;
+	case OP_POLICY_PUT:
+		error = policy_put(k, &op->policy);
+		break;
+	case OP_POLICY_DEL:
+		policy_del(k, &op->policy);
+		break;
+	case OP_ROUTE_GET:
+		route_get(k, op, 0);
+		return;
+	case OP_LINK_MTU:
+		error = link_mtu(k, op);
+		break;
+	case OP_LINK_DEL:
+		link_del(k, op);
+		break;
+	case OP_DIAL:
+	case OP_SEND:
+	case OP_CLOSE:
+	case OP_REPLY:
+	case OP_LOG:
+	case OP_SAVE:
+	case OP_FATAL:
+		return;
+	}
+	result(k, op, error, port_no);
+	check_invariants(k);
+}
+
+/* ---- Looking at it ---- */
+
+void fake_kernel_orphan(struct fake_kernel *k)
+{
+	for (size_t i = 0; i < k->n_ports; i++) {
+		k->ports[i].served = false;
+	}
+}
+
+void fake_kernel_snapshot(struct fake_kernel *k, struct kernel_snapshot *s)
+{
+	memset(s, 0, sizeof *s);
+	s->datapath_exists = k->datapath;
+	for (size_t i = 0; i < k->n_ports; i++) {
+		struct odp_vport *v = &k->snapshot_ports[i];
+
+		memset(v, 0, sizeof *v);
+		v->port_no = k->ports[i].port_no;
+		v->type = k->ports[i].type;
+		v->udp_port = k->ports[i].udp_port;
+		memcpy(v->name, k->ports[i].name, sizeof v->name);
+	}
+	for (size_t i = 0; i < k->n_sas; i++) {
+		k->snapshot_sas[i] = k->sas[i].sa;
+		memset(k->snapshot_sas[i].key, 0,
+		       sizeof k->snapshot_sas[i].key);
+	}
+	memcpy(k->snapshot_policies, k->policies, sizeof k->policies);
+	s->vports = k->snapshot_ports;
+	s->n_vports = k->n_ports;
+	s->sas = k->snapshot_sas;
+	s->n_sas = k->n_sas;
+	s->policies = k->snapshot_policies;
+	s->n_policies = k->n_policies;
+}
+
+size_t fake_kernel_n_sas(const struct fake_kernel *k, const struct ip_addr *src,
+			 const struct ip_addr *dst)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->n_sas; i++) {
+		const struct xfrm_sa *sa = &k->sas[i].sa;
+
+		n += (!src || ip_equal(&sa->src, src)) &&
+		     (!dst || ip_equal(&sa->dst, dst));
+	}
+	return n;
+}
+
+size_t fake_kernel_n_tunnel_flows(const struct fake_kernel *k,
+				  const struct ip_addr *dst)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->n_flows; i++) {
+		const struct actions *actions = &k->flows[i].actions;
+
+		for (size_t j = 0; j < actions->n; j++) {
+			const struct action *a = &actions->v[j];
+
+			if (a->type == ACTION_SET_TUNNEL &&
+			    (!dst || ip_equal(&a->tunnel.dst, dst))) {
+				n++;
+				break;
+			}
+		}
+	}
+	return n;
+}

@@ -1,0 +1,146 @@
+/* Hosts with whole engines, their kernels and containers, joined by a lossy
+ * underlay, on a virtual clock.
+ *
+ * Everything random comes from one seed, so that the same seed gives the same
+ * run; world_hash() tells whether it did.  Control connections are reliable
+ * ordered streams with delays, odd chunks, failures, breaks and partitions;
+ * VXLAN packets are lost, doubled and overtaken.  Results of ops come back in
+ * order, after a while.
+ *
+ * After every op is checked what must hold always: fake/kernel.h has the rules
+ * of one host; here, that no key is installed twice.  What breaks a rule ends
+ * the test with the seed; FDP_SEED=N replays it alone, with the log.
+ */
+#ifndef FDP_TESTS_FAKE_WORLD_H
+#define FDP_TESTS_FAKE_WORLD_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/rng.h"
+#include "engine/engine.h"
+#include "fake/endpoint.h"
+#include "fake/kernel.h"
+
+struct json;
+
+enum {
+	WORLD_MAX_HOSTS = 8,
+	WORLD_MAX_ENDPOINTS = 16, /* Per host. */
+	WORLD_PORT = 6783
+};
+
+#define MS  UINT64_C(1000)
+#define SEC UINT64_C(1000000)
+
+struct world;
+
+/* What the network does to packets and connections. */
+struct weather {
+	unsigned int loss, dup, reorder; /* VXLAN packets, per mille. */
+	uint64_t delay_min_us, delay_max_us;
+	unsigned int dial_failure; /* Per mille. */
+	bool small_chunks;	   /* Streams arrive in bits and pieces. */
+};
+
+struct host {
+	struct world *world;
+	unsigned int index;
+	char name[16];
+	struct peer_id id;
+	struct ip_addr v4, v6; /* 192.0.2.(index + 1), 2001:db8::(index + 1) */
+	struct hs_slot slots[2];
+	size_t n_slots;
+	struct ip_endpoint targets[WORLD_MAX_HOSTS];
+	size_t n_targets;
+
+	struct fake_kernel kernel;
+	char *state; /* The state file. Owned. */
+	struct endpoint *endpoints[WORLD_MAX_ENDPOINTS];
+	size_t n_endpoints;
+
+	/* The daemon. */
+	struct engine *engine; /* NULL while it is dead. */
+	unsigned int life;     /* How often it was started. */
+	uint32_t next_accept;
+	uint64_t results_us; /* When the last result comes. */
+	char *fatal;	     /* The text of OP_FATAL. Owned. */
+	unsigned int n_warnings;
+	/* The last command's answer. */
+	bool replied, reply_ok;
+	char *reply;
+};
+
+/* Ends the test. */
+void world_fail(struct world *, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+struct world *world_new(uint64_t seed);
+void world_free(struct world *);
+uint64_t world_now(const struct world *);
+uint64_t world_hash(const struct world *);
+struct weather *world_weather(struct world *);
+/* A random number below 'n'; for tests that want to vary. */
+uint64_t world_draw(struct world *, uint64_t n);
+struct host *world_host(struct world *, unsigned int index);
+
+/* 'password' may be NULL.  The daemon is not running yet. */
+struct host *world_add_host(struct world *, const char *name,
+			    const char *password);
+void host_set_password(struct host *, size_t slot, const char *password);
+/* To be dialled after the next start. */
+void host_add_target(struct host *, const struct ip_addr *);
+
+void host_start(struct host *);
+/* Starts, waits, and demands that it is running. */
+void host_start_well(struct host *);
+/* SIGTERM. */
+void host_stop(struct host *);
+/* SIGKILL: the kernel lives on and closes the sockets. */
+void host_kill(struct host *);
+/* Power failure: the kernel forgets everything, nobody is told. */
+void host_crash(struct host *);
+bool host_is_running(const struct host *);
+
+/* Events between a and b: the streams break, both ends hear of it. */
+void world_break(struct world *, const struct host *a, const struct host *b);
+/* Nothing passes between them any more, or everything again. */
+void world_partition(struct world *, const struct host *a, const struct host *b,
+		     bool apart);
+
+void world_run(struct world *, uint64_t duration_us);
+/* Runs until 'done' says so; false after 'timeout_us'. */
+bool world_run_until(struct world *, bool (*done)(void *aux), void *aux,
+		     uint64_t timeout_us);
+
+/* Runs a command with JSON arguments (NULL: none).  The answer, which the
+ * caller destroys, or NULL and host->reply if it was refused. */
+struct json *host_command(struct host *, const char *name, const char *args);
+/* The same for one that must succeed. */
+struct json *host_ask(struct host *, const char *name, const char *args);
+
+/* Has 'a' an established connection and a tunnel to 'b' without complaints? */
+bool host_is_connected(struct host *a, const struct host *b);
+/* Waits until every running host sees every other one. */
+bool world_connect(struct world *, uint64_t timeout_us);
+
+/* As `fdpctl attach`.  'addresses' is a JSON list; 'mac' may be NULL.  NULL if
+ * it was refused (host->reply says why). */
+struct endpoint *host_attach(struct host *, const char *netns,
+			     const char *addresses, const char *mac);
+void host_detach(struct endpoint *);
+
+/* Does an echo request from 'e' to 'ip' come back?  Tried a few times. */
+bool endpoint_reaches(struct endpoint *e, const struct ip_addr *ip);
+/* The same with 'size' bytes of IP packet, tried 'n' times. */
+bool endpoint_reaches_with(struct endpoint *e, const struct ip_addr *ip,
+			   size_t size, unsigned int n);
+
+/* Runs 'body' for 'n' seeds, or for FDP_SEED alone if that is set. */
+void world_each_seed(unsigned int n, void (*body)(uint64_t seed));
+
+struct ip_addr ip_of(const char *text);
+
+#endif
