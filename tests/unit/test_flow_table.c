@@ -1,0 +1,535 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+#include "datapath/flow_table.h"
+#include "world.h"
+
+#define N_OF(ARRAY) (int)(sizeof(ARRAY) / sizeof(ARRAY)[0])
+
+static struct forwarding *world;
+static struct flow_table *table;
+static struct flow_changes changes;
+static struct translation tr;
+
+static void setup(void)
+{
+	world = world_new();
+	table = flow_table_new(FLOW_TABLE_MAX);
+	flow_changes_init(&changes);
+	translation_init(&tr);
+	deps_clear(forwarding_changed(world));
+}
+
+static void teardown(void)
+{
+	translation_free(&tr);
+	flow_changes_free(&changes);
+	flow_table_free(table);
+	forwarding_free(world);
+}
+
+/* TCP from the endpoint 2 of network 1 to 'dst'. */
+static struct flow tcp_to(uint8_t dst)
+{
+	struct flow f = {.in_port = 2,
+			 .eth_src = M(2),
+			 .eth_dst = M(dst),
+			 .eth_type = ETH_TYPE_IPV4,
+			 .nw_proto = IP_PROTO_TCP,
+			 .nw_src = V4(2),
+			 .nw_dst = V4(dst)};
+
+	return f;
+}
+
+static const struct flow_entry *add(const struct flow *key, uint64_t now_us)
+{
+	const struct flow_entry *entry = NULL;
+
+	pipeline_translate(world, key, NULL, &tr);
+	ck_assert(tr.install);
+	ck_assert_int_eq(flow_table_add(table, key, &tr, now_us, &entry),
+			 FDP_OK);
+	ck_assert_ptr_nonnull(entry);
+	return entry;
+}
+
+static void revalidate(void)
+{
+	flow_changes_free(&changes);
+	flow_table_revalidate(table, world, forwarding_changed(world),
+			      &changes);
+}
+
+/* Identifiers. */
+
+static bool same_ufid(const struct flow *a, const struct flow *mask_a,
+		      const struct flow *b, const struct flow *mask_b)
+{
+	struct ufid x = flow_ufid(a, mask_a), y = flow_ufid(b, mask_b);
+
+	return !memcmp(&x, &y, sizeof x);
+}
+
+START_TEST(fields_outside_of_mask_do_not_change_ufid)
+{
+	struct flow a = tcp_to(7), b = tcp_to(7), c = tcp_to(3);
+
+	b.tp_src = 1234;
+	b.nw_ttl = 64;
+	b.nw_dst.b[15] = 99;
+	pipeline_translate(world, &a, NULL, &tr);
+	ck_assert(same_ufid(&a, &tr.mask, &b, &tr.mask));
+	ck_assert(!same_ufid(&a, &tr.mask, &c, &tr.mask));
+}
+END_TEST
+
+START_TEST(every_bit_of_key_and_mask_changes_ufid)
+{
+	static const struct ip_addr src = U6(7), dst = U6(1);
+	struct dice d = {7};
+
+	for (int i = 0; i < 2000; i++) {
+		struct flow key = random_flow(&d, world), all, other, less;
+		size_t bit = dice_roll(&d, 8 * sizeof key);
+		uint8_t flip = (uint8_t)(1 << bit % 8);
+
+		/* A packet that has all fields, in full size. */
+		key.eth_type = ETH_TYPE_IPV6;
+		key.tunnel.present = true;
+		key.tunnel.src = src;
+		key.tunnel.dst = dst;
+		memset(&all, 0xff, sizeof all);
+		all.tunnel.present = true;
+		if (bit / 8 == offsetof(struct flow, tunnel.present)) {
+			continue;
+		}
+		other = key;
+		((uint8_t *)&other)[bit / 8] ^= flip;
+		ck_assert(same_ufid(&key, &all, &other, &all) ==
+			  flow_equal(&key, &other));
+		less = all;
+		((uint8_t *)&less)[bit / 8] ^= flip;
+		ck_assert(same_ufid(&key, &all, &key, &less) ==
+			  flow_equal(&all, &less));
+	}
+}
+END_TEST
+
+START_TEST(padding_does_not_change_ufid)
+{
+	struct flow a = tcp_to(7), b, mask, mask2;
+
+	pipeline_translate(world, &a, NULL, &tr);
+	mask = tr.mask;
+	memset(&b, 0xa5, sizeof b);
+	memset(&mask2, 0x5a, sizeof mask2);
+	b = a;
+	mask2 = mask;
+	ck_assert(same_ufid(&a, &mask, &b, &mask2));
+}
+END_TEST
+
+/* Only the last four bytes of an IPv4 address count in a mask. */
+START_TEST(both_forms_of_an_ipv4_mask_give_one_ufid)
+{
+	struct flow key = tcp_to(7), mask;
+
+	pipeline_translate(world, &key, NULL, &tr);
+	mask = tr.mask;
+	memset(mask.nw_src.b, 0, 12);
+	ck_assert(same_ufid(&key, &tr.mask, &key, &mask));
+}
+END_TEST
+
+/* A daemon that starts again must know the flows of the one before: change this
+ * only on purpose. */
+START_TEST(ufid_of_a_known_flow_is_as_ever)
+{
+	static const uint8_t expected[16] = {0x75, 0x01, 0xc6, 0xbd, 0x74, 0x1a,
+					     0x90, 0x54, 0x37, 0x5f, 0xa3, 0x26,
+					     0xae, 0x48, 0xd3, 0x64};
+	struct flow key = tcp_to(7);
+	struct ufid ufid;
+
+	pipeline_translate(world, &key, NULL, &tr);
+	ufid = flow_ufid(&key, &tr.mask);
+	ck_assert_mem_eq(ufid.b, expected, sizeof expected);
+}
+END_TEST
+
+/* The table. */
+
+START_TEST(added_flow_is_found_until_forgotten)
+{
+	struct flow key = tcp_to(7);
+	struct ufid ufid = add(&key, 5)->ufid;
+	const struct flow_entry *e = flow_table_find(table, &ufid);
+
+	ck_assert_ptr_nonnull(e);
+	ck_assert(flow_equal(&e->key, &key));
+	ck_assert(flow_equal(&e->mask, &tr.mask));
+	ck_assert(actions_equal(&e->actions, &tr.actions));
+	ck_assert_int_eq(e->reason, REASON_REMOTE);
+	ck_assert_uint_eq(e->vni, 1);
+	ck_assert_uint_eq(e->peer, 7);
+	ck_assert_uint_eq(e->installed_us, 5);
+	ck_assert_uint_eq(flow_table_n(table), 1);
+	flow_table_forget(table, &ufid);
+	ck_assert_ptr_null(flow_table_find(table, &ufid));
+	flow_table_forget(table, &ufid);
+	ck_assert_uint_eq(flow_table_n(table), 0);
+}
+END_TEST
+
+START_TEST(same_flow_again_replaces)
+{
+	struct flow a = tcp_to(7), b = tcp_to(7);
+
+	b.tp_src = 99;
+	add(&a, 1);
+	ck_assert_uint_eq(add(&b, 2)->key.tp_src, 99);
+	ck_assert_uint_eq(flow_table_n(table), 1);
+}
+END_TEST
+
+START_TEST(full_table_refuses_and_counts)
+{
+	struct flow_table *small = flow_table_new(2);
+	const struct flow_entry *entry = NULL;
+
+	for (uint8_t i = 0; i < 5; i++) {
+		struct flow key = tcp_to((uint8_t)(60 + i));
+		enum err err;
+
+		pipeline_translate(world, &key, NULL, &tr);
+		err = flow_table_add(small, &key, &tr, 0, &entry);
+		ck_assert_int_eq(err, i < 2 ? FDP_OK : ERR_LIMIT);
+		ck_assert_uint_eq(entry->key.eth_dst.b[5], 60 + MIN(i, 1));
+	}
+	ck_assert_uint_eq(flow_table_n(small), 2);
+	ck_assert_uint_eq(flow_table_n_refused(small), 3);
+	/* What is there may be replaced. */
+	{
+		struct flow key = tcp_to(60);
+
+		pipeline_translate(world, &key, NULL, &tr);
+		ck_assert_int_eq(flow_table_add(small, &key, &tr, 9, &entry),
+				 FDP_OK);
+	}
+	flow_table_expire(small, 9 + FLOW_IDLE_US, &changes);
+	ck_assert_uint_eq(flow_table_n(small), 0);
+	flow_table_free(small);
+}
+END_TEST
+
+START_TEST(idle_flow_expires_but_used_one_stays)
+{
+	struct flow a = tcp_to(3), b = tcp_to(7);
+	struct ufid idle = add(&a, 0)->ufid, used = add(&b, 0)->ufid;
+	struct odp_flow_stats stats = {.packets = 1, .bytes = 60};
+	struct ufid unknown = {{1}};
+
+	ck_assert(flow_table_update(table, &used, &stats, 5000000));
+	ck_assert(!flow_table_update(table, &unknown, &stats, 5000000));
+	ck_assert_uint_eq(flow_table_find(table, &used)->packets, 1);
+	ck_assert_uint_eq(flow_table_find(table, &used)->bytes, 60);
+
+	flow_table_expire(table, FLOW_IDLE_US - 1, &changes);
+	ck_assert_uint_eq(changes.n, 0);
+	/* Nothing new since. */
+	ck_assert(flow_table_update(table, &used, &stats, 9000000));
+	flow_table_expire(table, FLOW_IDLE_US, &changes);
+	ck_assert_uint_eq(changes.n, 1);
+	ck_assert(changes.v[0].remove);
+	ck_assert_mem_eq(&changes.v[0].ufid, &idle, sizeof idle);
+	ck_assert_ptr_null(flow_table_find(table, &idle));
+	flow_table_expire(table, 5000000 + FLOW_IDLE_US - 1, &changes);
+	ck_assert_uint_eq(changes.n, 1);
+	flow_table_expire(table, 5000000 + FLOW_IDLE_US, &changes);
+	ck_assert_uint_eq(changes.n, 2);
+	ck_assert_uint_eq(flow_table_n(table), 0);
+}
+END_TEST
+
+/* Revalidation. */
+
+START_TEST(change_writes_dependent_flows_alone)
+{
+	struct flow to_3 = tcp_to(3), to_7 = tcp_to(7), to_8 = tcp_to(8);
+	struct ufid ufid_7;
+
+	add(&to_3, 0);
+	ufid_7 = add(&to_7, 0)->ufid;
+	add(&to_8, 0);
+	world_add_peer(world, 7, true, false);
+	revalidate();
+	ck_assert_uint_eq(changes.n, 1);
+	ck_assert(!changes.v[0].remove);
+	ck_assert_mem_eq(&changes.v[0].ufid, &ufid_7, sizeof ufid_7);
+	ck_assert_uint_eq(changes.v[0].actions.n, 0);
+	ck_assert(flow_equal(&changes.v[0].key, &to_7));
+	ck_assert_int_eq(flow_table_find(table, &ufid_7)->reason,
+			 REASON_PEER_DOWN);
+	ck_assert_uint_eq(forwarding_changed(world)->n, 0);
+}
+END_TEST
+
+START_TEST(change_without_effect_writes_nothing)
+{
+	struct flow to_66 = tcp_to(66), to_7 = tcp_to(7);
+	struct ufid ufid = add(&to_66, 0)->ufid;
+
+	add(&to_7, 0);
+	/* The reason changes, the actions stay: drop. */
+	world_bind(world, 9, 1, 66);
+	revalidate();
+	ck_assert_uint_eq(changes.n, 0);
+	ck_assert_int_eq(flow_table_find(table, &ufid)->reason,
+			 REASON_PEER_DOWN);
+	ck_assert_uint_eq(flow_table_find(table, &ufid)->peer, 9);
+	/* And the new dependency is noted. */
+	world_add_peer(world, 9, true, true);
+	revalidate();
+	ck_assert_uint_eq(changes.n, 1);
+	ck_assert_uint_eq(changes.v[0].actions.n, 2);
+}
+END_TEST
+
+START_TEST(flow_with_another_mask_is_replaced)
+{
+	struct flow spoofed = tcp_to(7);
+	const struct flow_change *c;
+	struct binding b = {.vni = 1, .mac = M(2), .n_ips = 1, .ips = {V4(50)}};
+	struct ufid old;
+
+	spoofed.nw_src.b[15] = 50;
+	old = add(&spoofed, 3)->ufid;
+	ck_assert_int_eq(tr.reason, REASON_SPOOFED_IP);
+	forwarding_remove_port(world, 2);
+	world_add_port(world, 2, PORT_ENDPOINT, "endpoint", &b);
+	revalidate();
+	ck_assert_uint_eq(changes.n, 2);
+	c = changes.v;
+	ck_assert(c[0].remove && !c[1].remove);
+	ck_assert_mem_eq(&c[0].ufid, &old, sizeof old);
+	ck_assert_uint_eq(c[1].actions.n, 2);
+	ck_assert_ptr_null(flow_table_find(table, &old));
+	ck_assert_uint_eq(flow_table_find(table, &c[1].ufid)->installed_us, 3);
+}
+END_TEST
+
+/* An address becomes known: the flow that dropped the question goes, and each
+ * question comes up to be answered. */
+START_TEST(flow_that_may_not_be_one_any_more_is_removed)
+{
+	struct flow question = {.in_port = 2,
+				.eth_src = M(2),
+				.eth_dst = BROADCAST,
+				.eth_type = ETH_TYPE_ARP,
+				.arp_op = 1,
+				.arp_sha = M(2),
+				.nw_src = V4(2),
+				.nw_dst = V4(66)};
+
+	add(&question, 0);
+	ck_assert_int_eq(tr.reason, REASON_UNKNOWN_IP);
+	world_bind(world, 7, 1, 66);
+	revalidate();
+	ck_assert_uint_eq(changes.n, 1);
+	ck_assert(changes.v[0].remove);
+	ck_assert_uint_eq(flow_table_n(table), 0);
+}
+END_TEST
+
+/* A kernel that does as it is told, for random histories. */
+
+enum {
+	HISTORIES = 30,
+	STEPS = 60,
+	MIRROR_MAX = 4096
+};
+
+struct mirror {
+	struct flow_change v[MIRROR_MAX];
+	size_t n;
+};
+static struct mirror mirror;
+
+static struct flow_change *mirror_find(const struct ufid *ufid)
+{
+	for (size_t i = 0; i < mirror.n; i++) {
+		if (!memcmp(&mirror.v[i].ufid, ufid, sizeof *ufid)) {
+			return &mirror.v[i];
+		}
+	}
+	return NULL;
+}
+
+static void mirror_put(const struct ufid *ufid, const struct flow *key,
+		       const struct flow *mask, const struct actions *actions)
+{
+	struct flow_change *m = mirror_find(ufid);
+
+	if (!m) {
+		ck_assert_uint_lt(mirror.n, MIRROR_MAX);
+		m = &mirror.v[mirror.n++];
+	} else {
+		actions_free(&m->actions);
+	}
+	m->ufid = *ufid;
+	m->key = *key;
+	m->mask = *mask;
+	actions_copy(&m->actions, actions);
+}
+
+static void mirror_remove(const struct ufid *ufid)
+{
+	struct flow_change *m = mirror_find(ufid);
+
+	ck_assert_ptr_nonnull(m);
+	actions_free(&m->actions);
+	*m = mirror.v[--mirror.n];
+}
+
+static bool intersect(const struct deps *a, const struct deps *b)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		for (size_t j = 0; j < b->n; j++) {
+			if (a->v[i] == b->v[j]) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Applies 'changes', each of which must be one that 'changed' gives cause for
+ * and that makes a difference. */
+static void mirror_apply(const struct deps *changed)
+{
+	bool puts = false;
+
+	for (size_t i = 0; i < changes.n; i++) {
+		const struct flow_change *c = &changes.v[i];
+		const struct flow_change *m = mirror_find(&c->ufid);
+
+		if (c->remove) {
+			ck_assert(!puts);
+			mirror_remove(&c->ufid);
+			continue;
+		}
+		puts = true;
+		ck_assert(!m || !actions_equal(&m->actions, &c->actions));
+		pipeline_translate(world, &c->key, NULL, &tr);
+		ck_assert(intersect(&tr.deps, changed));
+		mirror_put(&c->ufid, &c->key, &c->mask, &c->actions);
+	}
+}
+
+/* Everything must be as if it had just been translated. */
+static void check_entry(const struct flow_entry *e, void *aux)
+{
+	const struct flow_change *m = mirror_find(&e->ufid);
+	size_t *n = aux;
+
+	pipeline_translate(world, &e->key, NULL, &tr);
+	ck_assert(tr.install);
+	ck_assert(flow_equal(&e->mask, &tr.mask));
+	ck_assert(actions_equal(&e->actions, &tr.actions));
+	ck_assert_int_eq(e->reason, tr.reason);
+	ck_assert_uint_eq(e->vni, tr.vni);
+	ck_assert_uint_eq(e->peer, tr.peer);
+	ck_assert_uint_eq(e->deps.n, tr.deps.n);
+	ck_assert_mem_eq(e->deps.v, tr.deps.v, tr.deps.n * sizeof(dep_t));
+
+	ck_assert_ptr_nonnull(m);
+	ck_assert(flow_equal_masked(&m->key, &e->key, &e->mask));
+	ck_assert(flow_equal(&m->mask, &e->mask));
+	ck_assert(actions_equal(&m->actions, &e->actions));
+	++*n;
+}
+
+START_TEST(revalidation_equals_translating_everything_again)
+{
+	struct dice d = {4711};
+	size_t written = 0;
+
+	for (int h = 0; h < HISTORIES; h++) {
+		teardown();
+		setup();
+		while (mirror.n) {
+			mirror_remove(&mirror.v[0].ufid);
+		}
+		for (int s = 0; s < STEPS; s++) {
+			struct deps changed;
+			size_t n = 0;
+
+			for (int i = 0; i < 10; i++) {
+				struct flow key = random_flow(&d, world);
+				const struct flow_entry *e;
+
+				pipeline_translate(world, &key, NULL, &tr);
+				if (!tr.install) {
+					continue;
+				}
+				e = add(&key, 0);
+				mirror_put(&e->ufid, &e->key, &e->mask,
+					   &e->actions);
+			}
+			random_change(&d, world);
+			deps_init(&changed);
+			for (size_t i = 0; i < forwarding_changed(world)->n;
+			     i++) {
+				deps_add(&changed,
+					 forwarding_changed(world)->v[i]);
+			}
+			revalidate();
+			mirror_apply(&changed);
+			written += changes.n;
+			deps_free(&changed);
+			flow_table_each(table, check_entry, &n);
+			ck_assert_uint_eq(n, flow_table_n(table));
+			ck_assert_uint_eq(n, mirror.n);
+		}
+	}
+	ck_assert_uint_gt(written, 1000);
+	while (mirror.n) {
+		mirror_remove(&mirror.v[0].ufid);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("flow_table");
+	TCase *t = tcase_create("flow_table");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, fields_outside_of_mask_do_not_change_ufid);
+	tcase_add_test(t, every_bit_of_key_and_mask_changes_ufid);
+	tcase_add_test(t, padding_does_not_change_ufid);
+	tcase_add_test(t, both_forms_of_an_ipv4_mask_give_one_ufid);
+	tcase_add_test(t, ufid_of_a_known_flow_is_as_ever);
+	tcase_add_test(t, added_flow_is_found_until_forgotten);
+	tcase_add_test(t, same_flow_again_replaces);
+	tcase_add_test(t, full_table_refuses_and_counts);
+	tcase_add_test(t, idle_flow_expires_but_used_one_stays);
+	tcase_add_test(t, change_writes_dependent_flows_alone);
+	tcase_add_test(t, change_without_effect_writes_nothing);
+	tcase_add_test(t, flow_with_another_mask_is_replaced);
+	tcase_add_test(t, flow_that_may_not_be_one_any_more_is_removed);
+	tcase_add_test(t, revalidation_equals_translating_everything_again);
+	tcase_set_timeout(t, 120);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
