@@ -58,16 +58,16 @@ case_ok 'it was not touched' [ "$(ns h1 ovs-dpctl show | grep -c '  port ')" = 1
 ns h1 ovs-dpctl del-dp fdp
 sleep 0.5
 
-ns h1 ip link add taken type vxlan id 9 dstport 6784 external
+ns h1 ip link add taken type vxlan dstport 6784 external
 ns h1 ip link set taken up
 case_ok 'UDP 6784 is taken by a tunnel' refused '6784' "${p[@]}"
 ns h1 ip link del taken
-ns h1 nc -u -l -p 6784 > /dev/null &
+ip netns exec h1 nc -u -l 6784 > /dev/null &
 nc=$!
 sleep 0.5
 case_ok 'UDP 6784 is taken by a program' refused '6784' "${p[@]}"
 kill $nc
-ns h1 nc -l -p 6783 > /dev/null &
+ip netns exec h1 nc -l 6783 > /dev/null &
 nc=$!
 sleep 0.5
 case_ok 'TCP 6783 is taken' refused '6783' "${p[@]}"
