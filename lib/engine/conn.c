@@ -530,6 +530,18 @@ static void ping(struct engine *e, struct conn *c)
 	conn_send(e, c, &m);
 }
 
+void conn_doubt(struct engine *e, struct conn *c)
+{
+	uint64_t patience_us = e->now_us - c->heard_us + PING_DOUBT_US;
+
+	/* Doubted again, it does not get more time. */
+	if (!c->ping_sent || patience_us < c->patience_us) {
+		c->patience_us = patience_us;
+		ping(e, c);
+	}
+	engine_wake(e, c->heard_us + c->patience_us);
+}
+
 void conn_timers(struct engine *e)
 {
 	struct conn *c, *next;

@@ -276,12 +276,8 @@ bool peer_session(struct engine *e, struct conn *c)
 		p = peer_new(e, &c->identity);
 	}
 	if (old && !replaces(e, c, old)) {
-		/* Should the old one be dead, find out soon: a ping at once,
-		 * and PING_DOUBT_US from now for the answer. */
-		old->ping_sent = false;
-		old->heard_us = MIN(old->heard_us, e->now_us - PING_IDLE_US);
-		old->patience_us = PING_DOUBT_US + (e->now_us - old->heard_us);
-		engine_wake(e, e->now_us);
+		/* Should the old one be dead, find out soon. */
+		conn_doubt(e, old);
 		conn_end(e, c, ERR_EXISTS, REASON_DUPLICATE, "");
 		return false;
 	}

@@ -290,6 +290,8 @@ void conn_send(struct engine *, struct conn *, const struct message *);
 void conn_end(struct engine *, struct conn *, enum err, enum reason,
 	      const char *detail);
 void conn_free(struct engine *, struct conn *);
+/* Something speaks for 'conn' being dead: asks, and waits less than usual. */
+void conn_doubt(struct engine *, struct conn *);
 void conn_timers(struct engine *);
 void known_ips_clear(struct engine *);
 

@@ -633,6 +633,7 @@ static void run_op(struct host *h, const struct op *op)
 		return;
 	case OP_LOG:
 		h->n_warnings += op->level <= OP_LOG_WARN;
+		h->n_sessions += !strncmp(op->text, "connected to", 12);
 		return;
 	case OP_SAVE:
 		free(h->state);
@@ -1079,6 +1080,7 @@ void host_start(struct host *h)
 	h->results_us = w->now_us;
 	free(h->fatal);
 	h->fatal = NULL;
+	h->n_warnings = h->n_sessions = 0;
 	h->engine = engine_new(&config);
 	fake_kernel_snapshot(&h->kernel, &snapshot);
 	event.start.snapshot = &snapshot;

@@ -68,6 +68,7 @@ struct host {
 	uint64_t results_us; /* When the last result comes. */
 	char *fatal;	     /* The text of OP_FATAL. Owned. */
 	unsigned int n_warnings;
+	unsigned int n_sessions; /* Since its start, by its log. */
 	/* The last command's answer. */
 	bool replied, reply_ok;
 	char *reply;
