@@ -38,15 +38,13 @@ void flow_print_key(struct ds *ds, const struct flow *key,
 		    const struct flow *mask)
 {
 	struct wbuf k = WBUF_INITIALIZER(0), m = WBUF_INITIALIZER(0);
-	struct flow shown = *key, complete;
 
 	if (mask) {
-		odp_complete_mask(key, mask, &complete);
-		odp_put_mask_attrs(&m, key, &complete);
-		/* As the kernel's dump has it. */
-		shown.tunnel.present = complete.tunnel.present;
+		odp_put_masked_key_attrs(&k, key, mask);
+		odp_put_mask_attrs(&m, key, mask);
+	} else {
+		odp_put_key_attrs(&k, key);
 	}
-	odp_put_key_attrs(&k, &shown);
 	odp_text_match(ds, wbuf_span(&k), wbuf_span(&m));
 	wbuf_free(&k);
 	wbuf_free(&m);

@@ -18,8 +18,8 @@ void flow_print_line(struct ds *, const struct odp_flow *, uint64_t now_ms);
 void flow_print_stats(struct ds *, const struct odp_flow_stats *,
 		      uint64_t now_ms);
 
-/* A key of ours; with 'mask' only the fields that it matches, without (NULL)
- * all of them. */
+/* A key of ours; with 'mask' as `ovs-dpctl dump-flows` shows the flow that it
+ * makes, without (NULL) all fields. */
 void flow_print_key(struct ds *, const struct flow *key,
 		    const struct flow *mask);
 /* "drop" for none. */

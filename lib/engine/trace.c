@@ -18,7 +18,7 @@ static void put_texts(struct json *json, const struct flow *flow,
 	struct wbuf actions = WBUF_INITIALIZER(0);
 	struct ds ds = DS_EMPTY_INITIALIZER;
 
-	odp_put_key_attrs(&key, flow);
+	odp_put_masked_key_attrs(&key, flow, &x->mask);
 	odp_put_mask_attrs(&mask, flow, &x->mask);
 	odp_put_action_attrs(&actions, &x->actions);
 	odp_text_match(&ds, wbuf_span(&key), wbuf_span(&mask));

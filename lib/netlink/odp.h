@@ -162,6 +162,9 @@ void odp_complete_mask(const struct flow *key, const struct flow *mask,
 void odp_put_key_attrs(struct wbuf *, const struct flow *key);
 void odp_put_mask_attrs(struct wbuf *, const struct flow *key,
 			const struct flow *mask);
+/* The key as the kernel keeps and shows it: zero where the mask is. */
+void odp_put_masked_key_attrs(struct wbuf *, const struct flow *key,
+			      const struct flow *mask);
 void odp_put_action_attrs(struct wbuf *, const struct actions *);
 
 /* Decoders.  'msg' is one whole Netlink message with its header.

@@ -155,7 +155,8 @@ static void complete_l3(const struct flow *key, const struct flow *m,
 		out->nw_proto = m->nw_proto;
 		out->nw_tos = m->nw_tos;
 		out->nw_ttl = m->nw_ttl;
-		out->nw_frag = m->nw_frag;
+		/* Partly would do, but ovs-dpctl cannot print that. */
+		out->nw_frag = m->nw_frag ? UINT8_MAX : 0;
 		out->ipv6_label = v4 ? 0 : m->ipv6_label & IPV6_LABEL_MASK;
 		complete_l4(key, m, out);
 	}
@@ -268,15 +269,24 @@ static void put_tunnel_id(struct wbuf *b, uint32_t vni, bool mask)
 	nlattr_put(b, OVS_TUNNEL_KEY_ATTR_ID, id, sizeof id);
 }
 
-static void put_tunnel_addrs(struct wbuf *b, bool v4, const struct ip_addr *src,
-			     const struct ip_addr *dst)
+/* Leaves out what is zero, as the kernel does. */
+static void put_tunnel_outer(struct wbuf *b, bool v4, const struct ip_addr *src,
+			     const struct ip_addr *dst, uint8_t tos)
 {
-	if (v4) {
-		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV4_SRC, src->b + 12, 4);
-		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV4_DST, dst->b + 12, 4);
-	} else {
-		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV6_SRC, src->b, 16);
-		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV6_DST, dst->b, 16);
+	struct ip_addr s = mask_ip(src, v4), d = mask_ip(dst, v4);
+
+	if (!ip_is_zero(&s) && v4) {
+		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV4_SRC, s.b + 12, 4);
+	} else if (!ip_is_zero(&s)) {
+		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV6_SRC, s.b, 16);
+	}
+	if (!ip_is_zero(&d) && v4) {
+		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV4_DST, d.b + 12, 4);
+	} else if (!ip_is_zero(&d)) {
+		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_IPV6_DST, d.b, 16);
+	}
+	if (tos) {
+		put_u8(b, OVS_TUNNEL_KEY_ATTR_TOS, tos);
 	}
 }
 
@@ -288,8 +298,7 @@ static void put_tunnel(struct wbuf *b, const struct flow_tunnel *t, bool v4,
 	if (t->flags & FLOW_TNL_KEY) {
 		put_tunnel_id(b, t->vni, mask);
 	}
-	put_tunnel_addrs(b, v4, &t->src, &t->dst);
-	put_u8(b, OVS_TUNNEL_KEY_ATTR_TOS, t->tos);
+	put_tunnel_outer(b, v4, &t->src, &t->dst, t->tos);
 	put_u8(b, OVS_TUNNEL_KEY_ATTR_TTL, t->ttl);
 	if (t->flags & FLOW_TNL_DF) {
 		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT, NULL, 0);
@@ -437,7 +446,7 @@ static void put_payload(struct wbuf *b, const struct flow *shape,
 		put_ipv6(b, v, mask);
 	} else if (is_arp(shape)) {
 		put_arp(b, v, mask);
-	} else if (!mask) {
+	} else if (!mask && v->eth_type) {
 		put_unseen(b, shape->eth_type);
 	}
 	put_l4(b, shape, v, mask);
@@ -488,15 +497,28 @@ void odp_put_mask_attrs(struct wbuf *b, const struct flow *key,
 	put_attrs(b, key, &m, true);
 }
 
+void odp_put_masked_key_attrs(struct wbuf *b, const struct flow *key,
+			      const struct flow *mask)
+{
+	struct flow v = *key, m;
+	uint8_t *to = (uint8_t *)&v;
+	const uint8_t *bits = (const uint8_t *)&m;
+
+	odp_complete_mask(key, mask, &m);
+	for (size_t i = 0; i < sizeof v; i++) {
+		to[i] &= bits[i];
+	}
+	put_attrs(b, key, &v, false);
+}
+
 static void put_set_tunnel(struct wbuf *b, const struct action *a)
 {
 	size_t set = nlattr_nest(b, OVS_ACTION_ATTR_SET);
 	size_t nest = nlattr_nest(b, OVS_KEY_ATTR_TUNNEL);
 
 	put_tunnel_id(b, a->tunnel.vni & VNI_MASK, false);
-	put_tunnel_addrs(b, ip_is_v4(&a->tunnel.dst), &a->tunnel.src,
-			 &a->tunnel.dst);
-	put_u8(b, OVS_TUNNEL_KEY_ATTR_TOS, a->tunnel.tos);
+	put_tunnel_outer(b, ip_is_v4(&a->tunnel.dst), &a->tunnel.src,
+			 &a->tunnel.dst, a->tunnel.tos);
 	put_u8(b, OVS_TUNNEL_KEY_ATTR_TTL, a->tunnel.ttl);
 	if (a->tunnel.df) {
 		nlattr_put(b, OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT, NULL, 0);

@@ -271,7 +271,7 @@ static const struct shape shapes[] = {
 	  SHAPE_TUNNEL_V6(FLOW_TNL_KEY | FLOW_TNL_CSUM),
 	  SHAPE_IPV4(IP_PROTO_ICMP, 0, 64, FLOW_FRAG_NONE)},
 	 "recirc_id(0),tunnel(tun_id=0xabcdef,ipv6_src=fd00::22,"
-	 "ipv6_dst=fd00::11,tos=0,ttl=62,flags(-df+csum+key)),"
+	 "ipv6_dst=fd00::11,ttl=62,flags(-df+csum+key)),"
 	 "in_port(1)," SHAPE_ETH_TEXT SHAPE_IPV4_TEXT
 	 "proto=1,tos=0,ttl=64,frag=no),icmp(type=0,code=0)"},
 	{"IPv4 tunnel, VLAN, IPv4 TCP",
