@@ -411,6 +411,9 @@ static void engine_route(struct engine *e, const struct event *event)
 		struct target *t = target_find(e, &p->target);
 
 		if (t) {
+			if (event->os_errno) {
+				tunnel_check_routes_in(e, ROUTE_RETRY_US);
+			}
 			t->path_mtu = event->os_errno ? 0 : event->route.mtu;
 			ports_update_mtu(e);
 		}
@@ -480,8 +483,7 @@ static void dispatch(struct engine *e, const struct event *event)
 		engine_route(e, event);
 		break;
 	case EVENT_NET_CHANGED:
-		e->route_us = MIN(e->route_us, e->now_us + ROUTE_CHECK_US);
-		engine_wake(e, e->route_us);
+		tunnel_check_routes_in(e, ROUTE_CHECK_US);
 		break;
 	case EVENT_VPORT_GONE:
 		port_gone(e, event->port_no);

@@ -45,6 +45,7 @@ struct json;
 #define FLOW_DUMP_US	 (4 * SECOND_US)
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
 #define ROUTE_CHECK_US	 (1 * SECOND_US)
+#define ROUTE_RETRY_US	 (10 * SECOND_US) /* While one is missing. */
 
 enum {
 	DETAIL_SIZE = 160,
@@ -332,7 +333,8 @@ void tunnel_route(struct engine *, struct peer *, const struct event *);
 /* Flows, then SAs, then policies. */
 void tunnel_end(struct engine *, struct peer *);
 void tunnel_timers(struct engine *);
-/* Looks up the routes of all peers and targets again. */
+/* Looks up the routes of all peers and targets again: in a while, now. */
+void tunnel_check_routes_in(struct engine *, uint64_t delay_us);
 void tunnel_check_routes(struct engine *);
 void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
 bool tunnel_is_usable(const struct tunnel *);

@@ -169,6 +169,9 @@ static void down(struct engine *e, struct peer *p, enum reason reason,
 {
 	struct tunnel *t = &p->tunnel;
 
+	if (t->reason == reason && !strcmp(t->detail, detail)) {
+		return;
+	}
 	t->reason = reason;
 	copy_text(t->detail, sizeof t->detail, detail);
 	engine_log(e, OP_LOG_WARN, "no tunnel to %s: %s%s%s", p->name,
@@ -471,10 +474,19 @@ void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 	t->path_mtu = event->os_errno ? 0 : event->route.mtu;
 	t->mtu = overhead_inner_mtu(t->path_mtu, !ip_is_v4(&t->remote),
 				    engine_encrypts(e));
+	if (event->os_errno) {
+		tunnel_check_routes_in(e, ROUTE_RETRY_US);
+	}
 	if (event->os_errno && t->state != TUNNEL_UP) {
 		down(e, p, REASON_NO_ROUTE, ovs_strerror(event->os_errno));
 	}
 	ports_update_mtu(e);
+}
+
+void tunnel_check_routes_in(struct engine *e, uint64_t delay_us)
+{
+	e->route_us = MIN(e->route_us, e->now_us + delay_us);
+	engine_wake(e, e->route_us);
 }
 
 void tunnel_check_routes(struct engine *e)

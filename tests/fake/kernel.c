@@ -845,6 +845,25 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	check_invariants(k);
 }
 
+void fake_kernel_lose_port(struct fake_kernel *k, const char *name)
+{
+	const struct fake_port *port = fake_kernel_port(k, name);
+	struct fake_link *link = fake_kernel_link(k, name);
+	struct fake_event *e = event_new(EVENT_VPORT_GONE);
+
+	e->event.port_no = port->port_no;
+	if (link) {
+		*link = k->links[--k->n_links];
+	}
+	vport_del(k, port->port_no);
+	k->notify(k->aux, e);
+}
+
+void fake_kernel_net_changed(struct fake_kernel *k)
+{
+	k->notify(k->aux, event_new(EVENT_NET_CHANGED));
+}
+
 /* ---- Looking at it ---- */
 
 void fake_kernel_orphan(struct fake_kernel *k)

@@ -158,6 +158,10 @@ struct fake_link *fake_kernel_link(struct fake_kernel *, const char *name);
 const struct fake_port *fake_kernel_port(const struct fake_kernel *,
 					 const char *name);
 
+/* Somebody deletes a port and its link, and the kernel says so. */
+void fake_kernel_lose_port(struct fake_kernel *, const char *name);
+void fake_kernel_net_changed(struct fake_kernel *);
+
 /* The daemon has died: nobody reads upcalls any more. */
 void fake_kernel_orphan(struct fake_kernel *);
 /* What a starting daemon finds.  Borrowed until the next call. */

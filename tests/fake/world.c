@@ -1300,13 +1300,10 @@ struct endpoint *host_attach(struct host *h, const char *netns,
 	return e;
 }
 
-void host_detach(struct endpoint *e)
+static void drop_endpoint(struct endpoint *e)
 {
 	struct host *h = e->host;
-	char *args = xasprintf("{\"netns\": \"%s\"}", e->netns);
 
-	json_destroy(host_ask(h, "detach", args));
-	free(args);
 	for (size_t i = 0; i < h->n_endpoints; i++) {
 		if (h->endpoints[i] == e) {
 			h->endpoints[i] = h->endpoints[--h->n_endpoints];
@@ -1314,6 +1311,26 @@ void host_detach(struct endpoint *e)
 		}
 	}
 	endpoint_free(e);
+}
+
+void host_detach(struct endpoint *e)
+{
+	char *args = xasprintf("{\"netns\": \"%s\"}", e->netns);
+
+	json_destroy(host_ask(e->host, "detach", args));
+	free(args);
+	drop_endpoint(e);
+}
+
+void host_lose_port(struct endpoint *e)
+{
+	fake_kernel_lose_port(&e->host->kernel, e->link);
+	drop_endpoint(e);
+}
+
+void host_net_changed(struct host *h)
+{
+	fake_kernel_net_changed(&h->kernel);
 }
 
 struct awaited_pong {

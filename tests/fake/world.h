@@ -132,6 +132,10 @@ bool world_connect(struct world *, uint64_t timeout_us);
 struct endpoint *host_attach(struct host *, const char *netns,
 			     const char *addresses, const char *mac);
 void host_detach(struct endpoint *);
+/* Somebody deletes its interface; the endpoint is gone. */
+void host_lose_port(struct endpoint *);
+/* The kernel says that links, addresses or routes changed. */
+void host_net_changed(struct host *);
 
 /* Does an echo request from 'e' to 'ip' come back?  Tried a few times. */
 bool endpoint_reaches(struct endpoint *e, const struct ip_addr *ip);
