@@ -148,8 +148,10 @@ void engine_free(struct engine *e)
 static void start_fail(struct engine *e, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Undoes what this start made, and tells the caller to give up.  The block
- * policies stay: nothing ever opens because something failed. */
+/* Undoes what this start made, and tells the caller to give up.  Where fdp was
+ * before, the block policies stay: nothing ever opens because something
+ * failed.  Where it was not, there is nothing to protect, and a host on which
+ * only a start failed is left as it was. */
 static void start_fail(struct engine *e, const char *format, ...)
 {
 	struct op *op;
@@ -161,6 +163,10 @@ static void start_fail(struct engine *e, const char *format, ...)
 	e->phase = PHASE_FAILED;
 	if (e->datapath_made) {
 		ops_add(e->ops, OP_DATAPATH_DEL);
+	}
+	for (unsigned int i = 0; e->blocks_made && i < POLICY_N_BLOCKS; i++) {
+		op = ops_add(e->ops, OP_POLICY_DEL);
+		policy_make_block(&op->policy, i, e->config.vxlan_port);
 	}
 	op = ops_add(e->ops, OP_FATAL);
 	va_start(args, format);
@@ -330,6 +336,8 @@ static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 		return;
 	}
 	e->phase = PHASE_BLOCKING;
+	e->blocks_made =
+		!found->datapath_exists && !found->n_policies && !found->n_sas;
 	tunnel_adopt(e, found);
 	for (unsigned int i = 0; i < POLICY_N_BLOCKS; i++) {
 		struct op *op = ops_add(e->ops, OP_POLICY_PUT);

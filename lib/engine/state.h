@@ -235,6 +235,7 @@ struct engine {
 	struct odp_vport *found_vports;
 	size_t n_found_vports;
 	bool datapath_made; /* By us, in this start. */
+	bool blocks_made;   /* Likewise, on a host without traces of fdp. */
 
 	uint32_t tunnel_port; /* Datapath port number; UINT32_MAX = none. */
 	struct port *ports;
