@@ -1,5 +1,6 @@
 /* fdpd: options, the life of a daemon, the control socket; the rest is
  * kmod-glue/loop.h's. */
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -456,6 +457,40 @@ static size_t load_passwords(const struct config *config,
 	return n_slots;
 }
 
+static void warn_not_encrypted(void)
+{
+	static const char text[] =
+		"NOT ENCRYPTED: everybody can join this network, and all "
+		"traffic between hosts is in the clear; --password-file FILE "
+		"encrypts";
+
+	VLOG_WARN("%s", text);
+	if (get_detach()) {
+		/* The log goes elsewhere; who starts us should know. */
+		fprintf(stderr, "%s: %s\n", program_name, text);
+	}
+}
+
+/* A daemon that was killed leaves its control socket behind. */
+static void remove_stale_sockets(const char *run_dir)
+{
+	DIR *dir = opendir(run_dir);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		int pid, end = 0;
+
+		if (sscanf(entry->d_name, "fdpd.%d.ctl%n", &pid, &end) == 1 &&
+		    end && !entry->d_name[end] && pid > 0 && kill(pid, 0) &&
+		    errno == ESRCH) {
+			(void)!unlinkat(dirfd(dir), entry->d_name, 0);
+		}
+	}
+	if (dir) {
+		closedir(dir);
+	}
+}
+
 static struct loop *open_loop(const struct options *options)
 {
 	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
@@ -484,9 +519,7 @@ static struct loop *open_loop(const struct options *options)
 			  "connecting");
 	}
 	if (!lc.n_slots) {
-		VLOG_WARN("no password: everybody can join this network, and "
-			  "all traffic between hosts is in the clear; "
-			  "--password-file FILE encrypts");
+		warn_not_encrypted();
 	}
 	return loop;
 }
@@ -530,6 +563,7 @@ int main(int argc, char *argv[])
 	catch_signals();
 	limit_process();
 
+	remove_stale_sockets(options.config.run_dir);
 	loop = open_loop(&options);
 	error = unixctl_server_create(NULL, &unixctl);
 	if (error) {
