@@ -315,6 +315,7 @@ static void start_result(struct engine *e, const struct event *event)
 static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 {
 	e->started_us = e->now_us;
+	e->adopt_us = e->now_us + ADOPT_FLOWS_US;
 	admission_done(&e->admission);
 	admission_init(&e->admission, e->now_us);
 	e->datapath_made = !found->datapath_exists;

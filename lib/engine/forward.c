@@ -101,7 +101,7 @@ void forward_stats(struct engine *e, const struct event *event)
 	}
 	/* A flow of an earlier run goes on until its peers had time to come
 	 * back; if it is still right it has been put again by then. */
-	if (e->now_us >= e->started_us + ADOPT_GRACE_US) {
+	if (e->now_us >= e->adopt_us) {
 		ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = *ufid;
 	}
 }

@@ -262,11 +262,49 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 	tunnel_begin(e, p);
 }
 
+/* Whoever else has its tunnel at 'ip'. */
+static struct peer *peer_at(const struct engine *e, const struct ip_addr *ip,
+			    const struct peer_id *but)
+{
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->tunnel.placed && ip_equal(&p->tunnel.remote, ip) &&
+		    !peer_id_equal(&p->id, but)) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+/* One address is one peer's: policies, SAs and the source of what comes
+ * through the tunnel go by it.  A host that was installed anew takes the place
+ * of what it was; false if the other one is there still. */
+static bool take_address(struct engine *e, struct conn *c)
+{
+	struct peer *other = peer_at(e, &c->remote.ip, &c->identity.id);
+
+	if (!other) {
+		return true;
+	}
+	if (!other->conn) {
+		peer_remove(e, other);
+		return true;
+	}
+	conn_doubt(e, other->conn);
+	conn_end(e, c, ERR_EXISTS, REASON_DUPLICATE,
+		 "another host is connected from this address");
+	return false;
+}
+
 bool peer_session(struct engine *e, struct conn *c)
 {
 	struct peer *p = peer_find(e, &c->identity.id);
 	struct conn *old = p ? p->conn : NULL;
 
+	if (!take_address(e, c)) {
+		return false;
+	}
 	if (!p && hmap_count(&e->peers) >= MAX_PEERS) {
 		conn_end(e, c, ERR_LIMIT, REASON_CONNECTION_LOST,
 			 "too many peers");

@@ -42,6 +42,7 @@ struct json;
 #define PEER_GRACE_US	 (60 * SECOND_US)  /* Lost peers keep forwarding. */
 #define SA_LINGER_US	 (60 * SECOND_US)  /* Replaced SAs stay that long. */
 #define ADOPT_GRACE_US	 (120 * SECOND_US) /* Found at start, unclaimed. */
+#define ADOPT_FLOWS_US	 (100 * SECOND_US) /* The same for flows: earlier. */
 #define FLOW_DUMP_US	 (4 * SECOND_US)
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
 #define ROUTE_CHECK_US	 (1 * SECOND_US)
@@ -262,7 +263,8 @@ struct engine {
 	struct translation xlate; /* Scratch of upcalls. */
 	uint64_t drops[N_REASONS];
 	uint64_t upcalls, upcalls_lost, features_restored;
-	uint64_t dump_us; /* When the next flow dump is due. */
+	uint64_t dump_us;  /* When the next flow dump is due. */
+	uint64_t adopt_us; /* From then on unknown flows are deleted. */
 	bool dumping;
 	uint64_t route_us; /* When routes are looked up again. */
 };

@@ -553,6 +553,8 @@ void tunnel_end(struct engine *e, struct peer *p)
 	t->spi_out = 0;
 	publish(e, p);
 	forward_sync(e);
+	/* Flows of an earlier run may lead here too. */
+	e->adopt_us = MIN(e->adopt_us, e->now_us);
 	if (t->policies) {
 		for (size_t i = 0; i < e->n_sas;) {
 			if (e->sas[i].reqid == t->reqid) {

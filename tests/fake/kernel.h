@@ -64,6 +64,7 @@ struct fake_flow {
 	struct flow key, mask;
 	struct actions actions;
 	struct odp_flow_stats stats;
+	bool orphan; /* Of a daemon that died; not put again since. */
 };
 
 struct fake_sa {

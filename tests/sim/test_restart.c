@@ -1,0 +1,285 @@
+/* Daemons and hosts that end, in every way, and come back. */
+#include "fake/scenario.h"
+
+enum {
+	SEEDS = 40
+};
+
+/* Killed, started again over its own kernel: traffic of established flows goes
+ * on, new keys take over without loss, nothing is left twice. */
+SEED_TEST(killed_and_started_adopts_all_and_loses_nothing, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+	struct host *victim = seed & 2 ? a : b;
+	struct endpoint *c1 = a->endpoints[0], *c2 = b->endpoints[0];
+	uint32_t tunnel, port;
+
+	demand_all_reach(w, 2);
+	tunnel = fake_kernel_port(&victim->kernel, "vxlan-6784")->port_no;
+	port = fake_kernel_port(&victim->kernel, victim->endpoints[0]->link)
+		       ->port_no;
+	host_kill(victim);
+	DEMAND(w, endpoint_reaches_with(c1, &c2->ips[0], 84, 1), "dead");
+	world_run(w, world_draw(w, 5 * SEC));
+	DEMAND(w, endpoint_reaches_with(c1, &c2->ips[0], 84, 1), "dead");
+	host_start_well(victim);
+	for (unsigned int i = 0; i < 50; i++) {
+		DEMAND(w, endpoint_reaches_with(c1, &c2->ips[0], 84, 1),
+		       "packet lost after %u", i);
+		world_run(w, 20 * MS);
+	}
+	demand_connected(w, 20 * SEC);
+	demand_all_reach(w, 2);
+	DEMAND(w,
+	       tunnel ==
+		       fake_kernel_port(&victim->kernel, "vxlan-6784")->port_no,
+	       "another tunnel port");
+	DEMAND(w,
+	       port == fake_kernel_port(&victim->kernel,
+					victim->endpoints[0]->link)
+			       ->port_no,
+	       "another port");
+	DEMAND(w, victim->kernel.n_ports == 3, "%zu ports",
+	       victim->kernel.n_ports);
+	demand_tidy(w, 2);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
+SEED_TEST(killed_again_and_again_settles, SEEDS / 2)
+{
+	struct world *w = running_world(seed, 3, "secret", false);
+
+	for (unsigned int i = 0; i < 8; i++) {
+		struct host *h = world_host(w, (unsigned int)world_draw(w, 3));
+
+		host_kill(h);
+		world_run(w, world_draw(w, 2) * world_draw(w, 3 * SEC));
+		host_start(h);
+		world_run(w, world_draw(w, 2) * world_draw(w, 3 * SEC));
+	}
+	world_run(w, SEC);
+	demand_connected(w, 60 * SEC);
+	demand_all_reach(w, 3);
+	demand_tidy(w, 3);
+	world_free(w);
+}
+
+/* The peer does not come back: after the grace everything of it goes. */
+SEED_TEST(peer_gone_for_good_everything_of_it_removed, SEEDS)
+{
+	struct world *w = running_world(seed, 3, "secret", false);
+	struct host *a = host_a(w), *b = host_b(w);
+
+	demand_all_reach(w, 3);
+	if (seed & 1) {
+		host_crash(b);
+	} else {
+		host_stop(b);
+	}
+	world_run(w, 100 * SEC);
+	DEMAND(w, !fake_kernel_n_sas(&a->kernel, &a->v4, &b->v4), "SA out");
+	DEMAND(w, !fake_kernel_n_sas(&a->kernel, &b->v4, &a->v4), "SA in");
+	DEMAND(w, a->kernel.n_policies == 6, "policies");
+	DEMAND(w, !fake_kernel_n_tunnel_flows(&a->kernel, &b->v4), "flows");
+	demand_reach(a->endpoints[0], host_c(w)->endpoints[0]);
+	world_free(w);
+}
+
+/* While it was dead, a host's peer went away for ever. */
+SEED_TEST(adopted_but_never_claimed_removed_after_grace, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+
+	demand_all_reach(w, 2);
+	host_kill(a);
+	host_crash(b);
+	host_start_well(a);
+	DEMAND(w, a->kernel.n_sas, "not adopted");
+	world_run(w, 150 * SEC);
+	DEMAND(w, a->kernel.n_sas == 0, "SAs left");
+	DEMAND(w, a->kernel.n_policies == 4, "policies left");
+	DEMAND(w, a->kernel.n_flows == 0, "flows left");
+	world_free(w);
+}
+
+SEED_TEST(power_failure_connected_again_afterwards, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+
+	demand_all_reach(w, 2);
+	host_crash(b);
+	world_run(w, world_draw(w, 90 * SEC));
+	host_start_well(b);
+	demand_connected(w, 130 * SEC);
+	/* Its container is gone with its interface. */
+	DEMAND(w, b->kernel.n_ports == 2, "ports");
+	attach(b, 2);
+	world_run(w, 50 * MS);
+	endpoint_forget(a->endpoints[0]);
+	demand_all_reach(w, 2);
+	demand_tidy(w, 2);
+	world_free(w);
+}
+
+/* The machine is installed anew: the same address, another identity. */
+SEED_TEST(address_of_a_lost_peer_taken_by_a_new_one, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+
+	demand_all_reach(w, 2);
+	host_crash(b);
+	world_run(w, world_draw(w, 30 * SEC));
+	b->id.b[world_draw(w, 16)] ^= 0x55;
+	free(b->state);
+	b->state = NULL;
+	host_start_well(b);
+	demand_connected(w, 20 * SEC);
+	attach(b, 2);
+	world_run(w, 50 * MS);
+	endpoint_forget(a->endpoints[0]);
+	demand_all_reach(w, 2);
+	world_run(w, 100 * SEC);
+	demand_all_reach(w, 2);
+	demand_tidy(w, 2);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
+/* The same while the old one's connection still seems to live. */
+SEED_TEST(two_identities_at_one_address_the_living_one_wins, SEEDS)
+{
+	struct world *w = running_world(seed, 3, "secret", false);
+	struct host *b = host_b(w);
+
+	demand_all_reach(w, 3);
+	host_crash(b);
+	b->id.b[0] ^= 0x55;
+	free(b->state);
+	b->state = NULL;
+	host_start_well(b);
+	demand_connected(w, 60 * SEC);
+	attach(b, 2);
+	world_run(w, 50 * MS);
+	for (unsigned int i = 0; i < 3; i++) {
+		endpoint_forget(world_host(w, i)->endpoints[0]);
+	}
+	demand_all_reach(w, 3);
+	demand_tidy(w, 3);
+	world_free(w);
+}
+
+SEED_TEST(detached_while_dead_not_attached_afterwards, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *a = host_a(w);
+	struct json *json;
+
+	attach(a, 3);
+	host_kill(a);
+	host_lose_port(a->endpoints[0]);
+	host_start_well(a);
+	demand_connected(w, 20 * SEC);
+	json = host_ask(a, "ports", NULL);
+	DEMAND(w, jsonget_n(jsonget(json, "ports")) == 1, "%s", a->reply);
+	json_destroy(json);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
+SEED_TEST(state_file_damaged_starts_without_attachments, SEEDS)
+{
+	static const char *const damaged[] = {
+		"",
+		"{",
+		"[]",
+		"{}",
+		"{\"version\": 2}",
+		"\x01\x02",
+		"{\"version\": 1, \"attachments\": [{}]}",
+		"{\"version\": 1, \"attachments\": [{\"netns\": 5}]}",
+		"{\"version\": 1}",
+	};
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *a = host_a(w);
+
+	host_kill(a);
+	free(a->state);
+	a->state = strdup(damaged[seed % (sizeof damaged / sizeof damaged[0])]);
+	host_start_well(a);
+	demand_connected(w, 20 * SEC);
+	world_free(w);
+}
+
+/* Once encrypted, never plain by mistake. */
+SEED_TEST(password_left_out_after_encrypted_run_start_refused, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *a = host_a(w);
+
+	demand_all_reach(w, 2);
+	host_kill(a);
+	a->n_slots = 0;
+	host_start(a);
+	world_run(w, SEC);
+	DEMAND(w, !a->engine && a->fatal, "it runs");
+	DEMAND(w, a->kernel.datapath && a->kernel.n_policies >= 4,
+	       "something was taken away");
+	a->n_slots = 1;
+	host_start_well(a);
+	demand_connected(w, 20 * SEC);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
+SEED_TEST(stopped_and_started_all_as_before, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *a = host_a(w), *b = host_b(w);
+
+	demand_all_reach(w, 2);
+	host_stop(b);
+	DEMAND(w,
+	       endpoint_reaches_with(a->endpoints[0], &b->endpoints[0]->ips[0],
+				     84, 1),
+	       "a stop opens or closes something");
+	world_run(w, SEC);
+	DEMAND(w, n_connections(a, "established") == 0, "not told");
+	host_start_well(b);
+	demand_connected(w, 70 * SEC);
+	demand_all_reach(w, 2);
+	demand_tidy(w, 2);
+	world_free(w);
+}
+
+SEED_TEST(everybody_dies_and_comes_back, SEEDS / 2)
+{
+	struct world *w = running_world(seed, 3, "secret", seed & 1);
+
+	demand_all_reach(w, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		host_kill(world_host(w, i));
+	}
+	world_run(w, 10 * SEC);
+	start_all(w, 3);
+	demand_connected(w, 60 * SEC);
+	demand_all_reach(w, 3);
+	demand_tidy(w, 3);
+	world_free(w);
+}
+
+SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
+	      killed_again_and_again_settles,
+	      peer_gone_for_good_everything_of_it_removed,
+	      adopted_but_never_claimed_removed_after_grace,
+	      power_failure_connected_again_afterwards,
+	      address_of_a_lost_peer_taken_by_a_new_one,
+	      two_identities_at_one_address_the_living_one_wins,
+	      detached_while_dead_not_attached_afterwards,
+	      state_file_damaged_starts_without_attachments,
+	      password_left_out_after_encrypted_run_start_refused,
+	      stopped_and_started_all_as_before, everybody_dies_and_comes_back)
