@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "openvswitch/json.h"
+#include "openvswitch/shash.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -191,7 +192,7 @@ enum health run_attach(const struct context *ctx, const struct json *args)
 		return fail(ctx, HEALTH_REFUSED, "%s", why);
 	}
 	request = args_request(ctx->command->args, ctx->command->n_args, args);
-	shash_find_and_delete(json_object(request), "pid");
+	json_destroy(shash_find_and_delete(json_object(request), "pid"));
 	json_object_put_string(request, "netns", path);
 	free(path);
 	health = attach(ctx, request, fd, &made, &error);
