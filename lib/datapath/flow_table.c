@@ -180,15 +180,22 @@ static void encode(struct encoding *e, const struct flow *key,
 struct ufid flow_ufid(const struct flow *key, const struct flow *mask)
 {
 	struct encoding e = {.size = 0};
-	struct flow complete;
 	struct ufid ufid;
 
-	/* What the kernel tells apart must not share an identifier: the second
-	 * would count as there already, and its packets come up for ever. */
-	odp_complete_mask(key, mask, &complete);
-	encode(&e, key, &complete);
+	encode(&e, key, mask);
 	crypto_generichash(ufid.b, sizeof ufid.b, e.b, e.size, NULL, 0);
 	return ufid;
+}
+
+/* Of the flow that the kernel makes of it: flows that the kernel tells apart
+ * must not share an identifier, or the second counts as there already and its
+ * packets come up for ever. */
+static struct ufid kernel_ufid(const struct flow *key, const struct flow *mask)
+{
+	struct flow complete;
+
+	odp_complete_mask(key, mask, &complete);
+	return flow_ufid(key, &complete);
 }
 
 /* Entries. */
@@ -346,7 +353,7 @@ enum err flow_table_add(struct flow_table *t, const struct flow *key,
 			const struct translation *tr, uint64_t now_us,
 			const struct flow_entry **entry)
 {
-	struct ufid ufid = flow_ufid(key, &tr->mask);
+	struct ufid ufid = kernel_ufid(key, &tr->mask);
 	struct entry *e = find(t, &ufid);
 
 	if (e) {
@@ -426,7 +433,7 @@ static void replace(struct flow_table *t, struct entry *old,
 	if (!tr->install) {
 		return;
 	}
-	ufid = flow_ufid(&key, &tr->mask);
+	ufid = kernel_ufid(&key, &tr->mask);
 	e = find(t, &ufid);
 	if (e) {
 		/* It says the same, or is stale too and its turn will come. */
@@ -447,7 +454,7 @@ static void retranslate(struct flow_table *t, const struct forwarding *fwd,
 	struct ufid ufid;
 
 	pipeline_translate(fwd, &e->flow.key, NULL, tr);
-	ufid = flow_ufid(&e->flow.key, &tr->mask);
+	ufid = kernel_ufid(&e->flow.key, &tr->mask);
 	if (!tr->install || memcmp(&ufid, &e->flow.ufid, sizeof ufid)) {
 		replace(t, e, tr, removals, puts);
 		return;

@@ -178,11 +178,10 @@ void odp_complete_mask(const struct flow *key, const struct flow *mask,
 	complete_tunnel(&key->tunnel, &mask->tunnel, &m.tunnel);
 	m.eth_src = mask->eth_src;
 	m.eth_dst = mask->eth_dst;
+	m.vlan_tci = VLAN_CFI; /* Tags have it, its absence is no tag. */
 	if (is_tagged(key)) {
-		m.vlan_tci = mask->vlan_tci | VLAN_CFI;
+		m.vlan_tci |= mask->vlan_tci;
 		m.vlan_tpid = UINT16_MAX;
-	} else {
-		m.vlan_tci = UINT16_MAX;
 	}
 	/* A second tag can only be skipped by matching that it is there. */
 	if (mask->eth_type || is_vlan_type(key->eth_type)) {
