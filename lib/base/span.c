@@ -122,10 +122,8 @@ static void grow(struct wbuf *b, size_t need)
 	size_t allocated = MAX(b->allocated * 2, MAX(need, 64));
 	uint8_t *data = xmalloc(allocated);
 
-	if (b->size) {
-		memcpy(data, b->data, b->size);
-	}
 	if (b->data) {
+		memcpy(data, b->data, b->size);
 		sodium_memzero(b->data, b->allocated);
 		free(b->data);
 	}

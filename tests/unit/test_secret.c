@@ -22,7 +22,7 @@ START_TEST(secrets_differ_by_any_bit)
 	struct secret a = {{0}}, b = {{0}};
 
 	ck_assert(secret_equal(&a, &b));
-	for (size_t bit = 0; bit < 8 * SECRET_SIZE; bit++) {
+	for (size_t bit = 0; bit < 8 * sizeof a.b; bit++) {
 		b.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		ck_assert(!secret_equal(&a, &b));
 		b.b[bit / 8] ^= (uint8_t)(1 << bit % 8);

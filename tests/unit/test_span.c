@@ -142,7 +142,7 @@ START_TEST(growing_keeps_content)
 		wbuf_u32(&b, i);
 	}
 	for (uint32_t i = 0; i < 10000; i++) {
-		struct span s = span_of(b.data + 4 * i, 4);
+		struct span s = span_of(b.data + (size_t)4 * i, 4);
 		uint32_t value;
 
 		ck_assert_int_eq(span_u32(&s, &value), FDP_OK);
