@@ -186,7 +186,6 @@ static void run_batch(struct xfrm_socket *sock,
 	uint32_t first = sock->seq + 1;
 	int error;
 
-	memset(results, 0, n * sizeof *results);
 	for (size_t i = 0; i < n; i++) {
 		put_change(&sock->out, ++sock->seq, i + 1 == n ? NLM_F_ACK : 0,
 			   &changes[i]);
@@ -215,6 +214,7 @@ int xfrm_socket_change(struct xfrm_socket *sock,
 	for (size_t done = 0; done < n;) {
 		size_t batch = MIN(n - done, MAX_BATCH);
 
+		memset(results, 0, sizeof results);
 		run_batch(sock, changes + done, batch, results);
 		for (size_t i = 0; i < batch; i++) {
 			if (!first_error) {

@@ -152,7 +152,7 @@ static int send_datagrams(void *job_, char *text, size_t size)
 		data[i] = (uint8_t)(i * 7 + 1);
 	}
 	for (int i = 0; i < job->n; i++) {
-		if (sendto(fd, data, (size_t)(1 + i * 97), 0,
+		if (sendto(fd, data, 1 + (size_t)i * 97, 0,
 			   job->v6 ? (struct sockaddr *)&s6
 				   : (struct sockaddr *)&s4,
 			   job->v6 ? sizeof s6 : sizeof s4) < 0) {

@@ -410,7 +410,7 @@ static void check_probe(void)
 
 	check_errno(error, 0, "probe finds ESP", why);
 	nothing_left("probe");
-	fflush(stdout);
+	(void)fflush(stdout);
 	pid = fork();
 	if (!pid) {
 		struct xfrm_socket *xfrm;
@@ -628,7 +628,9 @@ static void check_dump(bool v6)
 		snprintf(name, sizeof name, "ip xfrm state shows \"%s\"",
 			 shown[i]);
 		for (char *c = name; *c; c++) {
-			*c = *c == '\n' ? ' ' : *c;
+			if (*c == '\n') {
+				*c = ' ';
+			}
 		}
 		check(strstr(out, shown[i]), name, "%s", out);
 	}
