@@ -45,6 +45,7 @@ struct json;
 #define ADOPT_FLOWS_US	 (100 * SECOND_US) /* The same for flows: earlier. */
 #define FLOW_DUMP_US	 (4 * SECOND_US)
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
+#define SA_RETRY_US	 (5 * SECOND_US) /* After the kernel refused. */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)
 #define ROUTE_RETRY_US	 (10 * SECOND_US) /* While one is missing. */
 
@@ -133,7 +134,9 @@ struct tunnel {
 	uint32_t mtu;	   /* Inner; 0 = unknown. */
 	/* Encrypted only. */
 	uint32_t reqid;
-	bool policies; /* Installed, or being so. */
+	bool policies;	   /* Installed, or being so. */
+	bool failed;	   /* The kernel refused a part of it. */
+	uint64_t retry_us; /* When to begin again after that; 0 = never. */
 	uint32_t epoch;
 	uint32_t spi_in; /* Being installed or in use; 0 = none. */
 	bool in_ready;

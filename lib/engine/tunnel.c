@@ -115,8 +115,22 @@ static void claim_policy(struct engine *e, const struct xfrm_policy *policy,
 	}
 }
 
+static void retry(struct engine *e, struct peer *p);
+
 void tunnel_timers(struct engine *e)
 {
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (!p->tunnel.retry_us) {
+			continue;
+		}
+		if (e->now_us >= p->tunnel.retry_us) {
+			retry(e, p);
+		} else {
+			engine_wake(e, p->tunnel.retry_us);
+		}
+	}
 	for (size_t i = 0; i < e->n_sas;) {
 		if (e->now_us >= e->sas[i].delete_us) {
 			sa_delete(e, i);
@@ -178,18 +192,45 @@ static void down(struct engine *e, struct peer *p, enum reason reason,
 		   reason_text(reason), *detail ? ": " : "", detail);
 }
 
+/* The kernel refused a policy or an SA.  There is no half of a tunnel: after a
+ * while the session ends, and the next one begins from the start. */
+static void failed(struct engine *e, struct peer *p, const char *detail)
+{
+	struct tunnel *t = &p->tunnel;
+
+	down(e, p, REASON_SA_FAILED, detail);
+	if (!t->failed) {
+		t->failed = true;
+		t->retry_us = e->now_us + SA_RETRY_US;
+		engine_wake(e, t->retry_us);
+	}
+}
+
+static void retry(struct engine *e, struct peer *p)
+{
+	p->tunnel.retry_us = 0;
+	if (p->conn) {
+		char detail[DETAIL_SIZE];
+
+		copy_text(detail, sizeof detail, p->tunnel.detail);
+		conn_end(e, p->conn, ERR_KERNEL, REASON_SA_FAILED, detail);
+	}
+}
+
 static void up(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
 
-	if (t->state != TUNNEL_UP) {
+	if (!t->failed) {
+		if (t->state != TUNNEL_UP || t->reason) {
+			engine_log(e, OP_LOG_INFO,
+				   "tunnel to %s is up: fastdp, %s", p->name,
+				   engine_encrypts(e) ? "ESP with AES-256-GCM"
+						      : "NOT ENCRYPTED");
+		}
 		t->state = TUNNEL_UP;
 		t->reason = REASON_NONE;
 		t->detail[0] = '\0';
-		engine_log(e, OP_LOG_INFO, "tunnel to %s is up: fastdp, %s",
-			   p->name,
-			   engine_encrypts(e) ? "ESP with AES-256-GCM"
-					      : "NOT ENCRYPTED");
 	}
 	publish(e, p);
 }
@@ -242,8 +283,8 @@ static void put_policies(struct engine *e, struct peer *p)
 	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
 			0);
 	claim_policy(e, &policy, &spi);
-	/* An adopted one goes on using the SA that it is pinned to. */
-	policy.spi = spi;
+	/* One that is there goes on using the SA that it is pinned to. */
+	policy.spi = spi ? spi : t->spi_out;
 	put_policy(e, p, &policy, PENDING_POLICY, 0);
 }
 
@@ -362,7 +403,7 @@ static void sa_in_result(struct engine *e, struct peer *p, uint32_t spi,
 		if (++t->attempts < SA_ADD_ATTEMPTS && p->conn) {
 			add_sa_in(e, p);
 		} else {
-			down(e, p, REASON_SA_FAILED, event->result.detail);
+			failed(e, p, event->result.detail);
 		}
 		return;
 	}
@@ -385,7 +426,7 @@ static void sa_out_result(struct engine *e, struct peer *p, uint32_t spi,
 	if (event->os_errno) {
 		sa_forget(e, &t->remote, spi);
 		t->spi_next = 0;
-		down(e, p, REASON_SA_FAILED, event->result.detail);
+		failed(e, p, event->result.detail);
 		return;
 	}
 	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
@@ -404,7 +445,7 @@ static void pin_result(struct engine *e, struct peer *p, uint32_t spi,
 	}
 	t->spi_next = 0;
 	if (event->os_errno) {
-		down(e, p, REASON_SA_FAILED, event->result.detail);
+		failed(e, p, event->result.detail);
 		return;
 	}
 	t->spi_out = spi;
@@ -432,7 +473,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	switch (pending->kind) {
 	case PENDING_POLICY:
 		if (event->os_errno) {
-			down(e, p, REASON_SA_FAILED, event->result.detail);
+			failed(e, p, event->result.detail);
 		}
 		break;
 	case PENDING_SA_IN:
@@ -525,7 +566,7 @@ void tunnel_begin(struct engine *e, struct peer *p)
 		up(e, p);
 		return;
 	}
-	if (!t->policies) {
+	if (!t->policies || t->failed) {
 		put_policies(e, p);
 	}
 	if (t->state == TUNNEL_DOWN) {
@@ -538,6 +579,8 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	t->spi_next = 0;
 	t->peer_active = false;
 	t->attempts = 0;
+	t->failed = false;
+	t->retry_us = 0;
 	add_sa_in(e, p);
 }
 

@@ -86,11 +86,13 @@ struct fake_event {
 	struct wbuf frame;	  /* Of the upcall; owned. */
 };
 
-/* Makes the 'nth' op (from 0) of kind 'op' fail with 'os_errno'. */
+/* Makes the 'nth' op (from 0) of kind 'op' fail with 'os_errno', and all that
+ * follow if it is 'lasting'. */
 struct fake_fault {
 	enum op_type op;
 	unsigned int nth;
 	int os_errno; /* 0 = no fault. */
+	bool lasting;
 	unsigned int n_seen;
 	bool hit;
 };
