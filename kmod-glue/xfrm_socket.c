@@ -155,7 +155,7 @@ static int collect(struct xfrm_socket *sock, uint32_t first,
 	for (;;) {
 		const struct nlmsghdr *nlh;
 		bool last = false;
-		size_t size;
+		size_t size = 0;
 		int left, error = receive(sock, &size);
 
 		if (error) {
@@ -263,7 +263,7 @@ static int dump(struct xfrm_socket *sock,
 	while (!error && !done) {
 		const struct nlmsghdr *nlh;
 		struct result result = {.error = 0};
-		size_t size;
+		size_t size = 0;
 		int left;
 
 		error = receive(sock, &size);
