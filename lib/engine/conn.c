@@ -280,6 +280,11 @@ void conn_closed(struct engine *e, uint32_t id, int os_errno)
 
 static void handshake_failed(struct engine *e, struct conn *c, enum err err)
 {
+	if (err == ERR_SELF && handshake_was_hinted(c->hs) && !c->to_self) {
+		/* Anybody on the path can say so; it must not stop us from
+		 * dialling for ever. */
+		err = ERR_REFUSED;
+	}
 	conn_end(e, c, err,
 		 err == ERR_SELF ? REASON_SELF : REASON_HANDSHAKE_FAILED,
 		 err_text(err));
@@ -289,13 +294,14 @@ static void handshake_failed(struct engine *e, struct conn *c, enum err err)
 
 static bool is_own_nonce(void *aux, const uint8_t nonce[HANDSHAKE_NONCE_BYTES])
 {
-	const struct engine *e = aux;
-	const struct conn *c;
+	struct engine *e = aux;
+	struct conn *c;
 
 	HMAP_FOR_EACH (c, node, &e->conns) {
 		if (c->outbound && c->state == CONN_HANDSHAKE &&
 		    !memcmp(handshake_nonce(c->hs), nonce,
 			    HANDSHAKE_NONCE_BYTES)) {
+			c->to_self = true;
 			return true;
 		}
 	}

@@ -96,6 +96,7 @@ struct conn {
 	struct target *target; /* The one it was dialled for, or NULL. */
 	bool outbound;
 	bool admitted; /* Counted by engine.admission. */
+	bool to_self;  /* We accepted this very connection as well. */
 	struct ip_endpoint local, remote;
 	uint64_t since_us;    /* In this state. */
 	uint64_t heard_us;    /* Last bytes from the other side. */
