@@ -761,7 +761,7 @@ static void take_upcall(struct odp *o, struct channel *c, struct span msg,
 		return;
 	}
 	/* In per-CPU dispatch all ports share a channel. */
-	port = c == o->per_cpu ? channel_find(o, upcall.flow.in_port) : c;
+	port = c == o->per_cpu ? channel_find(o, upcall.flow.in_port) : NULL;
 	(port ? port : c)->counters.handled++;
 	round->each(&upcall, round->aux);
 }

@@ -221,7 +221,7 @@ static int load(const char *path, bool allow_weak, struct answer *answer,
 		struct ds *why)
 {
 	char buf[PASSWORD_FILE_MAX_BYTES + 1];
-	struct span lines[HANDSHAKE_SLOTS_MAX];
+	struct span lines[HANDSHAKE_SLOTS_MAX] = {{NULL, 0}};
 	size_t size = 0;
 	int error;
 

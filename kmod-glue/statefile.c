@@ -225,12 +225,14 @@ static int make_id(struct statefile *sf, struct peer_id *id, struct ds *why)
 {
 	char text[PEER_ID_STRLEN + 1];
 	struct peer_id made;
+	size_t size;
 	int error;
 
 	rng_fill(&system_rng, made.b, sizeof made.b);
 	peer_id_format(&made, text);
-	strcat(text, "\n");
-	error = replace(sf, ID_FILE, span_of(text, strlen(text)), why);
+	size = strlen(text);
+	text[size++] = '\n';
+	error = replace(sf, ID_FILE, span_of(text, size), why);
 	if (!error) {
 		*id = made;
 	}
@@ -271,8 +273,8 @@ int statefile_id(struct statefile *sf, struct peer_id *id, struct ds *why)
 
 int statefile_load(struct statefile *sf, char **content, struct ds *why)
 {
-	char *text;
-	size_t size;
+	char *text = NULL;
+	size_t size = 0;
 	int error;
 
 	error = slurp(sf, STATE_FILE, STATEFILE_MAX_BYTES, &text, &size, why);

@@ -526,7 +526,7 @@ static void run_connecting(struct tcp *tcp, struct conn *conn, tcp_event_cb *cb,
 			   void *aux)
 {
 	struct event event = {.type = EVENT_DIALED, .conn = conn->id};
-	union sockaddr_any remote;
+	union sockaddr_any remote = {.sa = {0}};
 	socklen_t size = sizeof remote;
 	int error = 0;
 	socklen_t error_size = sizeof error;

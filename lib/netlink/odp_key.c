@@ -12,6 +12,8 @@
 
 #include <linux/openvswitch.h>
 
+#include "util.h"
+
 #include "netlink/nlmsg.h"
 
 enum {
@@ -243,13 +245,7 @@ static __be32 net32(uint32_t value)
 static void put_match(struct wbuf *b, bool mask, uint16_t type,
 		      const void *data, size_t size)
 {
-	const uint8_t *p = data;
-	bool any = !mask;
-
-	for (size_t i = 0; i < size && !any; i++) {
-		any = p[i];
-	}
-	if (any) {
+	if (!mask || !is_all_zeros(data, size)) {
 		nlattr_put(b, type, data, size);
 	}
 }

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util.h"
+
 #include "control/genpass.h"
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -46,7 +48,7 @@ START_TEST(every_changed_character_is_found)
 	for (at = 0; at < GENPASS_SIZE; at++) {
 		char text[GENPASS_STRLEN];
 
-		strcpy(text, known[_i].text);
+		ovs_strlcpy(text, known[_i].text, sizeof text);
 		for (c = 0; c < 256; c++) {
 			if ((char)c == known[_i].text[at]) {
 				continue;
@@ -72,7 +74,7 @@ START_TEST(every_exchange_of_two_characters_is_found)
 			if (good[a] == good[b]) {
 				continue;
 			}
-			strcpy(text, good);
+			ovs_strlcpy(text, good, sizeof text);
 			text[a] = good[b];
 			text[b] = good[a];
 			ck_assert_uint_ne(check(text), FDP_OK);
@@ -95,7 +97,7 @@ START_TEST(every_two_wrong_characters_are_found)
 			if (good[a] == '-' || good[b] == '-') {
 				continue;
 			}
-			strcpy(text, good);
+			ovs_strlcpy(text, good, sizeof text);
 			for (x = 0; x < 32; x++) {
 				for (y = 0; y < 32; y++) {
 					text[a] = alphabet[x];
