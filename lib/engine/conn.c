@@ -424,6 +424,8 @@ static void close_received(struct engine *e, struct conn *c,
 
 	if (m->reason == ERR_EXISTS) {
 		reason = REASON_DUPLICATE;
+	} else if (m->reason == ERR_REFUSED) {
+		reason = REASON_STOPPED;
 	}
 	ops_add(e->ops, OP_CLOSE)->conn = c->id;
 	conn_ended(e, c, m->reason, reason, m->text);
@@ -648,6 +650,23 @@ static void target_dial(struct engine *e, struct target *t)
 	engine_wake(e, c->since_us + HANDSHAKE_TIMEOUT_US);
 }
 
+/* The connected peer that 't' would lead to, as far as one can tell. */
+static const struct peer *target_peer(const struct engine *e,
+				      const struct target *t)
+{
+	const struct peer *p = peer_find(e, &t->peer);
+
+	if (p && p->conn) {
+		return p;
+	}
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->conn && ip_equal(&p->conn->remote.ip, &t->remote.ip)) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
 void target_timers(struct engine *e)
 {
 	for (struct target *t = e->targets; t; t = t->next) {
@@ -660,9 +679,10 @@ void target_timers(struct engine *e)
 			engine_wake(e, t->retry_us);
 			continue;
 		}
-		peer = peer_find(e, &t->peer);
-		if (peer && peer->conn) {
+		peer = target_peer(e, t);
+		if (peer) {
 			/* It has dialled us: asked again when that ends. */
+			t->peer = peer->id;
 			t->retry_us = UINT64_MAX;
 			continue;
 		}
