@@ -49,6 +49,7 @@ struct loop {
 	struct ops ops;	 /* To be carried out. */
 	uint64_t now_us; /* Of the stage that is under way. */
 	char *fatal;
+	bool broken;
 	/* The command that is being answered. */
 	uint32_t command;
 	bool replied, reply_ok;
@@ -389,6 +390,11 @@ const char *loop_fatal(const struct loop *loop)
 	return loop->fatal;
 }
 
+bool loop_is_broken(const struct loop *loop)
+{
+	return loop->broken;
+}
+
 const char *loop_id(const struct loop *loop)
 {
 	return loop->id;
@@ -403,6 +409,7 @@ static void on_odp_event(const struct odp_event *odp_event, void *loop_)
 
 	switch (odp_event->type) {
 	case ODP_EVENT_DP_GONE:
+		loop->broken = true;
 		break;
 	case ODP_EVENT_VPORT_GONE:
 		event.type = EVENT_VPORT_GONE;

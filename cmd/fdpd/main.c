@@ -25,6 +25,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "socket-util.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -45,13 +46,26 @@ enum {
 
 enum {
 	WANTED_FILES = 65536, /* A descriptor per port and connection. */
-	MAX_OPTIONS = 64
+	MAX_OPTIONS = 64,
+	/* Opening all anew: at once, but not in a fight with somebody who
+	 * deletes our datapath again and again. */
+	REOPEN_MIN_MS = 1000,
+	REOPEN_MAX_MS = 30000,
+	STABLE_MS = 60000
 };
 
 struct options {
 	struct config config;
 	char *name; /* Of this host. */
 	bool verbosity_given;
+};
+
+struct daemon {
+	struct options options;
+	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
+	size_t n_slots;
+	struct loop *loop; /* NULL while the datapath cannot be made again. */
+	long long int opened_ms, reopen_ms, delay_ms;
 };
 
 static volatile sig_atomic_t stop_signal;
@@ -358,8 +372,9 @@ static void cmd_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
 }
 
 static void cmd_fdp(struct unixctl_conn *conn, int argc, const char *argv[],
-		    void *loop)
+		    void *daemon_)
 {
+	struct daemon *daemon = daemon_;
 	const char *name = argv[0] + strlen("fdp/");
 	struct json *args = NULL;
 	char *text;
@@ -373,7 +388,12 @@ static void cmd_fdp(struct unixctl_conn *conn, int argc, const char *argv[],
 			return;
 		}
 	}
-	if (loop_command(loop, name, args, &text)) {
+	if (!daemon->loop) {
+		text = xasprintf("somebody deleted the datapath %s; it is "
+				 "being made again, the log says more",
+				 daemon->options.config.datapath);
+		unixctl_command_reply_error(conn, text);
+	} else if (loop_command(daemon->loop, name, args, &text)) {
 		unixctl_command_reply(conn, text);
 	} else {
 		unixctl_command_reply_error(conn, text);
@@ -382,7 +402,7 @@ static void cmd_fdp(struct unixctl_conn *conn, int argc, const char *argv[],
 	json_destroy(args);
 }
 
-static void register_commands(struct loop *loop)
+static void register_commands(struct daemon *daemon)
 {
 	unixctl_command_register("exit", "", 0, 0, cmd_exit, NULL);
 	for (unsigned int i = 0; i < N_CONTROL_COMMANDS; i++) {
@@ -390,7 +410,7 @@ static void register_commands(struct loop *loop)
 		char *name = xasprintf("fdp/%s", control_name(i));
 
 		unixctl_command_register(name, "[JSON-OBJECT]", 0, 1, cmd_fdp,
-					 loop);
+					 daemon);
 	}
 }
 
@@ -491,50 +511,87 @@ static void remove_stale_sockets(const char *run_dir)
 	}
 }
 
-static struct loop *open_loop(const struct options *options)
+static int open_loop(struct daemon *daemon, struct ds *why)
 {
-	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
-	struct ds why = DS_EMPTY_INITIALIZER;
-	struct loop_config lc = {.config = &options->config,
-				 .name = options->name,
+	struct loop_config lc = {.config = &daemon->options.config,
+				 .name = daemon->options.name,
 				 .version = FDP_VERSION,
-				 .slots = slots};
-	struct loop *loop;
+				 .slots = daemon->slots,
+				 .n_slots = daemon->n_slots};
+	int error = loop_open(&lc, &daemon->loop, why);
 
-	lc.n_slots = load_passwords(&options->config, slots);
-	if (loop_open(&lc, &loop, &why)) {
-		secret_wipe_bytes(slots, sizeof slots);
-		VLOG_FATAL("%s", ds_cstr(&why));
-	}
-	secret_wipe_bytes(slots, sizeof slots);
-	ds_destroy(&why);
+	daemon->opened_ms = time_msec();
+	return error;
+}
+
+static void say_hello(const struct daemon *daemon)
+{
+	const struct options *options = &daemon->options;
+
 	VLOG_INFO("%s %s (id %s): control on TCP port %u, VXLAN on UDP port "
 		  "%d, %s",
-		  options->name, FDP_VERSION, loop_id(loop),
+		  options->name, FDP_VERSION, loop_id(daemon->loop),
 		  options->config.port, options->config.port + 1,
-		  lc.n_slots ? "encrypted with AES-256-GCM (ESP)"
-			     : "NOT ENCRYPTED");
-	if (lc.n_slots > 1) {
+		  daemon->n_slots ? "encrypted with AES-256-GCM (ESP)"
+				  : "NOT ENCRYPTED");
+	if (daemon->n_slots > 1) {
 		VLOG_INFO("two passwords are accepted; the first is used when "
 			  "connecting");
 	}
-	if (!lc.n_slots) {
+	if (!daemon->n_slots) {
 		warn_not_encrypted();
 	}
-	return loop;
 }
 
-static void run(struct loop *loop, struct unixctl_server *unixctl)
+/* Opens all anew if the ground is gone: the start repairs whatever is missing,
+ * block policies first. */
+static void repair(struct daemon *daemon)
 {
-	while (!exiting && !loop_fatal(loop)) {
+	struct ds why = DS_EMPTY_INITIALIZER;
+	long long int now_ms = time_msec();
+
+	if (daemon->loop && loop_is_broken(daemon->loop)) {
+		loop_free(daemon->loop);
+		daemon->loop = NULL;
+		if (now_ms - daemon->opened_ms >= STABLE_MS) {
+			daemon->delay_ms = 0;
+		}
+		daemon->reopen_ms = now_ms + daemon->delay_ms;
+	}
+	if (!daemon->loop && now_ms >= daemon->reopen_ms) {
+		daemon->delay_ms = MIN(MAX(2 * daemon->delay_ms, REOPEN_MIN_MS),
+				       REOPEN_MAX_MS);
+		if (open_loop(daemon, &why)) {
+			daemon->reopen_ms = now_ms + daemon->delay_ms;
+			VLOG_ERR("%s; trying again in %lld s", ds_cstr(&why),
+				 daemon->delay_ms / 1000);
+		} else {
+			VLOG_WARN("made the datapath %s again",
+				  daemon->options.config.datapath);
+		}
+	}
+	ds_destroy(&why);
+}
+
+static void run(struct daemon *daemon, struct unixctl_server *unixctl)
+{
+	while (!exiting && !(daemon->loop && loop_fatal(daemon->loop))) {
 		run_signals();
 		unixctl_server_run(unixctl);
-		loop_run(loop);
-
-		loop_wait(loop);
+		repair(daemon);
+		if (daemon->loop) {
+			loop_run(daemon->loop);
+			loop_wait(daemon->loop);
+			if (loop_is_broken(daemon->loop) ||
+			    loop_fatal(daemon->loop)) {
+				poll_immediate_wake();
+			}
+		} else {
+			poll_timer_wait_until(daemon->reopen_ms);
+		}
 		unixctl_server_wait(unixctl);
 		poll_fd_wait(signal_fds[0], POLLIN);
-		if (exiting || loop_fatal(loop)) {
+		if (exiting) {
 			poll_immediate_wake();
 		}
 		poll_block();
@@ -544,14 +601,15 @@ static void run(struct loop *loop, struct unixctl_server *unixctl)
 int main(int argc, char *argv[])
 {
 	struct unixctl_server *unixctl;
-	struct options options = {.verbosity_given = false};
 	struct ds why = DS_EMPTY_INITIALIZER;
-	struct loop *loop;
+	struct daemon daemon;
 	int error;
+
+	memset(&daemon, 0, sizeof daemon);
 
 	ovs_cmdl_proctitle_init(argc, argv);
 	ovs_set_program_name(argv[0], FDP_VERSION);
-	parse_options(argc, argv, &options);
+	parse_options(argc, argv, &daemon.options);
 	if (password_check_environment(&why)) {
 		ovs_fatal(0, "%s", ds_cstr(&why));
 	}
@@ -563,29 +621,37 @@ int main(int argc, char *argv[])
 	catch_signals();
 	limit_process();
 
-	remove_stale_sockets(options.config.run_dir);
-	loop = open_loop(&options);
+	remove_stale_sockets(daemon.options.config.run_dir);
+	daemon.n_slots = load_passwords(&daemon.options.config, daemon.slots);
+	if (open_loop(&daemon, &why)) {
+		VLOG_FATAL("%s", ds_cstr(&why));
+	}
+	say_hello(&daemon);
 	error = unixctl_server_create(NULL, &unixctl);
 	if (error) {
 		VLOG_FATAL("%s: cannot make the control socket (%s)",
-			   options.config.run_dir, ovs_strerror(error));
+			   daemon.options.config.run_dir, ovs_strerror(error));
 	}
-	register_commands(loop);
+	register_commands(&daemon);
 	daemonize_complete();
 	notify_manager("READY=1");
 
-	run(loop, unixctl);
+	run(&daemon, unixctl);
 
 	notify_manager("STOPPING=1");
-	if (loop_fatal(loop)) {
-		VLOG_FATAL("%s", loop_fatal(loop));
+	if (daemon.loop && loop_fatal(daemon.loop)) {
+		VLOG_FATAL("%s", loop_fatal(daemon.loop));
 	}
-	loop_stop(loop);
+	if (daemon.loop) {
+		loop_stop(daemon.loop);
+	}
 	VLOG_INFO("stopped; the kernel goes on forwarding, `fdpctl reset` "
 		  "removes everything");
 	unixctl_server_destroy(unixctl);
-	loop_free(loop);
-	free(options.name);
-	config_free(&options.config);
+	loop_free(daemon.loop);
+	secret_wipe_bytes(daemon.slots, sizeof daemon.slots);
+	free(daemon.options.name);
+	config_free(&daemon.options.config);
+	ds_destroy(&why);
 	return EXIT_SUCCESS;
 }

@@ -499,8 +499,8 @@ static void dispatch(struct engine *e, const struct event *event)
 		break;
 	case EVENT_DP_GONE:
 		engine_log(e, OP_LOG_ERR,
-			   "datapath %s was deleted by somebody else; restart "
-			   "fdpd to make it again",
+			   "datapath %s was deleted by somebody else (a "
+			   "starting ovs-vswitchd does that); making it again",
 			   e->config.datapath);
 		e->tunnel_port = UINT32_MAX;
 		flow_table_clear(e->flows);
