@@ -6,14 +6,19 @@
  * one of these functions, or without setting the field's mask beside it.
  *
  * Mostly a decision asks "is this field equal to that constant?".  A yes
- * depends on all bits of the field.  A no needs just one bit that differs: any
- * packet with the same value in that one bit differs from the constant as
- * well.  Of the differing bits the most significant is taken, so that the
- * values which are not equal fall into as many classes as the field has bits,
- * however many values there are (compare the longest-prefix tries of Open
- * vSwitch's classifier).  A UDP packet from port 40000 is thus told from a
- * DHCP reply, port 67, by the bit 0x8000 alone, and shares its megaflow with
- * half of all ports.
+ * depends on all bits of the field.  A no needs just enough of them to show the
+ * first difference: the bits from the most significant one down to the first
+ * that differs.  The values which are not equal thus fall into as many classes
+ * as the field has bits, however many values there are (compare the tries of
+ * Open vSwitch's classifier).  A UDP packet from port 40000 is told from a DHCP
+ * reply, port 67, by the bit 0x8000 alone, and shares its megaflow with half of
+ * all ports.
+ *
+ * The differing bit alone would do as well.  With all bits above it the classes
+ * do not overlap: two packets of different masks never match each other's
+ * megaflow.  The kernel knows no priorities and refuses a flow whose key one of
+ * another mask matches (ovs_flow_cmd_new() in net/openvswitch/datapath.c),
+ * which happens when packets of both classes come up together.
  */
 #ifndef FDP_DATAPATH_LOOK_H
 #define FDP_DATAPATH_LOOK_H 1
@@ -26,21 +31,19 @@
 #include "base/addr.h"
 
 /* What to add to the mask of 'value' after asking whether it is 'constant':
- * 'exact' if it is, else the most significant bit in which it differs. */
+ * 'exact', all bits of the field, if it is; else those down to the most
+ * significant one in which it differs. */
 static inline uint32_t look_bits(uint32_t value, uint32_t constant,
 				 uint32_t exact)
 {
 	uint32_t bits = value ^ constant;
 
-	if (!bits) {
-		return exact;
-	}
 	bits |= bits >> 1;
 	bits |= bits >> 2;
 	bits |= bits >> 4;
 	bits |= bits >> 8;
 	bits |= bits >> 16;
-	return bits - (bits >> 1);
+	return exact & ~(bits >> 1);
 }
 
 static inline bool look_u8(uint8_t value, uint8_t constant, uint8_t *mask)
@@ -66,12 +69,11 @@ static inline bool look_bytes(const uint8_t *value, const uint8_t *constant,
 			      uint8_t *mask, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
+		mask[i] |= (uint8_t)look_bits(value[i], constant[i], UINT8_MAX);
 		if (value[i] != constant[i]) {
-			mask[i] |= (uint8_t)look_bits(value[i], constant[i], 0);
 			return false;
 		}
 	}
-	memset(mask, UINT8_MAX, size);
 	return true;
 }
 
