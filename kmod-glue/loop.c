@@ -428,16 +428,11 @@ static void on_odp_event(const struct odp_event *odp_event, void *loop_)
 	step(loop, &event);
 }
 
-static void on_xfrm_event(void *loop_ OVS_UNUSED,
-			  const struct xfrm_event *event)
+static void on_xfrm_event(void *loop, const struct xfrm_event *xfrm_event)
 {
-	if (event->type == XFRM_EVENT_POLICY_FLUSH) {
-		VLOG_ERR("somebody removed all IPsec policies of this host: "
-			 "VXLAN packets may leave in the clear; restart fdpd");
-	} else if (event->type == XFRM_EVENT_SA_FLUSH) {
-		VLOG_ERR("somebody removed all IPsec security associations of "
-			 "this host: nothing passes until fdpd is restarted");
-	}
+	struct event event = {.type = EVENT_XFRM, .xfrm = xfrm_event};
+
+	step(loop, &event);
 }
 
 static void on_upcall(const struct odp_upcall *upcall, void *loop_)

@@ -30,6 +30,11 @@ static const struct arg address_args[] = {
 	 "the other host, by IPv4 or IPv6 address"},
 };
 
+static const struct arg rekey_args[] = {
+	{NULL, "peer", ARG_TEXT, 0, 0, 0, "PEER",
+	 "the other host, by name, id or address; all of them without"},
+};
+
 static const struct arg attach_args[] = {
 	{"netns", "netns", ARG_TEXT, 0, 0, 0, "NAME",
 	 "the network namespace, a name of ip-netns(8) or a path"},
@@ -130,6 +135,8 @@ static const struct command commands[] = {
 	 "add a host to connect to", NULL},
 	{"forget", NULL, run_forget, ARGS(address_args),
 	 "stop connecting to a host, and disconnect it", NULL},
+	{"rekey", NULL, run_rekey, ARGS(rekey_args),
+	 "make new keys for the tunnels, while packets flow", NULL},
 	{"flows", NULL, run_flows, ARGS(flows_args),
 	 "the kernel's flows, with names; works without the daemon",
 	 "Each line is what ovs-dpctl dump-flows prints, then two spaces, "

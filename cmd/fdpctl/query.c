@@ -37,6 +37,7 @@ static void sort(enum control_command command, struct json *reply)
 	case CONTROL_DETACH:
 	case CONTROL_CONNECT:
 	case CONTROL_FORGET:
+	case CONTROL_REKEY:
 	case CONTROL_TRACE:
 	case CONTROL_NAMES:
 	case N_CONTROL_COMMANDS:
@@ -121,6 +122,12 @@ enum health run_connect(const struct context *ctx, const struct json *args)
 enum health run_forget(const struct context *ctx, const struct json *args)
 {
 	return query(ctx, CONTROL_FORGET, request(ctx, args), render_forget,
+		     NULL);
+}
+
+enum health run_rekey(const struct context *ctx, const struct json *args)
+{
+	return query(ctx, CONTROL_REKEY, request(ctx, args), render_rekey,
 		     NULL);
 }
 

@@ -34,6 +34,7 @@
  * detach       {netns, ifname} or {host_ifname} -> {host_ifname}
  * connect      {address} -> {address}
  * forget       {address} -> {address}
+ * rekey        {peer?} (name, id or address; all without) -> {peers [name]}
  * trace        {port (number or host_ifname), eth_src, eth_dst, eth_type?,
  *              ip_src?, ip_dst?, ip_proto?, tp_src?, tp_dst?, arp_op?,
  *              arp_sha?, arp_tha?, nd_target?, tun_src?, vni?} -> {steps

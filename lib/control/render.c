@@ -493,6 +493,20 @@ void render_forget(const struct json *reply, bool colour OVS_UNUSED,
 	put_deed(ds, "forgot", reply_text(reply, "address", "-"));
 }
 
+void render_rekey(const struct json *reply, bool colour OVS_UNUSED,
+		  struct ds *ds)
+{
+	size_t n;
+	struct json *const *names = reply_array(reply, "peers", &n);
+
+	for (size_t i = 0; i < n; i++) {
+		put_deed(ds, "new keys with", reply_element(names[i]));
+	}
+	if (!n) {
+		ds_put_cstr(ds, "no peer is connected\n");
+	}
+}
+
 void render_trace(const struct json *reply, bool colour, struct ds *ds)
 {
 	const char *verdict = reply_text(reply, "verdict", "unknown");

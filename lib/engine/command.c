@@ -747,6 +747,49 @@ static void run_forget(struct engine *e, uint32_t command,
 	reply_address(e, command, &endpoint);
 }
 
+/* ---- rekey ---- */
+
+/* Is 'text' the peer's name, id or address? */
+static bool is_called(const struct peer *p, const char *text)
+{
+	char id[PEER_ID_STRLEN], ip[IP_STRLEN];
+
+	return !strcmp(text, p->name) ||
+	       !strcmp(text, peer_id_format(&p->id, id)) ||
+	       !strcmp(text, ip_format(&p->tunnel.remote, ip));
+}
+
+static void run_rekey(struct engine *e, uint32_t command,
+		      const struct json *args)
+{
+	const char *name = jsonget_string(args, "peer");
+	struct json *list, *json;
+	struct peer *p;
+
+	if (!engine_encrypts(e)) {
+		command_refuse(e, command, "this host runs without encryption");
+		return;
+	}
+	list = json_array_create_empty();
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->conn && (!name || is_called(p, name))) {
+			tunnel_rekey(e, p);
+			json_array_add(list, json_string_create(p->name));
+		}
+	}
+	if (name && !jsonget_n(list)) {
+		json_destroy(list);
+		command_refuse(e, command,
+			       "no connected peer is called \"%.60s\"; `fdpctl "
+			       "peers` lists them",
+			       name);
+		return;
+	}
+	json = json_object_create();
+	json_object_put(json, "peers", list);
+	command_reply(e, command, json);
+}
+
 /* ---- trace, names ---- */
 
 static void run_trace(struct engine *e, uint32_t command,
@@ -874,6 +917,9 @@ void command_run(struct engine *e, const struct event *event)
 		return;
 	case CONTROL_FORGET:
 		run_forget(e, id, args);
+		return;
+	case CONTROL_REKEY:
+		run_rekey(e, id, args);
 		return;
 	case CONTROL_TRACE:
 		run_trace(e, id, args);

@@ -68,6 +68,7 @@ void conn_free(struct engine *e, struct conn *c)
 	drop_handshake(c);
 	channel_wipe(&c->channel);
 	secret_wipe(&c->esp);
+	ratchet_wipe(&c->ratchet);
 	record_free(&c->inbox.record);
 	wbuf_free(&c->rx);
 	free(c);
@@ -388,6 +389,7 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	c->identity = result.peer;
 	channel_init(&c->channel, &result);
 	session_export(&result.s1, KEY_LABEL_ESP, &c->esp);
+	ratchet_init(&c->ratchet, &result.s1);
 	hs_result_wipe(&result);
 	if (c->admitted) {
 		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
@@ -454,6 +456,9 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_SA_OFFER:
 	case MSG_SA_ACTIVE:
 	case MSG_SA_DELETE:
+	case MSG_REKEY_REQUEST:
+	case MSG_REKEY_RESPONSE:
+	case MSG_REKEY_ASK:
 		peer_message(e, c, m);
 		return conn_find(e, id) == c;
 	}

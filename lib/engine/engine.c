@@ -511,6 +511,9 @@ static void dispatch(struct engine *e, const struct event *event)
 			   "`ovs-dpctl show` does); restored",
 			   e->config.datapath);
 		break;
+	case EVENT_XFRM:
+		tunnel_xfrm_event(e, event);
+		break;
 	case EVENT_COUNTERS:
 		e->upcalls = event->counters.upcalls;
 		e->upcalls_lost = event->counters.lost;

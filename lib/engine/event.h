@@ -31,6 +31,7 @@ enum event_type {
 	EVENT_VPORT_GONE,  /* 'port_no' was deleted by somebody else. */
 	EVENT_DP_GONE,	   /* Somebody deleted our datapath. */
 	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
+	EVENT_XFRM,	   /* 'xfrm': somebody changed SAs or policies. */
 	EVENT_COUNTERS,	   /* 'counters', before a command that shows them. */
 	EVENT_COMMAND	   /* 'command'. */
 };
@@ -78,6 +79,7 @@ struct event {
 			uint32_t ifindex;
 		} route; /* with os_errno */
 		uint32_t port_no;
+		const struct xfrm_event *xfrm;
 		struct {
 			uint64_t upcalls, lost, features_restored;
 		} counters;

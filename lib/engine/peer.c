@@ -173,6 +173,15 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_SA_ACTIVE:
 		tunnel_active(e, c->peer, &m->sa_active);
 		break;
+	case MSG_REKEY_REQUEST:
+		err = tunnel_rekey_requested(e, c->peer, &m->rekey);
+		break;
+	case MSG_REKEY_RESPONSE:
+		err = tunnel_rekey_answered(e, c->peer, &m->rekey);
+		break;
+	case MSG_REKEY_ASK:
+		tunnel_rekey(e, c->peer);
+		break;
 	case MSG_SA_DELETE:
 	case MSG_PING:
 	case MSG_PONG:

@@ -4,6 +4,7 @@
  *	conn.c     control connections: dial, accept, handshake, records, health
  *	peer.c     the hosts we know: sessions, their endpoints
  *	tunnel.c   the way to one peer: MTU, policies, security associations
+ *	rekey.c    new keys for it, and repair of what others took away
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
  *	command.c  what operators ask
@@ -30,16 +31,19 @@
 #include "session/handshake.h"
 #include "session/keys.h"
 #include "session/message.h"
+#include "session/ratchet.h"
 
 struct json;
 
 /* Times in microseconds. */
 #define SECOND_US	 UINT64_C(1000000)
-#define PING_IDLE_US	 (5 * SECOND_US)   /* Silence before we ask. */
-#define PING_TIMEOUT_US	 (15 * SECOND_US)  /* Silence before we give up. */
-#define PING_DOUBT_US	 (3 * SECOND_US)   /* The same, under suspicion. */
-#define STABLE_US	 (10 * SECOND_US)  /* A session that was not a flap. */
-#define PEER_GRACE_US	 (60 * SECOND_US)  /* Lost peers keep forwarding. */
+#define PING_IDLE_US	 (5 * SECOND_US)    /* Silence before we ask. */
+#define PING_TIMEOUT_US	 (15 * SECOND_US)   /* Silence before we give up. */
+#define PING_DOUBT_US	 (3 * SECOND_US)    /* The same, under suspicion. */
+#define STABLE_US	 (10 * SECOND_US)   /* A session that was not a flap. */
+#define PEER_GRACE_US	 (60 * SECOND_US)   /* Lost peers keep forwarding. */
+#define REKEY_US	 (3600 * SECOND_US) /* Give or take a tenth. */
+#define REKEY_STUCK_US	 (10 * SECOND_US)
 #define SA_LINGER_US	 (60 * SECOND_US)  /* Replaced SAs stay that long. */
 #define ADOPT_GRACE_US	 (120 * SECOND_US) /* Found at start, unclaimed. */
 #define ADOPT_FLOWS_US	 (100 * SECOND_US) /* The same for flows: earlier. */
@@ -109,6 +113,7 @@ struct conn {
 	enum hs_role role;
 	size_t slot;
 	struct channel channel;
+	struct ratchet ratchet;
 	struct secret esp;	  /* session_export(S1, KEY_LABEL_ESP) */
 	struct identity identity; /* The other side's. */
 	struct peer *peer;
@@ -138,14 +143,18 @@ struct tunnel {
 	bool policies;	   /* Installed, or being so. */
 	bool failed;	   /* The kernel refused a part of it. */
 	uint64_t retry_us; /* When to begin again after that; 0 = never. */
-	uint32_t epoch;
-	uint32_t spi_in; /* Being installed or in use; 0 = none. */
+	uint32_t epoch;	   /* Of the ratchet; 0: a session's first keys. */
+	uint32_t spi_in;   /* Being installed or in use; 0 = none. */
 	bool in_ready;
 	uint8_t salt_in[ESP_SALT_BYTES];
-	unsigned int attempts; /* To find a free SPI. */
-	uint32_t spi_out;      /* In use, pinned; 0 = none. */
-	uint32_t spi_next;     /* Being installed. */
-	bool peer_active;      /* The peer sends through spi_in. */
+	unsigned int attempts;	 /* To find a free SPI. */
+	uint32_t spi_out;	 /* In use, pinned; 0 = none. */
+	uint32_t spi_next;	 /* Being installed. */
+	bool peer_active;	 /* The peer sends through spi_in. */
+	uint32_t epoch_out;	 /* That spi_out belongs to. */
+	uint64_t rekey_us;	 /* When the next one is due. */
+	uint64_t rekey_began_us; /* One is under way since; 0 = none. */
+	bool rekey_again;	 /* Something was lost meanwhile. */
 };
 
 /* A host that we know. */
@@ -334,6 +343,32 @@ void tunnel_begin(struct engine *, struct peer *);
 void tunnel_offer(struct engine *, struct peer *, const struct msg_sa_offer *);
 void tunnel_active(struct engine *, struct peer *,
 		   const struct msg_sa_active *);
+/* Our inbound SA for the epoch, and then the offer of it. */
+void tunnel_add_sa_in(struct engine *, struct peer *);
+/* Puts the policies of a peer, the out policy pinned to 'spi_out'. */
+void tunnel_put_policies(struct engine *, struct peer *, uint32_t spi_out);
+/* NULL if we have no such SA. */
+struct known_sa *tunnel_find_sa(struct engine *, const struct ip_addr *dst,
+				uint32_t spi);
+/* The kernel has lost it. */
+void tunnel_forget_sa(struct engine *, const struct ip_addr *dst, uint32_t spi);
+
+/* ---- rekey.c ---- */
+
+/* New keys for the peer's tunnel: begins a rekey if we are the session's
+ * initiator, else asks the peer to.  One at a time: while one is under way
+ * nothing more happens, unless it has been so for REKEY_STUCK_US. */
+void tunnel_rekey(struct engine *, struct peer *);
+enum err tunnel_rekey_requested(struct engine *, struct peer *,
+				const struct msg_rekey *) FDP_MUST_CHECK;
+enum err tunnel_rekey_answered(struct engine *, struct peer *,
+			       const struct msg_rekey *) FDP_MUST_CHECK;
+/* Somebody changed our part of the IPsec databases. */
+void tunnel_xfrm_event(struct engine *, const struct event *);
+/* The keys of an epoch are in use in both directions. */
+void tunnel_keyed(struct engine *, struct peer *);
+void rekey_timers(struct engine *);
+
 void tunnel_result(struct engine *, const struct pending *,
 		   const struct event *);
 void tunnel_route(struct engine *, struct peer *, const struct event *);

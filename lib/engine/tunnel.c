@@ -19,7 +19,7 @@
 
 /* ---- Our SAs in the kernel ---- */
 
-static struct known_sa *sa_find(struct engine *e, const struct ip_addr *dst,
+struct known_sa *tunnel_find_sa(struct engine *e, const struct ip_addr *dst,
 				uint32_t spi)
 {
 	for (size_t i = 0; i < e->n_sas; i++) {
@@ -54,9 +54,9 @@ static void sa_delete(struct engine *e, size_t i)
 	e->sas[i] = e->sas[--e->n_sas];
 }
 
-static void sa_forget(struct engine *e, const struct ip_addr *dst, uint32_t spi)
+void tunnel_forget_sa(struct engine *e, const struct ip_addr *dst, uint32_t spi)
 {
-	struct known_sa *sa = sa_find(e, dst, spi);
+	struct known_sa *sa = tunnel_find_sa(e, dst, spi);
 
 	if (sa) {
 		*sa = e->sas[--e->n_sas];
@@ -147,6 +147,7 @@ void tunnel_timers(struct engine *e)
 			engine_wake(e, e->stale[i++].delete_us);
 		}
 	}
+	rekey_timers(e);
 	if (e->now_us >= e->route_us) {
 		e->route_us = UINT64_MAX;
 		tunnel_check_routes(e);
@@ -268,7 +269,21 @@ static uint32_t choose_reqid(const struct engine *e, const struct peer *self,
 	}
 }
 
-static void put_policies(struct engine *e, struct peer *p)
+void tunnel_put_policies(struct engine *e, struct peer *p, uint32_t spi_out)
+{
+	const struct tunnel *t = &p->tunnel;
+	struct xfrm_policy policy;
+
+	policy_make_in(&policy, &t->local, &t->remote, e->config.vxlan_port,
+		       t->reqid);
+	put_policy(e, p, &policy, PENDING_POLICY, 0);
+	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
+			spi_out);
+	put_policy(e, p, &policy, PENDING_POLICY, 0);
+}
+
+/* The first policies of a tunnel. */
+static void place_policies(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
 	struct xfrm_policy policy;
@@ -279,13 +294,11 @@ static void put_policies(struct engine *e, struct peer *p)
 	policy_make_in(&policy, &t->local, &t->remote, e->config.vxlan_port,
 		       t->reqid);
 	claim_policy(e, &policy, &spi);
-	put_policy(e, p, &policy, PENDING_POLICY, 0);
 	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
 			0);
 	claim_policy(e, &policy, &spi);
 	/* One that is there goes on using the SA that it is pinned to. */
-	policy.spi = spi ? spi : t->spi_out;
-	put_policy(e, p, &policy, PENDING_POLICY, 0);
+	tunnel_put_policies(e, p, spi ? spi : t->spi_out);
 }
 
 static void key_params(const struct engine *e, const struct peer *p,
@@ -323,7 +336,7 @@ static void add_sa(struct engine *e, struct peer *p, bool inbound, uint32_t spi,
 	sa_note(e, &key.dst_ip, spi, t->reqid, UINT64_MAX);
 }
 
-static void add_sa_in(struct engine *e, struct peer *p)
+void tunnel_add_sa_in(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
 
@@ -353,7 +366,7 @@ void tunnel_offer(struct engine *e, struct peer *p,
 {
 	struct tunnel *t = &p->tunnel;
 
-	if (!engine_encrypts(e) || !t->policies) {
+	if (!engine_encrypts(e) || !t->policies || m->epoch != t->epoch) {
 		return;
 	}
 	if (!ip_equal(&m->src_ip, &t->local) ||
@@ -367,11 +380,23 @@ void tunnel_offer(struct engine *e, struct peer *p,
 		down(e, p, REASON_NAT, detail);
 		return;
 	}
-	if (sa_find(e, &t->remote, m->spi)) {
+	if (tunnel_find_sa(e, &t->remote, m->spi)) {
 		return; /* Said twice: a key is never installed twice. */
 	}
 	t->spi_next = m->spi;
 	add_sa(e, p, false, m->spi, m->salt);
+}
+
+/* Are the keys of this epoch in use in both directions? */
+static void check_keyed(struct engine *e, struct peer *p)
+{
+	const struct tunnel *t = &p->tunnel;
+
+	if (t->peer_active && t->spi_out && !t->spi_next &&
+	    t->epoch_out == t->epoch) {
+		up(e, p);
+		tunnel_keyed(e, p);
+	}
 }
 
 void tunnel_active(struct engine *e, struct peer *p,
@@ -384,9 +409,7 @@ void tunnel_active(struct engine *e, struct peer *p,
 	}
 	t->peer_active = true;
 	sa_linger(e, &t->local, t->reqid, t->spi_in);
-	if (t->spi_out && !t->spi_next) {
-		up(e, p);
-	}
+	check_keyed(e, p);
 }
 
 static void sa_in_result(struct engine *e, struct peer *p, uint32_t spi,
@@ -398,10 +421,10 @@ static void sa_in_result(struct engine *e, struct peer *p, uint32_t spi,
 		return;
 	}
 	if (event->os_errno) {
-		sa_forget(e, &t->local, spi);
+		tunnel_forget_sa(e, &t->local, spi);
 		t->spi_in = 0;
 		if (++t->attempts < SA_ADD_ATTEMPTS && p->conn) {
-			add_sa_in(e, p);
+			tunnel_add_sa_in(e, p);
 		} else {
 			failed(e, p, event->result.detail);
 		}
@@ -424,7 +447,7 @@ static void sa_out_result(struct engine *e, struct peer *p, uint32_t spi,
 		return;
 	}
 	if (event->os_errno) {
-		sa_forget(e, &t->remote, spi);
+		tunnel_forget_sa(e, &t->remote, spi);
 		t->spi_next = 0;
 		failed(e, p, event->result.detail);
 		return;
@@ -449,17 +472,15 @@ static void pin_result(struct engine *e, struct peer *p, uint32_t spi,
 		return;
 	}
 	t->spi_out = spi;
+	t->epoch_out = t->epoch;
 	sa_linger(e, &t->remote, t->reqid, spi);
 	if (p->conn) {
 		m.sa_active.spi = spi;
 		m.sa_active.epoch = t->epoch;
 		conn_send(e, p->conn, &m);
 	}
-	if (t->peer_active) {
-		up(e, p);
-	} else {
-		publish(e, p);
-	}
+	publish(e, p);
+	check_keyed(e, p);
 }
 
 void tunnel_result(struct engine *e, const struct pending *pending,
@@ -567,7 +588,7 @@ void tunnel_begin(struct engine *e, struct peer *p)
 		return;
 	}
 	if (!t->policies || t->failed) {
-		put_policies(e, p);
+		place_policies(e, p);
 	}
 	if (t->state == TUNNEL_DOWN) {
 		t->state = TUNNEL_KEYING;
@@ -576,12 +597,16 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	}
 	publish(e, p);
 	t->epoch = 0;
+	t->epoch_out = UINT32_MAX; /* Keys of another session, if any. */
+	t->rekey_us = UINT64_MAX;
+	t->rekey_began_us = 0;
+	t->rekey_again = false;
 	t->spi_next = 0;
 	t->peer_active = false;
 	t->attempts = 0;
 	t->failed = false;
 	t->retry_us = 0;
-	add_sa_in(e, p);
+	tunnel_add_sa_in(e, p);
 }
 
 void tunnel_end(struct engine *e, struct peer *p)

@@ -141,6 +141,13 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 	case MSG_SA_DELETE:
 		wbuf_u32(out, m->sa_delete.spi);
 		return FDP_OK;
+	case MSG_REKEY_REQUEST:
+	case MSG_REKEY_RESPONSE:
+		wbuf_u32(out, m->rekey.epoch);
+		wbuf_bytes(out, m->rekey.key, sizeof m->rekey.key);
+		return FDP_OK;
+	case MSG_REKEY_ASK:
+		return FDP_OK;
 	}
 	return ERR_UNSUPPORTED;
 }
@@ -401,6 +408,13 @@ static enum err get_sa_active(struct span *in, struct msg_sa_active *m)
 	return err ? err : span_u32(in, &m->epoch);
 }
 
+static enum err get_rekey(struct span *in, struct msg_rekey *m)
+{
+	enum err err = span_u32(in, &m->epoch);
+
+	return err ? err : span_bytes(in, m->key, sizeof m->key);
+}
+
 /* '*known' is false for types that this version has not. */
 static enum err get_body(uint16_t type, struct span *in, struct message *m,
 			 bool *known)
@@ -423,6 +437,11 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return get_sa_active(in, &m->sa_active);
 	case MSG_SA_DELETE:
 		return get_spi(in, &m->sa_delete.spi);
+	case MSG_REKEY_REQUEST:
+	case MSG_REKEY_RESPONSE:
+		return get_rekey(in, &m->rekey);
+	case MSG_REKEY_ASK:
+		return FDP_OK;
 	}
 	*known = false;
 	return type & TLV_CRITICAL ? ERR_UNKNOWN_CRITICAL : FDP_OK;
@@ -478,6 +497,9 @@ void message_free(struct message *m)
 	case MSG_SA_OFFER:
 	case MSG_SA_ACTIVE:
 	case MSG_SA_DELETE:
+	case MSG_REKEY_REQUEST:
+	case MSG_REKEY_RESPONSE:
+	case MSG_REKEY_ASK:
 		break;
 	}
 	memset(m, 0, sizeof *m);

@@ -30,7 +30,10 @@
 	X(UPDATE, "update", 17, 1, "what changed in a peer's record")          \
 	X(SA_OFFER, "sa-offer", 32, 1, "an inbound SA is ready for you")       \
 	X(SA_ACTIVE, "sa-active", 33, 1, "I send through the SA you offered")  \
-	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")
+	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")       \
+	X(REKEY_REQUEST, "rekey-request", 35, 1, "let us have new keys")       \
+	X(REKEY_RESPONSE, "rekey-response", 36, 1, "my half of the new keys")  \
+	X(REKEY_ASK, "rekey-ask", 37, 0, "please begin a rekey")
 
 enum msg_type {
 #define X(NAME, SLUG, TYPE, CRITICAL, TEXT) \
@@ -109,6 +112,17 @@ struct msg_sa_delete {
 	uint32_t spi;
 };
 
+enum {
+	REKEY_KEY_BYTES = 32
+};
+
+/* REKEY_REQUEST and REKEY_RESPONSE: one side's X25519 public key for 'epoch',
+ * which is the one after the epoch in use (session/ratchet.h). */
+struct msg_rekey {
+	uint32_t epoch;
+	uint8_t key[REKEY_KEY_BYTES];
+};
+
 /* Owns the arrays inside. */
 struct message {
 	enum msg_type type;
@@ -120,6 +134,7 @@ struct message {
 		struct msg_sa_offer sa_offer;
 		struct msg_sa_active sa_active;
 		struct msg_sa_delete sa_delete;
+		struct msg_rekey rekey; /* Not for MSG_REKEY_ASK. */
 	};
 };
 

@@ -47,7 +47,7 @@ static enum err decode_one(struct span in, struct message *m)
 static struct ip_addr addrs[2];
 static struct binding bindings[3];
 static struct binding_key keys[2];
-static struct message samples[8];
+static struct message samples[11];
 
 static void setup(void)
 {
@@ -111,6 +111,16 @@ static void setup(void)
 	m++;
 	m->type = MSG_SA_DELETE;
 	m->sa_delete.spi = 0xffffffff;
+	m++;
+	m->type = MSG_REKEY_REQUEST;
+	m->rekey.epoch = 0x01020304;
+	memset(m->rekey.key, 0x3c, sizeof m->rekey.key);
+	m++;
+	m->type = MSG_REKEY_RESPONSE;
+	m->rekey.epoch = UINT32_MAX;
+	memset(m->rekey.key, 0xc3, sizeof m->rekey.key);
+	m++;
+	m->type = MSG_REKEY_ASK;
 }
 
 enum {
@@ -183,6 +193,13 @@ static void expect_equal(const struct message *a, const struct message *b)
 		return;
 	case MSG_SA_DELETE:
 		ck_assert_uint_eq(a->sa_delete.spi, b->sa_delete.spi);
+		return;
+	case MSG_REKEY_REQUEST:
+	case MSG_REKEY_RESPONSE:
+		ck_assert_uint_eq(a->rekey.epoch, b->rekey.epoch);
+		ck_assert_mem_eq(a->rekey.key, b->rekey.key, REKEY_KEY_BYTES);
+		return;
+	case MSG_REKEY_ASK:
 		return;
 	}
 	ck_abort_msg("type %d", a->type);

@@ -217,8 +217,26 @@ def messages():
          + ip("192.0.2.1") + ip("192.0.2.2") + struct.pack(">HI", 6784, 1500)),
         ("sa-active", 0x8021, struct.pack(">II", 256, 3)),
         ("sa-delete", 0x8022, struct.pack(">I", 0xffffffff)),
+        ("rekey-request", 0x8023, struct.pack(">I", 0x01020304) + b"\x3c" * 32),
+        ("rekey-response", 0x8024, struct.pack(">I", 2**32 - 1) + b"\xc3" * 32),
+        ("rekey-ask", 0x0025, b""),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
+
+
+def rekeys(s1):
+    """Three steps of the ratchet."""
+    rng = Random("rekey")
+    out = []
+    for epoch in (1, 2, 3):
+        chain = expand(s1, b"fdp1 chain")
+        e_i, e_r = rng.draw(32), rng.draw(32)
+        pub_i, pub_r = x25519(e_i), x25519(e_r)
+        prk = mac(chain, x25519(e_i, pub_r))
+        s1 = expand(prk, b"fdp1 rekey" + struct.pack(">I", epoch) + pub_i + pub_r)
+        out.append({"epoch": epoch, "request": pub_i.hex(),
+                    "response": pub_r.hex(), "s1": s1.hex()})
+    return out
 
 
 def esp_key(s1, salt, direction, spi, src_id, dst_id, src, dst):
@@ -257,6 +275,7 @@ def main():
 
     s1 = bytes.fromhex(out["handshakes"][0]["s1"])
     out["messages"] = [{"type": n, "tlv": m.hex()} for n, m in messages()]
+    out["rekeys"] = rekeys(s1)
     out["records"] = []
     seq = {True: 0, False: 0}
     for i, (_, m) in enumerate(messages() + [("empty", b"")]):
