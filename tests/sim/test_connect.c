@@ -206,6 +206,36 @@ SEED_TEST(connection_breaks_traffic_goes_on_and_it_comes_back, SEEDS)
 	world_free(w);
 }
 
+/* A packet every other millisecond over a slow line that lets packets overtake
+ * each other, while the keys change again and again. */
+SEED_TEST(keys_change_under_load_nothing_lost, SEEDS / 2)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+	struct endpoint *c1 = a->endpoints[0], *c2 = b->endpoints[0];
+	unsigned int sent = 0;
+	size_t before;
+
+	demand_all_reach(w, 2);
+	world_weather(w)->delay_min_us = MS;
+	world_weather(w)->delay_max_us = 40 * MS;
+	world_weather(w)->reorder = 300;
+	before = c1->n_pongs;
+	for (unsigned int i = 0; i < 3000; i++) {
+		if (i % 1000 == 100) {
+			world_break(w, a, b);
+		}
+		endpoint_ping(c1, &c2->ips[i & 1], 84);
+		world_run(w, 2 * MS);
+		sent++;
+	}
+	world_run(w, SEC);
+	DEMAND(w, a->n_sessions >= 3, "the keys did not change");
+	DEMAND(w, c1->n_pongs - before == sent, "%zu of %u came back",
+	       c1->n_pongs - before, sent);
+	world_free(w);
+}
+
 SEED_TEST(long_partition_peer_removed_and_found_again, SEEDS)
 {
 	struct world *w = running_world(seed, 2, "secret", seed & 1);
@@ -275,6 +305,7 @@ SCENARIO_MAIN("connections", one_side_dials_both_reach_each_other,
 	      password_rotation_nobody_is_cut_off,
 	      dials_that_fail_repeated_until_one_succeeds,
 	      connection_breaks_traffic_goes_on_and_it_comes_back,
+	      keys_change_under_load_nothing_lost,
 	      long_partition_peer_removed_and_found_again,
 	      short_partition_connected_afterwards,
 	      forgotten_and_connected_by_command_as_told)
