@@ -117,6 +117,8 @@ static char *mask_text(const struct flow *m)
 		}                                    \
 	}
 
+/* Arguments that are initializers cannot stand in parentheses.
+ * NOLINTBEGIN(bugprone-macro-parentheses) */
 #define ETH(PORT, SRC, DST, TYPE) \
 	.in_port = (PORT), .eth_src = SRC, .eth_dst = DST, .eth_type = (TYPE)
 #define IP4(PORT, SRC, DST, PROTO)                \
@@ -133,6 +135,7 @@ static char *mask_text(const struct flow *m)
 	.in_port = (PORT), .eth_src = M(N), .eth_dst = DST,         \
 	.eth_type = ETH_TYPE_IPV6, .nw_src = SRC, .nw_dst = V6(99), \
 	.nw_proto = IP_PROTO_ICMPV6, .tp_src = (TYPE)
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define TUNNEL(N, VNI)              \
 	.tunnel = {.present = true, \
 		   .src = U4(N),    \
