@@ -59,8 +59,9 @@ size_t flow_table_n(const struct flow_table *);
 /* Flows refused because the table was full, since the start. */
 uint64_t flow_table_n_refused(const struct flow_table *);
 
-/* The identifier of a flow: a hash of its masked key and mask, so that equal
- * flows have equal UFIDs across restarts. */
+/* The identifier of a flow: a hash of its masked key and mask, field by field,
+ * so that equal flows have equal UFIDs across restarts.  Entries have that of
+ * the mask as the kernel completes it (odp_complete_mask()). */
 struct ufid flow_ufid(const struct flow *key, const struct flow *mask);
 
 /* Adds the flow that 'key' was translated to; takes nothing over.  ERR_LIMIT
