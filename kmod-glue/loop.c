@@ -90,7 +90,7 @@ static void on_reply(void *loop_, uint32_t command, bool ok, const char *text)
 	if (command == loop->command && !loop->replied) {
 		loop->replied = true;
 		loop->reply_ok = ok;
-		loop->reply = xstrdup(text);
+		loop->reply = xstrdup(text ? text : "");
 	}
 }
 

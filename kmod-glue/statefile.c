@@ -30,7 +30,7 @@ static int fail(struct ds *why, int error, const char *path, const char *name,
 {
 	ds_put_format(why, "%s%s%s: %s: %s", path, *name ? "/" : "", name, what,
 		      ovs_strerror(error));
-	return error;
+	return error ? error : EIO; /* Never success. */
 }
 
 /* mkdir -p: what is missing above gets the usual mode, the last one 0700. */

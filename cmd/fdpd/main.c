@@ -491,6 +491,29 @@ static void warn_not_encrypted(void)
 	}
 }
 
+/* Is it the control socket of a process that is no more? */
+static bool is_stale_socket(const char *name)
+{
+	static const char prefix[] = "fdpd.", suffix[] = ".ctl";
+	size_t size = strlen(name);
+	bool stale = false;
+	char *number;
+	int pid;
+
+	if (size <= strlen(prefix) + strlen(suffix) ||
+	    strncmp(name, prefix, strlen(prefix)) ||
+	    strcmp(name + size - strlen(suffix), suffix)) {
+		return false;
+	}
+	number = xmemdup0(name + strlen(prefix),
+			  size - strlen(prefix) - strlen(suffix));
+	if (str_to_int(number, 10, &pid) && pid > 0) {
+		stale = kill(pid, 0) && errno == ESRCH;
+	}
+	free(number);
+	return stale;
+}
+
 /* A daemon that was killed leaves its control socket behind. */
 static void remove_stale_sockets(const char *run_dir)
 {
@@ -498,11 +521,7 @@ static void remove_stale_sockets(const char *run_dir)
 	const struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
-		int pid, end = 0;
-
-		if (sscanf(entry->d_name, "fdpd.%d.ctl%n", &pid, &end) == 1 &&
-		    end && !entry->d_name[end] && pid > 0 && kill(pid, 0) &&
-		    errno == ESRCH) {
+		if (is_stale_socket(entry->d_name)) {
 			(void)!unlinkat(dirfd(dir), entry->d_name, 0);
 		}
 	}
