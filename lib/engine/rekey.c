@@ -219,6 +219,20 @@ static void repair_policies(struct engine *e)
 	}
 }
 
+/* Is 'policy' one of those that 'p' has now? */
+static bool is_policy_of(const struct engine *e, const struct peer *p,
+			 const struct xfrm_policy *policy)
+{
+	const struct tunnel *t = &p->tunnel;
+	struct xfrm_policy in, out;
+
+	policy_make_in(&in, &t->local, &t->remote, e->config.vxlan_port,
+		       t->reqid);
+	policy_make_out(&out, &t->local, &t->remote, t->udp_port, t->reqid, 0);
+	return t->policies && (xfrm_policy_same_selector(&in, policy) ||
+			       xfrm_policy_same_selector(&out, policy));
+}
+
 static void policy_deleted(struct engine *e, const struct xfrm_policy *gone)
 {
 	struct peer *p;
@@ -231,8 +245,7 @@ static void policy_deleted(struct engine *e, const struct xfrm_policy *gone)
 		return;
 	}
 	p = peer_by_reqid(e, gone->reqid);
-	if (p && (ip_equal(&gone->dst, &p->tunnel.remote) ||
-		  ip_equal(&gone->src, &p->tunnel.remote))) {
+	if (p && is_policy_of(e, p, gone)) {
 		engine_log(e, OP_LOG_WARN,
 			   "the IPsec policy for %s was removed by somebody "
 			   "else; putting it back",

@@ -67,6 +67,15 @@ void fake_event_free(struct fake_event *e)
 	}
 }
 
+static struct fake_event *event_new(enum event_type type)
+{
+	struct fake_event *e = xzalloc(sizeof *e);
+
+	e->event.type = type;
+	wbuf_init(&e->frame, 0);
+	return e;
+}
+
 /* ---- Ports and links ---- */
 
 static struct fake_port *port_by_number(struct fake_kernel *k, uint32_t port_no)
@@ -194,11 +203,31 @@ static int sa_add(struct fake_kernel *k, const struct xfrm_sa *sa)
 	return 0;
 }
 
+/* The kernel tells of everything, whoever did it. */
+static void tell_xfrm(struct fake_kernel *k, enum xfrm_event_type type,
+		      const struct xfrm_sa *sa,
+		      const struct xfrm_policy *policy)
+{
+	struct fake_event *e = event_new(EVENT_XFRM);
+
+	e->xfrm.type = type;
+	if (sa) {
+		e->xfrm.sa = *sa;
+		memset(e->xfrm.sa.key, 0, sizeof e->xfrm.sa.key);
+	}
+	if (policy) {
+		e->xfrm.policy = *policy;
+	}
+	e->event.xfrm = &e->xfrm;
+	k->notify(k->aux, e);
+}
+
 static void sa_del(struct fake_kernel *k, const struct xfrm_sa *sa)
 {
 	struct fake_sa *fake = sa_find(k, &sa->dst, sa->spi);
 
 	if (fake) {
+		tell_xfrm(k, XFRM_EVENT_SA_DELETED, &fake->sa, NULL);
 		*fake = k->sas[--k->n_sas];
 	}
 }
@@ -282,6 +311,8 @@ static void policy_del(struct fake_kernel *k, const struct xfrm_policy *p)
 {
 	for (size_t i = 0; i < k->n_policies; i++) {
 		if (xfrm_policy_same_selector(&k->policies[i], p)) {
+			tell_xfrm(k, XFRM_EVENT_POLICY_DELETED, NULL,
+				  &k->policies[i]);
 			k->policies[i] = k->policies[--k->n_policies];
 			return;
 		}
@@ -414,6 +445,9 @@ static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
 static void check_invariants(struct fake_kernel *k)
 {
 	if (!k->guarded) {
+		return;
+	}
+	if (k->disturbed) {
 		return;
 	}
 	check_blocks(k);
@@ -671,15 +705,6 @@ void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
 
 /* ---- Ops ---- */
 
-static struct fake_event *event_new(enum event_type type)
-{
-	struct fake_event *e = xzalloc(sizeof *e);
-
-	e->event.type = type;
-	wbuf_init(&e->frame, 0);
-	return e;
-}
-
 static void result(struct fake_kernel *k, const struct op *op, int error,
 		   uint32_t port_no)
 {
@@ -869,6 +894,36 @@ void fake_kernel_lose_port(struct fake_kernel *k, const char *name)
 void fake_kernel_net_changed(struct fake_kernel *k)
 {
 	k->notify(k->aux, event_new(EVENT_NET_CHANGED));
+}
+
+void fake_kernel_lose_sa(struct fake_kernel *k, size_t i)
+{
+	struct xfrm_sa sa = k->sas[i].sa;
+
+	k->disturbed = true;
+	sa_del(k, &sa);
+}
+
+void fake_kernel_lose_policy(struct fake_kernel *k, size_t i)
+{
+	struct xfrm_policy policy = k->policies[i];
+
+	k->disturbed = true;
+	policy_del(k, &policy);
+}
+
+void fake_kernel_flush_sas(struct fake_kernel *k)
+{
+	k->disturbed = true;
+	k->n_sas = 0;
+	tell_xfrm(k, XFRM_EVENT_SA_FLUSH, NULL, NULL);
+}
+
+void fake_kernel_flush_policies(struct fake_kernel *k)
+{
+	k->disturbed = true;
+	k->n_policies = 0;
+	tell_xfrm(k, XFRM_EVENT_POLICY_FLUSH, NULL, NULL);
 }
 
 /* ---- Looking at it ---- */

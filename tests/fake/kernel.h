@@ -83,6 +83,7 @@ struct fake_event {
 	struct event event;
 	char *detail;		  /* EVENT_RESULT; owned. */
 	struct odp_upcall upcall; /* EVENT_UPCALL */
+	struct xfrm_event xfrm;	  /* EVENT_XFRM */
 	struct wbuf frame;	  /* Of the upcall; owned. */
 };
 
@@ -105,7 +106,9 @@ struct fake_kernel {
 	void (*breach)(void *aux, const char *text);
 	void *aux;
 
-	bool guarded; /* Plaintext is a breach: the host has a password. */
+	bool guarded;	/* Plaintext is a breach: the host has a password. */
+	bool disturbed; /* Somebody else took something away: the order of
+			 * things is not to be had. */
 	bool datapath, foreign_datapath;
 	uint16_t taken_udp_port; /* By somebody else. */
 	struct fake_port ports[FAKE_MAX_PORTS];
@@ -164,6 +167,11 @@ const struct fake_port *fake_kernel_port(const struct fake_kernel *,
 /* Somebody deletes a port and its link, and the kernel says so. */
 void fake_kernel_lose_port(struct fake_kernel *, const char *name);
 void fake_kernel_net_changed(struct fake_kernel *);
+/* Somebody else removes SAs or policies: number 'i', or all. */
+void fake_kernel_lose_sa(struct fake_kernel *, size_t i);
+void fake_kernel_lose_policy(struct fake_kernel *, size_t i);
+void fake_kernel_flush_sas(struct fake_kernel *);
+void fake_kernel_flush_policies(struct fake_kernel *);
 
 /* The daemon has died: nobody reads upcalls any more. */
 void fake_kernel_orphan(struct fake_kernel *);

@@ -1154,6 +1154,7 @@ void host_crash(struct host *h)
 	h->kernel.n_sas = 0;
 	h->kernel.n_policies = 0;
 	h->kernel.n_links = 0;
+	h->kernel.disturbed = false;
 	for (size_t i = 0; i < h->n_endpoints; i++) {
 		endpoint_free(h->endpoints[i]);
 	}

@@ -64,6 +64,15 @@ static void some_pings(struct chaos *c)
 	}
 }
 
+static void some_rekey(struct chaos *c)
+{
+	struct host *h = some_host(c);
+
+	if (host_is_running(h)) {
+		json_destroy(host_ask(h, "rekey", NULL));
+	}
+}
+
 static void some_trouble(struct chaos *c)
 {
 	struct host *h = some_host(c), *other = some_host(c);
@@ -182,6 +191,9 @@ static uint64_t run_chaos(uint64_t seed, bool check)
 			break;
 		case 2:
 			some_trouble(&c);
+			break;
+		case 3:
+			some_rekey(&c);
 			break;
 		default:
 			some_pings(&c);

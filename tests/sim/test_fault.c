@@ -192,6 +192,10 @@ static bool one_op_fails(enum op_type op, unsigned int nth)
 	world_break(w, a, b);
 	demand_connected(w, 200 * SEC);
 	demand_all_reach(w, 3);
+	json_destroy(host_ask(nth & 2 ? a : b, "rekey", NULL));
+	world_run(w, SEC);
+	demand_connected(w, 200 * SEC);
+	demand_all_reach(w, 3);
 	host_crash(c);
 	world_run(w, 100 * SEC);
 	fake_kernel_set_route(&a->kernel, &b->v4, 1400);
