@@ -18,6 +18,7 @@
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
 #include "kmod-glue/xfrm_socket.h"
+#include "selector.h"
 
 #define ALIAS_PREFIX "fdpd:"
 
@@ -200,22 +201,19 @@ static void keep_policy(void *doomed_, const struct xfrm_policy *policy)
 static char *describe(const struct doomed *d, size_t i)
 {
 	char src[IP_STRLEN], dst[IP_STRLEN];
+	const struct xfrm_policy *p;
 
 	if (d->sas) {
 		return xasprintf("SA %s -> %s, SPI 0x%08x",
 				 ip_format(&d->sas[i].src, src),
 				 ip_format(&d->sas[i].dst, dst), d->sas[i].spi);
 	}
+	p = &d->policies[i];
 	return xasprintf("policy %s, %s -> %s, UDP %u: %s",
-			 d->policies[i].dir == XFRM_DIR_IN ? "in" : "out",
-			 ip_is_zero(&d->policies[i].src)
-				 ? "any"
-				 : ip_format(&d->policies[i].src, src),
-			 ip_is_zero(&d->policies[i].dst)
-				 ? "any"
-				 : ip_format(&d->policies[i].dst, dst),
-			 d->policies[i].udp_port,
-			 d->policies[i].block ? "block" : "require ESP");
+			 p->dir == XFRM_DIR_IN ? "in" : "out",
+			 selector_format(p->v6, &p->src, src),
+			 selector_format(p->v6, &p->dst, dst), p->udp_port,
+			 p->block ? "block" : "require ESP");
 }
 
 static void note_change(void *doomed_, uint64_t i, int error, const char *text)

@@ -13,6 +13,7 @@
 #include "control/reply.h"
 #include "daemon.h"
 #include "kmod-glue/xfrm_socket.h"
+#include "selector.h"
 
 struct dump {
 	struct xfrm_sa *sas;
@@ -149,12 +150,6 @@ static struct json *sa_to_json(const struct dump *dump,
 	return object;
 }
 
-/* "any" for a wildcard. */
-static const char *selector(const struct ip_addr *ip, char buf[IP_STRLEN])
-{
-	return ip_is_zero(ip) ? "any" : ip_format(ip, buf);
-}
-
 static struct json *policy_to_json(const struct xfrm_policy *p,
 				   const struct json *names)
 {
@@ -163,8 +158,10 @@ static struct json *policy_to_json(const struct xfrm_policy *p,
 
 	json_object_put_string(object, "direction", direction_name(p->dir));
 	json_object_put_string(object, "family", p->v6 ? "ipv6" : "ipv4");
-	json_object_put_string(object, "src", selector(&p->src, buf));
-	json_object_put_string(object, "dst", selector(&p->dst, buf));
+	json_object_put_string(object, "src",
+			       selector_format(p->v6, &p->src, buf));
+	json_object_put_string(object, "dst",
+			       selector_format(p->v6, &p->dst, buf));
 	json_object_put_string(object, "action",
 			       p->block ? "block" : "require-esp");
 	put_number(object, "udp_port", p->udp_port);

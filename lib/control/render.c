@@ -517,7 +517,7 @@ void render_trace(const struct json *reply, bool colour, struct ds *ds)
 	int64_t spi;
 	size_t n, i;
 
-	put_fact(ds, "packet", reply_text(reply, "key", ""));
+	put_fact(ds, "match", reply_text(reply, "key", ""));
 	step = reply_array(reply, "steps", &n);
 	for (i = 0; i < n; i++) {
 		char *label = i ? NULL : xstrdup("steps");

@@ -876,6 +876,54 @@ START_TEST(genpass_json_holds_the_password)
 }
 END_TEST
 
+/* ---- completion ---------------------------------------------------------- */
+
+static const struct {
+	const char *words; /* The last one is to be completed. */
+	const char *choices;
+} completions[] = {
+	{"st", "status"},
+	{"--run-dir /nonexistent at", "attach"},
+	{"--json con", "connect"},
+	{"status ''", "connections"},
+	{"trace --ip", "--ip-dst --ip-proto --ip-src"},
+	{"trace --type ip", "ip ipv6"},
+	{"status connections --js", "--json"},
+	{"reset --dry", "--dry-run"},
+	{"nonsense --", ""},
+};
+
+START_TEST(word_is_completed)
+{
+	char *out_path = path_of("out"), *expected, *out;
+	char *command = xasprintf(
+		"PATH=%.*s:$PATH; . %s/contrib/completion/fdpctl; "
+		"COMP_WORDS=(fdpctl %s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
+		"_fdpctl; echo \"${COMPREPLY[*]}\"",
+		(int)(strrchr(program, '/') - program), program, FDP_SOURCE_DIR,
+		completions[_i].words);
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		int fd = open(out_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		dup2(fd, STDOUT_FILENO);
+		execlp("bash", "bash", "-c", command, NULL);
+		abort();
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	out = read_whole(out_path);
+	expected = xasprintf("%s\n", completions[_i].choices);
+	ck_assert_str_eq(out, expected);
+	free(expected);
+	free(out);
+	free(command);
+	free(out_path);
+}
+END_TEST
+
 #define N_OF(ARRAY) (int)ARRAY_SIZE(ARRAY)
 
 int main(void)
@@ -911,6 +959,7 @@ int main(void)
 	tcase_add_loop_test(t, incomplete_attach_check_makes_nothing, 0, 4);
 	tcase_add_test(t, genpass_makes_what_the_check_accepts);
 	tcase_add_test(t, genpass_json_holds_the_password);
+	tcase_add_loop_test(t, word_is_completed, 0, N_OF(completions));
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
