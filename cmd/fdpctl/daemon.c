@@ -19,6 +19,10 @@
 
 #include "kmod-glue/netns.h"
 
+enum {
+	STOP_POLL_NS = 20 * 1000 * 1000
+};
+
 /* The pid file is locked by its owner for as long as that lives, so a file
  * that a crash left behind does not mislead. */
 static enum health is_held(int fd, const char *path, char **error)
@@ -294,7 +298,7 @@ enum health daemon_stop(const char *run_dir, char **error)
 					   (long)pid);
 			return HEALTH_REFUSED;
 		}
-		xnanosleep(20 * 1000 * 1000);
+		xnanosleep(STOP_POLL_NS);
 	}
 }
 

@@ -220,9 +220,8 @@ START_TEST(help_is_made_of_the_table)
 	ck_assert_str_eq(ds_cstr(&ds), " [--cidr CIDR]...");
 	ds_clear(&ds);
 	args_help(needy, 2, &ds);
-	ck_assert_str_eq(ds_cstr(&ds),
-			 "  ADDR               where\n"
-			 "  --port PORT        which port\n");
+	ck_assert_str_eq(ds_cstr(&ds), "  ADDR               where\n"
+				       "  --port PORT        which port\n");
 	ds_destroy(&ds);
 }
 END_TEST

@@ -735,8 +735,8 @@ START_TEST(every_command_has_help)
 	ck_assert_int_eq(all.status, 0);
 	line = strstr(all.out, "commands:\n");
 	ck_assert_ptr_nonnull(line);
-	for (line = strtok_r(line, "\n", &next);
-	     (line = strtok_r(NULL, "\n", &next)) && line[0] == ' ';) {
+	(void)strtok_r(line, "\n", &next);
+	while ((line = strtok_r(NULL, "\n", &next)) && line[0] == ' ') {
 		char *name = xmemdup0(line + 2, strcspn(line + 2, " "));
 		struct result r = RUN(name, "--help");
 		char *first = xasprintf("fdpctl %s", name);

@@ -77,10 +77,10 @@ END_TEST
 static const char *const odd_replies[] = {
 	"{}",
 	"[]",
-	"{\"verdict\":1,\"reasons\":\"x\",\"datapath\":[],\"drops\":[1],"
-	"\"upcalls\":true,\"name\":null,\"uptime\":\"x\"}",
-	"{\"verdict\":\"healthy\",\"reasons\":[1,null,{}],\"drops\":{\"a\":"
-	"\"b\"}}",
+	"{\"verdict\":1,\"reasons\":\"x\",\"datapath\":[]}",
+	"{\"drops\":[1],\"upcalls\":true,\"name\":null,\"uptime\":\"x\"}",
+	"{\"verdict\":\"healthy\",\"reasons\":[1,null,{}]}",
+	"{\"drops\":{\"a\":\"b\"}}",
 	"{\"connections\":[1,null,\"x\",[],{}]}",
 	"{\"connections\":{}}",
 	"{\"peers\":[{\"endpoints\":[1,{\"addresses\":[2]}]}]}",
