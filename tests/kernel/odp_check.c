@@ -51,7 +51,7 @@ static void report(bool ok, const char *name, const char *format, ...)
 		failures++;
 	}
 	printf("\n");
-	fflush(stdout);
+	(void)fflush(stdout);
 }
 
 static void expect(const char *name, int got, int wanted)
@@ -207,7 +207,10 @@ static int packet_socket(const char *name)
 static size_t make_frame(uint8_t *f, uint8_t id)
 {
 	memset(f, 0, 60);
-	memcpy(f, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
+	f[0] = f[5] = f[6] = 2;
+	f[11] = 1;
+	f[12] = 0x88;
+	f[13] = 0xb5;
 	f[14] = id;
 	return 60;
 }
@@ -412,7 +415,6 @@ static void drop_text(struct ds *ds, const char *text)
 static bool same_match(const struct odp_flow *f, const struct flow *key,
 		       const struct flow *mask, char **why)
 {
-	struct wbuf k = WBUF_INITIALIZER(0);
 	struct ds ours = DS_EMPTY_INITIALIZER, theirs = DS_EMPTY_INITIALIZER;
 	struct flow wanted_mask, got_key, got_mask;
 	bool ok;
@@ -421,12 +423,11 @@ static bool same_match(const struct odp_flow *f, const struct flow *key,
 	if (odp_get_key(f->key, &got_key) ||
 	    odp_get_mask(f->mask, key, &got_mask)) {
 		*why = xstrdup("cannot be decoded");
-		wbuf_free(&k);
 		return false;
 	}
 	flow_print_key(&ours, key, mask);
 	odp_text_match(&theirs, f->key, f->mask);
-	ok = !memcmp(&wanted_mask, &got_mask, sizeof got_mask);
+	ok = flow_equal(&wanted_mask, &got_mask);
 	drop_text(&theirs, ",key32(00 00/00 00)");
 	ok = ok && (key->eth_type == 0x894f ||
 		    !strcmp(ds_cstr(&ours), ds_cstr(&theirs)));
@@ -434,7 +435,6 @@ static bool same_match(const struct odp_flow *f, const struct flow *key,
 			 ds_cstr(&theirs), ok ? "" : "; masks differ");
 	ds_destroy(&ours);
 	ds_destroy(&theirs);
-	wbuf_free(&k);
 	return ok;
 }
 
@@ -918,7 +918,8 @@ static void check_tunnel(const char *name, struct ip_addr addr, uint8_t flags)
 		odp_batch_execute(odp, 0, &key, span_of(frame, size), &out);
 		r = commit();
 		n = upcalls(1).n;
-		expect_number("and takes the next frame", n, 0);
+		report(!r.failed && !n, "and takes the next frame",
+		       "%zu failed, %u upcalls", r.failed, n);
 		expect("flush its flow", odp_flow_flush(odp), 0);
 	}
 	actions_free(&out);

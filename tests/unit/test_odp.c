@@ -390,12 +390,12 @@ START_TEST(random_masks_decode_to_their_completion)
 
 		odp_complete_mask(&key, &mask, &complete);
 		odp_complete_mask(&key, &complete, &again);
-		ck_assert(!memcmp(&complete, &again, sizeof again));
+		ck_assert(flow_equal(&complete, &again));
 		odp_put_mask_attrs(&b, &key, &mask);
 		ck_assert(!wbuf_done(&b));
 		ck_assert(!odp_get_mask(wbuf_span(&b), &key, &got));
-		ck_assert_msg(!memcmp(&complete, &got, sizeof got),
-			      "mask %d differs", i);
+		ck_assert_msg(flow_equal(&complete, &got), "mask %d differs",
+			      i);
 		wbuf_free(&b);
 	}
 }
