@@ -375,7 +375,7 @@ static void mirror_put(const struct ufid *ufid, const struct flow *key,
 	struct flow_change *m = mirror_find(ufid);
 
 	if (!m) {
-		ck_assert_uint_lt(mirror.n, MIRROR_MAX);
+		REQUIRE(mirror.n < MIRROR_MAX);
 		m = &mirror.v[mirror.n++];
 	} else {
 		actions_free(&m->actions);
@@ -390,7 +390,7 @@ static void mirror_remove(const struct ufid *ufid)
 {
 	struct flow_change *m = mirror_find(ufid);
 
-	ck_assert_ptr_nonnull(m);
+	REQUIRE(m);
 	actions_free(&m->actions);
 	*m = mirror.v[--mirror.n];
 }
@@ -418,14 +418,14 @@ static void mirror_apply(const struct deps *changed)
 		const struct flow_change *m = mirror_find(&c->ufid);
 
 		if (c->remove) {
-			ck_assert(!puts);
+			REQUIRE(!puts);
 			mirror_remove(&c->ufid);
 			continue;
 		}
 		puts = true;
-		ck_assert(!m || !actions_equal(&m->actions, &c->actions));
+		REQUIRE(!m || !actions_equal(&m->actions, &c->actions));
 		pipeline_translate(world, &c->key, NULL, &tr);
-		ck_assert(intersect(&tr.deps, changed));
+		REQUIRE(intersect(&tr.deps, changed));
 		mirror_put(&c->ufid, &c->key, &c->mask, &c->actions);
 	}
 }
@@ -437,19 +437,19 @@ static void check_entry(const struct flow_entry *e, void *aux)
 	size_t *n = aux;
 
 	pipeline_translate(world, &e->key, NULL, &tr);
-	ck_assert(tr.install);
-	ck_assert(flow_equal(&e->mask, &tr.mask));
-	ck_assert(actions_equal(&e->actions, &tr.actions));
-	ck_assert_int_eq(e->reason, tr.reason);
-	ck_assert_uint_eq(e->vni, tr.vni);
-	ck_assert_uint_eq(e->peer, tr.peer);
-	ck_assert_uint_eq(e->deps.n, tr.deps.n);
-	ck_assert_mem_eq(e->deps.v, tr.deps.v, tr.deps.n * sizeof(dep_t));
+	REQUIRE(tr.install);
+	REQUIRE(flow_equal(&e->mask, &tr.mask));
+	REQUIRE(actions_equal(&e->actions, &tr.actions));
+	REQUIRE(e->reason == tr.reason);
+	REQUIRE(e->vni == tr.vni);
+	REQUIRE(e->peer == tr.peer);
+	REQUIRE(e->deps.n == tr.deps.n);
+	REQUIRE(!memcmp(e->deps.v, tr.deps.v, tr.deps.n * sizeof(dep_t)));
 
-	ck_assert_ptr_nonnull(m);
-	ck_assert(flow_equal_masked(&m->key, &e->key, &e->mask));
-	ck_assert(flow_equal(&m->mask, &e->mask));
-	ck_assert(actions_equal(&m->actions, &e->actions));
+	REQUIRE(m);
+	REQUIRE(flow_equal_masked(&m->key, &e->key, &e->mask));
+	REQUIRE(flow_equal(&m->mask, &e->mask));
+	REQUIRE(actions_equal(&m->actions, &e->actions));
 	++*n;
 }
 
@@ -492,8 +492,8 @@ START_TEST(revalidation_equals_translating_everything_again)
 			written += changes.n;
 			deps_free(&changed);
 			flow_table_each(table, check_entry, &n);
-			ck_assert_uint_eq(n, flow_table_n(table));
-			ck_assert_uint_eq(n, mirror.n);
+			REQUIRE(n == flow_table_n(table));
+			REQUIRE(n == mirror.n);
 		}
 	}
 	ck_assert_uint_gt(written, 1000);

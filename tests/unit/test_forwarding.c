@@ -368,7 +368,7 @@ static void model_remove(bool local, uint32_t owner, const struct binding *b)
 
 static void model_add(bool local, uint32_t owner, const struct binding *b)
 {
-	ck_assert_uint_lt(model.n, MODEL_MAX);
+	REQUIRE(model.n < MODEL_MAX);
 	model.v[model.n].local = local;
 	model.v[model.n].owner = owner;
 	model.v[model.n++].binding = *b;
@@ -391,11 +391,11 @@ static const struct model_entry *model_find(uint32_t vni, const struct mac *mac,
 static void check_target(const struct fwd_target *t,
 			 const struct model_entry *e)
 {
-	ck_assert((t != NULL) == (e != NULL));
+	REQUIRE((t != NULL) == (e != NULL));
 	if (t) {
-		ck_assert(t->local == e->local);
-		ck_assert_uint_eq(t->local ? t->port_no : t->peer, e->owner);
-		ck_assert(mac_equal(&t->mac, &e->binding.mac));
+		REQUIRE(t->local == e->local);
+		REQUIRE((t->local ? t->port_no : t->peer) == e->owner);
+		REQUIRE(mac_equal(&t->mac, &e->binding.mac));
 	}
 }
 
@@ -418,11 +418,11 @@ static void check_list(const uint32_t *ids, size_t n, uint32_t vni, bool local)
 
 	for (uint32_t id = 0; id < RANDOM_NUMBERS; id++) {
 		if (model_members(vni, local, id)) {
-			ck_assert(at < n && ids[at] == id);
+			REQUIRE(at < n && ids[at] == id);
 			at++;
 		}
 	}
-	ck_assert_uint_eq(at, n);
+	REQUIRE(at == n);
 }
 
 static void check_model(const struct forwarding *f, struct dice *d)
@@ -437,7 +437,7 @@ static void check_model(const struct forwarding *f, struct dice *d)
 	check_target(forwarding_by_ip(f, vni, &ip), model_find(vni, NULL, &ip));
 	check_list(ms.ports, ms.n_ports, vni, true);
 	check_list(ms.peers, ms.n_peers, vni, false);
-	ck_assert_uint_eq(forwarding_n_bindings(f), model.n);
+	REQUIRE(forwarding_n_bindings(f) == model.n);
 }
 
 START_TEST(random_changes_equal_a_simple_model)
@@ -460,7 +460,7 @@ START_TEST(random_changes_equal_a_simple_model)
 			clash = forwarding_port(f, id) ||
 				model_clash(&b, true, id);
 			err = forwarding_add_port(f, &port, NULL);
-			ck_assert_int_eq(err, clash ? ERR_EXISTS : FDP_OK);
+			REQUIRE(err == (clash ? ERR_EXISTS : FDP_OK));
 			if (!err) {
 				model_add(true, id, &b);
 			}
@@ -482,7 +482,7 @@ START_TEST(random_changes_equal_a_simple_model)
 		default:
 			clash = model_clash(&b, false, id);
 			err = forwarding_bind(f, id, &b, NULL);
-			ck_assert_int_eq(err, clash ? ERR_EXISTS : FDP_OK);
+			REQUIRE(err == (clash ? ERR_EXISTS : FDP_OK));
 			bound += !err;
 			refused += err != FDP_OK;
 			if (!err) {

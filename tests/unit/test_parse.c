@@ -332,13 +332,13 @@ START_TEST(damaged_frame_is_read_within_bounds)
 	for (size_t n = 0; n <= size; n++) {
 		uint8_t *copy = xmemdup(frame, n);
 
-		ck_assert_int_eq(parse_frame(span_of(copy, n), &flow),
-				 n < 14 ? ERR_TRUNCATED : FDP_OK);
+		REQUIRE(parse_frame(span_of(copy, n), &flow) ==
+			(n < 14 ? ERR_TRUNCATED : FDP_OK));
 		for (size_t i = 0; n && i < 20; i++) {
 			copy[dice_roll(&d, (uint32_t)n)] =
 				(uint8_t)dice_roll(&d, 256);
-			ck_assert_int_eq(parse_frame(span_of(copy, n), &flow),
-					 n < 14 ? ERR_TRUNCATED : FDP_OK);
+			REQUIRE(parse_frame(span_of(copy, n), &flow) ==
+				(n < 14 ? ERR_TRUNCATED : FDP_OK));
 		}
 		free(copy);
 	}
@@ -373,13 +373,13 @@ static struct flow random_key(struct dice *d, const struct forwarding *f)
 static void check_ips(const struct flow *f, const struct ovs_flow *o)
 {
 	if (f->eth_type == ETH_TYPE_IPV6) {
-		ck_assert_mem_eq(f->nw_src.b, &o->ipv6_src, 16);
-		ck_assert_mem_eq(f->nw_dst.b, &o->ipv6_dst, 16);
-		ck_assert_uint_eq(f->ipv6_label, ntohl(o->ipv6_label));
-		ck_assert_mem_eq(f->nd_target.b, &o->nd_target, 16);
+		REQUIRE(!memcmp(f->nw_src.b, &o->ipv6_src, 16));
+		REQUIRE(!memcmp(f->nw_dst.b, &o->ipv6_dst, 16));
+		REQUIRE(f->ipv6_label == ntohl(o->ipv6_label));
+		REQUIRE(!memcmp(f->nd_target.b, &o->nd_target, 16));
 	} else {
-		ck_assert_mem_eq(ip_v4_bytes(&f->nw_src), &o->nw_src, 4);
-		ck_assert_mem_eq(ip_v4_bytes(&f->nw_dst), &o->nw_dst, 4);
+		REQUIRE(!memcmp(ip_v4_bytes(&f->nw_src), &o->nw_src, 4));
+		REQUIRE(!memcmp(ip_v4_bytes(&f->nw_dst), &o->nw_dst, 4));
 	}
 }
 
@@ -404,30 +404,30 @@ static void check_oracle(const struct flow *f, struct span frame)
 
 	dp_packet_use_const(&packet, frame.data, frame.size);
 	flow_extract(&packet, &o);
-	ck_assert_mem_eq(f->eth_src.b, &o.dl_src, 6);
-	ck_assert_mem_eq(f->eth_dst.b, &o.dl_dst, 6);
-	ck_assert_uint_eq(f->vlan_tci, ntohs(o.vlans[0].tci));
-	ck_assert_uint_eq(f->vlan_tpid, ntohs(o.vlans[0].tpid));
-	ck_assert_uint_eq(f->eth_type ? f->eth_type : FLOW_DL_TYPE_NONE,
-			  ntohs(o.dl_type));
+	REQUIRE(!memcmp(f->eth_src.b, &o.dl_src, 6));
+	REQUIRE(!memcmp(f->eth_dst.b, &o.dl_dst, 6));
+	REQUIRE(f->vlan_tci == ntohs(o.vlans[0].tci));
+	REQUIRE(f->vlan_tpid == ntohs(o.vlans[0].tpid));
+	REQUIRE((f->eth_type ? f->eth_type : FLOW_DL_TYPE_NONE) ==
+		ntohs(o.dl_type));
 	if (f->eth_type == ETH_TYPE_ARP) {
-		ck_assert_uint_eq(f->arp_op, o.nw_proto);
+		REQUIRE(f->arp_op == o.nw_proto);
 	} else {
-		ck_assert_uint_eq(f->nw_proto, o.nw_proto);
-		ck_assert_uint_eq(f->nw_tos, o.nw_tos);
-		ck_assert_uint_eq(f->nw_ttl, o.nw_ttl);
-		ck_assert_uint_eq(frags[f->nw_frag], o.nw_frag);
+		REQUIRE(f->nw_proto == o.nw_proto);
+		REQUIRE(f->nw_tos == o.nw_tos);
+		REQUIRE(f->nw_ttl == o.nw_ttl);
+		REQUIRE(frags[f->nw_frag] == o.nw_frag);
 	}
 	if (!shows_more(f)) {
-		ck_assert_uint_eq(f->tp_src, ntohs(o.tp_src));
-		ck_assert_uint_eq(f->tp_dst, ntohs(o.tp_dst));
+		REQUIRE(f->tp_src == ntohs(o.tp_src));
+		REQUIRE(f->tp_dst == ntohs(o.tp_dst));
 	}
 	if (!nd) {
-		ck_assert_uint_eq(f->tcp_flags, ntohs(o.tcp_flags));
+		REQUIRE(f->tcp_flags == ntohs(o.tcp_flags));
 	}
 	check_ips(f, &o);
-	ck_assert_mem_eq(nd ? f->nd_sll.b : f->arp_sha.b, &o.arp_sha, 6);
-	ck_assert_mem_eq(nd ? f->nd_tll.b : f->arp_tha.b, &o.arp_tha, 6);
+	REQUIRE(!memcmp(nd ? f->nd_sll.b : f->arp_sha.b, &o.arp_sha, 6));
+	REQUIRE(!memcmp(nd ? f->nd_tll.b : f->arp_tha.b, &o.arp_tha, 6));
 }
 
 START_TEST(built_frame_gives_back_its_key)
@@ -444,11 +444,11 @@ START_TEST(built_frame_gives_back_its_key)
 		dice_fill(&d, payload, sizeof payload);
 		wbuf_clear(&frame);
 		build_frame(&frame, &key, span_of(payload, size));
-		ck_assert_int_eq(parse_frame(wbuf_span(&frame), &back), FDP_OK);
+		REQUIRE(parse_frame(wbuf_span(&frame), &back) == FDP_OK);
 		if (!key.eth_type && size >= 8) {
 			continue; /* By chance it could be SNAP. */
 		}
-		ck_assert(flow_equal(&key, &back));
+		REQUIRE(flow_equal(&key, &back));
 		check_oracle(&back, wbuf_span(&frame));
 	}
 	wbuf_free(&frame);
@@ -502,8 +502,8 @@ START_TEST(extension_headers_are_stepped_over_alike)
 		b[14 + 6] = next;
 		wbuf_bytes(&frame, chain.data, chain.size);
 
-		ck_assert_int_eq(parse_frame(wbuf_span(&frame), &back), FDP_OK);
-		ck_assert(flow_equal(&key, &back));
+		REQUIRE(parse_frame(wbuf_span(&frame), &back) == FDP_OK);
+		REQUIRE(flow_equal(&key, &back));
 		check_oracle(&back, wbuf_span(&frame));
 	}
 	wbuf_free(&chain);

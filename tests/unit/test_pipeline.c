@@ -925,16 +925,16 @@ static struct flow mutant(const struct flow *key, const struct flow *m,
 
 static void check_same(const struct translation *a, const struct translation *b)
 {
-	ck_assert_int_eq(a->reason, b->reason);
-	ck_assert(a->install == b->install);
-	ck_assert(actions_equal(&a->actions, &b->actions));
+	REQUIRE(a->reason == b->reason);
+	REQUIRE(a->install == b->install);
+	REQUIRE(actions_equal(&a->actions, &b->actions));
 	/* Masks never overlap, see datapath/look.h. */
-	ck_assert(flow_equal(&a->mask, &b->mask));
-	ck_assert_uint_eq(a->vni, b->vni);
-	ck_assert_uint_eq(a->peer, b->peer);
-	ck_assert_uint_eq(a->deps.n, b->deps.n);
-	ck_assert(!a->deps.n ||
-		  !memcmp(a->deps.v, b->deps.v, a->deps.n * sizeof *a->deps.v));
+	REQUIRE(flow_equal(&a->mask, &b->mask));
+	REQUIRE(a->vni == b->vni);
+	REQUIRE(a->peer == b->peer);
+	REQUIRE(a->deps.n == b->deps.n);
+	REQUIRE(!a->deps.n ||
+		!memcmp(a->deps.v, b->deps.v, a->deps.n * sizeof *a->deps.v));
 }
 
 enum {
@@ -963,8 +963,8 @@ START_TEST(packets_equal_under_mask_get_same_verdict)
 			struct flow key = random_flow(&d, f);
 
 			pipeline_translate(f, &key, NULL, &tr);
-			ck_assert_int_ne(tr.reason, REASON_NONE);
-			ck_assert(flow_equal_masked(&key, &key, &tr.mask));
+			REQUIRE(tr.reason != REASON_NONE);
+			REQUIRE(flow_equal_masked(&key, &key, &tr.mask));
 			seen[tr.reason]++;
 			for (int m = 0; m < SOUND_MUTANTS; m++) {
 				struct flow noise = random_flow(&d, f), same;
@@ -974,8 +974,8 @@ START_TEST(packets_equal_under_mask_get_same_verdict)
 					noise.tunnel.present = false;
 				}
 				same = mutant(&key, &tr.mask, &noise);
-				ck_assert(flow_equal_masked(&key, &same,
-							    &tr.mask));
+				REQUIRE(flow_equal_masked(&key, &same,
+							  &tr.mask));
 				pipeline_translate(f, &same, NULL, &other);
 				check_same(&tr, &other);
 			}
