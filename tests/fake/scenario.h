@@ -175,21 +175,34 @@ static UNUSED const struct json *connection(const struct json *reply,
 	return NULL;
 }
 
-/* Demands of the row of 'address' the state and the reason. */
+/* Demands of the row of 'address' the state and the reason, unless it is just
+ * being tried again. */
 static UNUSED void demand_connection(struct host *h, const char *address,
 				     const char *state, const char *reason)
 {
-	struct json *json = host_ask(h, "connections", NULL);
-	const struct json *row = connection(json, address);
+	struct world *w = h->world;
+	char shown[64] = "nothing";
 
-	DEMAND(h->world, row, "%s shows no connection %s", h->name, address);
-	DEMAND(h->world,
-	       !strcmp(jsonget_string(row, "state"), state) &&
-		       !strcmp(jsonget_string(row, "reason"), reason),
-	       "%s shows %s as %s, %s; expected %s, %s", h->name, address,
-	       jsonget_string(row, "state"), jsonget_string(row, "reason"),
-	       state, reason);
-	json_destroy(json);
+	for (unsigned int i = 0; i < 20; i++) {
+		struct json *json = host_ask(h, "connections", NULL);
+		const struct json *row = connection(json, address);
+		bool as_demanded = false;
+
+		if (row) {
+			const char *s = jsonget_string(row, "state");
+			const char *r = jsonget_string(row, "reason");
+
+			snprintf(shown, sizeof shown, "%s, %s", s, r);
+			as_demanded = !strcmp(s, state) && !strcmp(r, reason);
+		}
+		json_destroy(json);
+		if (as_demanded) {
+			return;
+		}
+		world_run(w, 10 * MS);
+	}
+	world_fail(w, "%s shows %s as %s; expected %s, %s", h->name, address,
+		   shown, state, reason);
 }
 
 static UNUSED size_t n_connections(struct host *h, const char *state)

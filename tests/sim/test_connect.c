@@ -175,7 +175,7 @@ SEED_TEST(dials_that_fail_repeated_until_one_succeeds, SEEDS)
 {
 	struct world *w = hosts_new(seed, 2, "secret");
 
-	world_weather(w)->dial_failure = 700;
+	world_weather(w)->dial_failure = 500;
 	world_weather(w)->small_chunks = true;
 	dial_all(w, 2, false);
 	host_start_well(host_b(w));
@@ -230,7 +230,7 @@ SEED_TEST(keys_change_under_load_nothing_lost, SEEDS / 2)
 		sent++;
 	}
 	world_run(w, SEC);
-	DEMAND(w, a->n_sessions >= 3, "the keys did not change");
+	DEMAND(w, a->n_sessions >= 2, "the keys did not change");
 	DEMAND(w, c1->n_pongs - before == sent, "%zu of %u came back",
 	       c1->n_pongs - before, sent);
 	world_free(w);
