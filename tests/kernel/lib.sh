@@ -227,7 +227,8 @@ esp_only='not esp and not (ip6 and ip6[6] == 50) and not tcp port 6783
 
 # ---- packets ---------------------------------------------------------------------
 
-# What a container received so far.
-rx_packets() { # NS
-	ns "$1" cat /sys/class/net/eth0/statistics/rx_packets
+# Echo requests that a container has received: what neighbours say by themselves
+# (IPv6, mostly) does not count.
+rx_echoes() { # NS
+	ns "$1" awk '$1 == "Icmp:" && $2 ~ /^[0-9]/ { print $10 }' /proc/net/snmp
 }

@@ -47,7 +47,7 @@ ns h3 "$bin/fdpctl" --run-dir /run/h3 reset > /dev/null
 
 # VXLAN by hand, from its own address and from that of a peer.  The control is
 # that the very same frames are delivered where there is no policy.
-before=$(rx_packets c1)
+before=$(rx_echoes c1)
 mac=$(ask h1 '.ports[0].mac' ports)
 src=$(ask h2 '.ports[0].mac' ports)
 inject() { # SOURCE DESTINATION
@@ -75,9 +75,9 @@ END
 }
 delivered() { # how many more than 'before' and the pings of nobody
 	sleep 0.5
-	echo $(($(rx_packets c1) - before))
+	echo $(($(rx_echoes c1) - before))
 }
-before=$(rx_packets c1)
+before=$(rx_echoes c1)
 inject 172.31.0.3 172.31.0.1
 inject 172.31.0.2 172.31.0.1
 n=$(delivered)
