@@ -87,12 +87,30 @@ static void remove_ours(struct reset *r, struct odp *odp,
 	note(r->removed, xasprintf("datapath %s", datapath->name));
 }
 
-static void reset_datapath(struct reset *r, struct rt_socket *links)
+struct datapaths {
+	struct odp_datapath *v;
+	size_t n, allocated;
+};
+
+static void keep_datapath(const struct odp_datapath *datapath, void *d_)
 {
-	struct odp_datapath datapath;
+	struct datapaths *d = d_;
+
+	if (d->n == d->allocated) {
+		d->v = x2nrealloc(d->v, &d->allocated, sizeof *d->v);
+	}
+	d->v[d->n++] = *datapath;
+}
+
+/* Whatever it is called: were one of ours forgotten, it would go on sending
+ * when its policies are gone. */
+static void reset_datapaths(struct reset *r, struct rt_socket *links)
+{
+	struct datapaths found = {NULL, 0, 0};
 	struct rt_link link;
 	struct odp *odp;
 	int error = odp_open(&odp);
+	size_t i;
 
 	if (error == ENOENT) {
 		return; /* No module, no datapath. */
@@ -101,20 +119,27 @@ static void reset_datapath(struct reset *r, struct rt_socket *links)
 		remember(r, error, "datapath", "");
 		return;
 	}
-	error = odp_dp_get(odp, r->ctx->datapath, &datapath);
-	if (!error) {
-		error = rt_link_get(links, datapath.name, &link);
-		if (!error && is_our_alias(link.alias)) {
-			remove_ours(r, odp, &datapath);
-		} else if (!error) {
+	error = odp_dp_list(odp, keep_datapath, &found);
+	if (error) {
+		remember(r, error, "datapaths", odp_detail(odp));
+	}
+	for (i = 0; !error && i < found.n; i++) {
+		const struct odp_datapath *datapath = &found.v[i];
+		int failed = rt_link_get(links, datapath->name, &link);
+
+		if (!failed && is_our_alias(link.alias)) {
+			remove_ours(r, odp, datapath);
+		} else if (!failed &&
+			   !strcmp(datapath->name, r->ctx->datapath)) {
 			note(r->left,
 			     xasprintf("datapath %s: it was not made by fdpd",
-				       datapath.name));
+				       datapath->name));
+		} else if (failed && failed != ENODEV) {
+			remember(r, failed, datapath->name,
+				 rt_socket_text(links));
 		}
 	}
-	if (error && error != ENODEV) {
-		remember(r, error, "datapath", odp_detail(odp));
-	}
+	free(found.v);
 	odp_close(odp);
 }
 
@@ -344,7 +369,7 @@ enum health run_reset(const struct context *ctx, const struct json *args)
 	if (failed) {
 		remember(&r, failed, "interfaces", "");
 	} else {
-		reset_datapath(&r, links);
+		reset_datapaths(&r, links);
 		reset_links(&r, links);
 		rt_socket_close(links);
 	}

@@ -203,6 +203,13 @@ case_ok 'no SA of h2 is left' [ -z "$(ns h2 ip xfrm state)" ]
 case_ok 'no policy of h2 is left' [ -z "$(ns h2 ip xfrm policy)" ]
 case_ok 'no link of h2 is left' [ "$(links h2 | tr '\n' ' ')" = 'lo u0 ' ]
 
+# ---- a datapath of another name, which reset is not told
+fdpd h1 --password-file "$password" --datapath fdpx
+case_ok 'reset finds it by its alias' has 'removed datapath fdpx' ctl h1 reset
+wait "${daemon[h1]}"
+unset 'daemon[h1]'
+case_ok 'and nothing else' foreign_only
+
 # ---- and afterwards everything can begin anew
 fdpd h1 --password-file "$password" --peer 172.31.0.2
 fdpd h2 --password-file "$password"
