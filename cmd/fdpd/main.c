@@ -406,11 +406,11 @@ static void register_commands(struct daemon *daemon)
 {
 	unixctl_command_register("exit", "", 0, 0, cmd_exit, NULL);
 	for (unsigned int i = 0; i < N_CONTROL_COMMANDS; i++) {
-		/* The registry keeps the pointer. */
 		char *name = xasprintf("fdp/%s", control_name(i));
 
 		unixctl_command_register(name, "[JSON-OBJECT]", 0, 1, cmd_fdp,
 					 daemon);
+		free(name);
 	}
 }
 

@@ -72,13 +72,14 @@ static enum err put(struct record *r, const struct binding *b)
 		if (r->n >= RECORD_MAX_BINDINGS) {
 			return ERR_LIMIT;
 		}
-		if (!r->v || r->n == r->allocated) {
+		if (r->n == r->allocated) {
 			r->allocated = r->allocated ? r->allocated * 2 : 8;
 			r->v = xrealloc(r->v, r->allocated * sizeof *r->v);
 		}
 		memmove(&r->v[i + 1], &r->v[i], (r->n - i) * sizeof *r->v);
 		r->n++;
 	}
+	ovs_assert(r->v); /* Found, or just made. */
 	r->v[i] = *b;
 	return FDP_OK;
 }

@@ -16,7 +16,9 @@ case_ok 'connected' soon meshed h1 1
 box h1 c1 10.0.0.1/24
 box h2 c2 10.0.0.2/24
 case_ok 'ping' soon ping_ok c1 10.0.0.2
+# shellcheck disable=SC2034 # inject() uses them
 mac=$(ask h1 '.ports[0].mac' ports)
+# shellcheck disable=SC2034
 src=$(ask h2 '.ports[0].mac' ports)
 eval "$(sed -n '/^inject()/,/^}/p' "$(dirname "$0")/test_stranger.sh")"
 before=$(rx_echoes c1)
