@@ -32,6 +32,7 @@ static char dir[] = "/tmp/fdpctl-test.XXXXXX";
 static char *program;	  /* The fdpctl that was built with this test. */
 static char self_pid[16]; /* A process whose namespaces we may open. */
 static pid_t server = -1;
+static char *socket_path; /* The server's; NULL if there was none. */
 
 /* ---- the daemon of straw ------------------------------------------------- */
 
@@ -142,6 +143,7 @@ static void start(const struct canned *canned)
 	ck_assert_int_eq(pipe(ready), 0);
 	server = fork();
 	ck_assert_int_ge(server, 0);
+	socket_path = xasprintf("%s/fdpd.%ld.ctl", dir, (long)server);
 	if (!server) {
 		close(ready[0]);
 		serve(canned, ready[1]);
@@ -151,13 +153,14 @@ static void start(const struct canned *canned)
 	close(ready[0]);
 }
 
+/* Its socket stays, as after a crash. */
 static void stop(void)
 {
 	if (server > 0) {
 		kill(server, SIGKILL);
 		waitpid(server, NULL, 0);
-		server = -1;
 	}
+	server = -1;
 }
 
 /* What it was asked, one "method argument" a line. */
@@ -261,12 +264,10 @@ static void teardown(void)
 					    "fdpd.pid", "password"};
 	size_t i;
 
-	if (server > 0) {
-		char *socket = xasprintf("%s/fdpd.%ld.ctl", dir, (long)server);
-
-		stop();
-		unlink(socket);
-		free(socket);
+	stop();
+	if (socket_path) {
+		unlink(socket_path);
+		free(socket_path);
 	}
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		char *path = path_of(names[i]);
@@ -274,7 +275,7 @@ static void teardown(void)
 		unlink(path);
 		free(path);
 	}
-	rmdir(dir);
+	ck_assert_msg(!rmdir(dir), "%s is not empty", dir);
 	free(program);
 }
 
@@ -503,8 +504,7 @@ START_TEST(killed_daemon_is_down)
 	struct result r;
 
 	start(canned);
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
+	stop();
 	r = RUN("status");
 	ck_assert_int_eq(r.status, 3);
 	check_one_line(r.err);
