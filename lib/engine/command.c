@@ -35,6 +35,12 @@ void command_refuse(struct engine *e, uint32_t command, const char *format, ...)
 	va_start(args, format);
 	op->text = xvasprintf(format, args);
 	va_end(args);
+	/* It may cite the request, and is one line all the same. */
+	for (char *c = op->text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f) {
+			*c = '?';
+		}
+	}
 }
 
 static void put_int(struct json *json, const char *name, uint64_t value)

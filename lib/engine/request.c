@@ -12,6 +12,17 @@ enum {
 	MAX_MTU = 65535
 };
 
+/* It is going to stand in logs and in the state file. */
+static bool is_printable(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Copies a string member that must fit; a missing one leaves 'to' alone. */
 static bool get_text(const struct json *json, const char *name, char *to,
 		     size_t to_size, char *why, size_t size)
@@ -22,8 +33,12 @@ static bool get_text(const struct json *json, const char *name, char *to,
 		return true;
 	}
 	if (!*text || strlen(text) >= to_size) {
-		snprintf(why, size, "%s \"%.60s\" is empty or too long", name,
-			 text);
+		snprintf(why, size, "%s is empty or too long", name);
+		return false;
+	}
+	if (!is_printable(text)) {
+		snprintf(why, size, "%s has characters that cannot be printed",
+			 name);
 		return false;
 	}
 	copy_text(to, to_size, text);
