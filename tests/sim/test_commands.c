@@ -293,6 +293,8 @@ static const struct {
 	{"connect", NULL, "address"},
 	{"connect", "{\"address\": \"somewhere\"}", "address"},
 	{"connect", "{\"address\": \"192.0.2.1:99999\"}", "address"},
+	{"connect", "{\"address\": \"a\\nb\"}", "address"},
+	{"trace", "{\"port\": \"a\\nb\"}", "no port"},
 	{"forget", NULL, "address"},
 	{"forget", "{\"address\": \"192.0.2.77\"}", "no peer"},
 	{"trace", NULL, "port"},
