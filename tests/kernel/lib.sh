@@ -5,7 +5,7 @@
 #
 #   hosts N [MTU]       hosts h1..hN: 172.31.0.i/24 and fd31::i/64 on device u0
 #   fdpd H ARG...       starts fdpd on host H and waits until it answers
-#   fdpd_try H ARG...   the same in the foreground, at most 10 s, as a user sees it
+#   fdpd_try H ARG...   the same in the foreground, at most 60 s, as a user sees it
 #   fdpd_kill H [SIG]   ends it (KILL) and waits until it is gone
 #   ctl H ARG...        fdpctl on host H
 #   box H NAME CIDR...  container NAME on host H with these addresses
@@ -105,7 +105,7 @@ fdpd_try() { # H ARG...
 
 	shift
 	# shellcheck disable=SC2046 # a list of options
-	ns "$h" timeout 10 "$bin/fdpd" $(dirs "$h") "$@"
+	ns "$h" timeout 60 "$bin/fdpd" $(dirs "$h") "$@"
 }
 
 fdpd() { # H ARG...
