@@ -265,6 +265,7 @@ static void run_connections(struct engine *e, uint32_t command)
 
 struct census {
 	unsigned int states[N_SHOWN_STATES];
+	unsigned int n_bad;  /* We dial, and are not connected. */
 	unsigned int n_down; /* Established, but no tunnel. */
 };
 
@@ -274,6 +275,12 @@ static void count_row(const struct engine *e, const struct row *row, void *aux)
 
 	(void)e;
 	census->states[row->state]++;
+	/* What strangers do at our door is shown but is no fault of ours, nor
+	 * is a list of peers that names every host, this one too. */
+	if (row->outbound && row->state != SHOWN_ESTABLISHED &&
+	    row->reason != REASON_SELF) {
+		census->n_bad++;
+	}
 	if (row->state == SHOWN_ESTABLISHED &&
 	    !(row->conn->peer && tunnel_is_usable(&row->conn->peer->tunnel))) {
 		census->n_down++;
@@ -310,10 +317,6 @@ static void add_reason(struct json *list, const char *format, ...)
 static const char *judge(const struct engine *e, const struct census *census,
 			 struct json *why)
 {
-	unsigned int n_bad = census->states[SHOWN_CONNECTING] +
-			     census->states[SHOWN_HANDSHAKE] +
-			     census->states[SHOWN_RETRYING] +
-			     census->states[SHOWN_FAILED];
 	const char *verdict = "healthy";
 
 	if (e->tunnel_port == UINT32_MAX) {
@@ -321,11 +324,12 @@ static const char *judge(const struct engine *e, const struct census *census,
 				"restart fdpd");
 		return "down";
 	}
-	if (n_bad) {
+	if (census->n_bad) {
 		add_reason(why,
 			   "%u connection%s not established: see `fdpctl "
 			   "status connections`",
-			   n_bad, n_bad == 1 ? " is" : "s are");
+			   census->n_bad,
+			   census->n_bad == 1 ? " is" : "s are");
 		verdict = "degraded";
 	}
 	if (census->n_down) {

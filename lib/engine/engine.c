@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -357,8 +358,12 @@ static void engine_result(struct engine *e, const struct event *event)
 
 	if (!event->result.cookie) {
 		if (event->result.op == OP_FLOW_PUT && event->os_errno) {
-			engine_log(e, OP_LOG_WARN, "flow refused: %s",
-				   event->result.detail);
+			/* Two packets of one burst may ask for flows that
+			 * cover each other; one of them is enough. */
+			engine_log(e,
+				   event->os_errno == EEXIST ? OP_LOG_DBG
+							     : OP_LOG_WARN,
+				   "flow refused: %s", event->result.detail);
 			flow_table_forget(e->flows, &event->result.ufid);
 		} else if (event->os_errno) {
 			engine_log(e, OP_LOG_DBG, "%s failed: %s",
