@@ -108,7 +108,8 @@ static void replace_record(struct engine *e, struct peer *p,
 
 		if (now && binding_equal(now, old)) {
 			bound[now - record->v] = p->bound[i];
-		} else if (p->bound[i] && !now) {
+		} else if (p->bound[i]) {
+			/* Changed ones too: their addresses may go round. */
 			forwarding_unbind(e->fwd, p->number, old->vni,
 					  &old->mac);
 		}

@@ -301,6 +301,35 @@ SEED_TEST(same_address_on_two_hosts_first_owner_keeps_it, SEEDS)
 	world_free(w);
 }
 
+/* While nobody can be told, two containers swap their addresses. */
+SEED_TEST(addresses_swapped_while_apart_found_right, SEEDS)
+{
+	static const char *const macs[] = {"02:00:00:00:00:11",
+					   "02:00:00:00:00:12"};
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *a = host_a(w), *b = host_b(w);
+	struct endpoint *c1 = a->endpoints[0];
+
+	host_detach(b->endpoints[0]);
+	host_attach(b, "x", "[\"10.0.0.11/24\", \"fd00::11/64\"]", macs[0]);
+	host_attach(b, "y", "[\"10.0.0.12/24\", \"fd00::12/64\"]", macs[1]);
+	world_run(w, 50 * MS);
+	demand_all_reach(w, 2);
+	world_break(w, a, b);
+	world_partition(w, a, b, true);
+	host_detach(b->endpoints[0]);
+	host_detach(b->endpoints[0]);
+	host_attach(b, "x", "[\"10.0.0.12/24\", \"fd00::12/64\"]", macs[0]);
+	host_attach(b, "y", "[\"10.0.0.11/24\", \"fd00::11/64\"]", macs[1]);
+	world_partition(w, a, b, false);
+	world_run(w, SEC);
+	demand_connected(w, 30 * SEC);
+	world_run(w, 50 * MS);
+	endpoint_forget(c1);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
 SEED_TEST(address_known_elsewhere_attach_refused, SEEDS)
 {
 	struct world *w = running_world(seed, 2, "secret", false);
@@ -371,6 +400,7 @@ SCENARIO_MAIN("forwarding", every_family_over_every_family_reached,
 	      no_route_for_a_while_known_again_later,
 	      detached_and_attached_elsewhere_found_there,
 	      same_address_on_two_hosts_first_owner_keeps_it,
+	      addresses_swapped_while_apart_found_right,
 	      address_known_elsewhere_attach_refused,
 	      interface_vanishes_endpoint_withdrawn,
 	      many_endpoints_all_announced)
