@@ -328,8 +328,7 @@ static const char *judge(const struct engine *e, const struct census *census,
 		add_reason(why,
 			   "%u connection%s not established: see `fdpctl "
 			   "status connections`",
-			   census->n_bad,
-			   census->n_bad == 1 ? " is" : "s are");
+			   census->n_bad, census->n_bad == 1 ? " is" : "s are");
 		verdict = "degraded";
 	}
 	if (census->n_down) {
