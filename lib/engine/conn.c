@@ -167,7 +167,8 @@ void conn_send(struct engine *e, struct conn *c, const struct message *m)
 	if (!err) {
 		err = channel_seal(&c->channel, wbuf_span(&payload), &tx);
 	}
-	if (err) {
+	/* ERR_STATE: what came was not authentic, so nothing more is said. */
+	if (err && err != ERR_STATE) {
 		engine_log(e, OP_LOG_ERR, "cannot send %s: %s",
 			   message_name(m->type), err_text(err));
 	}
