@@ -52,7 +52,7 @@ void tunnel_rekey(struct engine *e, struct peer *p)
 	if (!engine_encrypts(e) || !p->conn) {
 		return; /* The next session brings new keys. */
 	}
-	if (t->rekey_began_us || t->state != TUNNEL_UP) {
+	if (t->rekey_began_us || t->state != TUNNEL_UP || !tunnel_is_keyed(t)) {
 		t->rekey_again = true;
 		return;
 	}
@@ -87,7 +87,9 @@ enum err tunnel_rekey_requested(struct engine *e, struct peer *p,
 	struct secret s1;
 	enum err err;
 
-	if (!engine_encrypts(e) || is_initiator(p)) {
+	/* Each is finished before the next one begins. */
+	if (!engine_encrypts(e) || is_initiator(p) ||
+	    !tunnel_is_keyed(&p->tunnel)) {
 		return ERR_STATE;
 	}
 	err = ratchet_respond(&p->conn->ratchet, request, e->rng, &m.rekey,

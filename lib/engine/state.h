@@ -380,6 +380,8 @@ void tunnel_check_routes_in(struct engine *, uint64_t delay_us);
 void tunnel_check_routes(struct engine *);
 void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
 bool tunnel_is_usable(const struct tunnel *);
+/* Are the keys of the present epoch in use in both directions? */
+bool tunnel_is_keyed(const struct tunnel *);
 
 /* ---- port.c ---- */
 

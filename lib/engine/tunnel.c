@@ -380,20 +380,24 @@ void tunnel_offer(struct engine *e, struct peer *p,
 		down(e, p, REASON_NAT, detail);
 		return;
 	}
-	if (tunnel_find_sa(e, &t->remote, m->spi)) {
-		return; /* Said twice: a key is never installed twice. */
+	if (t->spi_next || t->epoch_out == t->epoch ||
+	    tunnel_find_sa(e, &t->remote, m->spi)) {
+		/* One offer an epoch, and a key is never installed twice. */
+		return;
 	}
 	t->spi_next = m->spi;
 	add_sa(e, p, false, m->spi, m->salt);
 }
 
-/* Are the keys of this epoch in use in both directions? */
+bool tunnel_is_keyed(const struct tunnel *t)
+{
+	return t->peer_active && t->spi_out && !t->spi_next &&
+	       t->epoch_out == t->epoch;
+}
+
 static void check_keyed(struct engine *e, struct peer *p)
 {
-	const struct tunnel *t = &p->tunnel;
-
-	if (t->peer_active && t->spi_out && !t->spi_next &&
-	    t->epoch_out == t->epoch) {
+	if (tunnel_is_keyed(&p->tunnel)) {
 		up(e, p);
 		tunnel_keyed(e, p);
 	}
