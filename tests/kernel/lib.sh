@@ -179,7 +179,8 @@ ping_ok() { # NS ARG...
 wire_pid=
 wire_record() { # NAME
 	wire_name=$1
-	tcpdump -i wire -nn -U --immediate-mode -B 8192 -s 0 \
+	# In immediate mode every packet takes a slot of the snapshot's length.
+	tcpdump -i wire -nn -U --immediate-mode -B 32768 -s 2048 \
 		-w "$work/$1.pcap" 2> "$work/$1.tcpdump" &
 	wire_pid=$!
 	soon grep -q 'listening on' "$work/$1.tcpdump"
