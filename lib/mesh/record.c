@@ -72,7 +72,7 @@ static enum err put(struct record *r, const struct binding *b)
 		if (r->n >= RECORD_MAX_BINDINGS) {
 			return ERR_LIMIT;
 		}
-		if (r->n == r->allocated) {
+		if (!r->v || r->n == r->allocated) {
 			r->allocated = r->allocated ? r->allocated * 2 : 8;
 			r->v = xrealloc(r->v, r->allocated * sizeof *r->v);
 		}

@@ -60,8 +60,9 @@ END_TEST
 
 START_TEST(ipv6_counted_by_64)
 {
-	for (uint8_t i = 0; i < HANDSHAKE_HALF_OPEN_PREFIX; i++) {
-		ck_assert_int_eq(begin(v6(1, i), false, START), FDP_OK);
+	for (int i = 0; i < HANDSHAKE_HALF_OPEN_PREFIX; i++) {
+		ck_assert_int_eq(begin(v6(1, (uint8_t)i), false, START),
+				 FDP_OK);
 	}
 	ck_assert_int_eq(begin(v6(1, 99), false, START), ERR_LIMIT);
 	ck_assert_int_eq(begin(v6(2, 99), false, START), FDP_OK);
