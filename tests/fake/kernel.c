@@ -896,6 +896,12 @@ void fake_kernel_net_changed(struct fake_kernel *k)
 	k->notify(k->aux, event_new(EVENT_NET_CHANGED));
 }
 
+void fake_kernel_lose_datapath(struct fake_kernel *k)
+{
+	datapath_clear(k);
+	k->notify(k->aux, event_new(EVENT_DP_GONE));
+}
+
 void fake_kernel_lose_sa(struct fake_kernel *k, size_t i)
 {
 	struct xfrm_sa sa = k->sas[i].sa;

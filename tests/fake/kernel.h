@@ -167,6 +167,8 @@ const struct fake_port *fake_kernel_port(const struct fake_kernel *,
 /* Somebody deletes a port and its link, and the kernel says so. */
 void fake_kernel_lose_port(struct fake_kernel *, const char *name);
 void fake_kernel_net_changed(struct fake_kernel *);
+/* Somebody deletes the datapath, as a starting ovs-vswitchd does. */
+void fake_kernel_lose_datapath(struct fake_kernel *);
 /* Somebody else removes SAs or policies: number 'i', or all. */
 void fake_kernel_lose_sa(struct fake_kernel *, size_t i);
 void fake_kernel_lose_policy(struct fake_kernel *, size_t i);

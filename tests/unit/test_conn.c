@@ -333,6 +333,7 @@ START_TEST(address_of_a_living_peer_not_taken)
 	straw_wait(4 * SECOND);
 	far_read(&first);
 	ck_assert(first.closed);
+	far_free(&second);
 	far_connect(&second, "192.0.2.7", 9, true);
 	far_read(&second);
 	ck_assert(!second.closed);
