@@ -151,7 +151,6 @@ static void row_of_conn(const struct engine *e, const struct conn *c,
 static void row_of_target(const struct engine *e, const struct target *t,
 			  row_fn *fn, void *aux)
 {
-	const struct peer *peer = peer_find(e, &t->peer);
 	char address[ENDPOINT_STRLEN];
 	struct row row = {.outbound = true,
 			  .address = endpoint_format(&t->remote, address),
@@ -159,7 +158,7 @@ static void row_of_target(const struct engine *e, const struct target *t,
 			  .detail = t->detail,
 			  .since_us = t->since_us};
 
-	if (t->conn || (peer && peer->conn)) {
+	if (t->conn || target_peer(e, t)) {
 		return; /* Its connection has a row. */
 	}
 	row.state = t->refused	  ? SHOWN_FAILED

@@ -656,9 +656,7 @@ static void target_dial(struct engine *e, struct target *t)
 	engine_wake(e, c->since_us + HANDSHAKE_TIMEOUT_US);
 }
 
-/* The connected peer that 't' would lead to, as far as one can tell. */
-static const struct peer *target_peer(const struct engine *e,
-				      const struct target *t)
+const struct peer *target_peer(const struct engine *e, const struct target *t)
 {
 	const struct peer *p = peer_find(e, &t->peer);
 

@@ -318,6 +318,8 @@ void target_remove(struct engine *, struct target *);
 /* Dials soon unless it is connected or being so. */
 void target_retry(struct engine *, struct target *, uint64_t delay_us);
 void target_timers(struct engine *);
+/* The connected peer that the target would lead to, as far as one can tell. */
+const struct peer *target_peer(const struct engine *, const struct target *);
 
 /* ---- peer.c ---- */
 
