@@ -12,6 +12,7 @@
 #include "util.h"
 
 #include "kmod-glue/flow_print.h"
+#include "kmod-glue/guard.h"
 #include "kmod-glue/netns.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
@@ -229,6 +230,30 @@ static void add_xfrm(struct exec *exec, size_t index,
 	} else {
 		change->policy = &op->policy;
 	}
+}
+
+static void run_guard_put(struct exec *exec, const struct op *op)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	enum guard_kind kind;
+	struct event *event;
+	int error;
+
+	error = guard_put(exec->config.guard, &op->guard, &kind, &why);
+	event = queue_result(exec, op, error, ds_cstr(&why));
+	if (event) {
+		event->result.guard = kind;
+	}
+	ds_destroy(&why);
+}
+
+static void run_guard_del(struct exec *exec, const struct op *op)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	int error = guard_del(exec->config.guard, NULL, &why);
+
+	queue_result(exec, op, error, ds_cstr(&why));
+	ds_destroy(&why);
 }
 
 /* ---- datapath and ports ----------------------------------------------- */
@@ -516,6 +541,8 @@ static void log_op(const struct op *op)
 	case OP_FLOW_DUMP:
 	case OP_POLICY_PUT:
 	case OP_POLICY_DEL:
+	case OP_GUARD_PUT:
+	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
 	case OP_LINK_DEL:
 	case OP_REPLY:
@@ -588,6 +615,12 @@ static void run_op(struct exec *exec, size_t index)
 	case OP_POLICY_DEL:
 		add_xfrm(exec, index, XFRM_CHANGE_POLICY_DEL);
 		break;
+	case OP_GUARD_PUT:
+		run_guard_put(exec, op);
+		break;
+	case OP_GUARD_DEL:
+		run_guard_del(exec, op);
+		break;
 	case OP_ROUTE_GET:
 		run_route_get(exec, op);
 		break;
@@ -640,6 +673,8 @@ static enum batch batch_of(enum op_type type)
 	case OP_VPORT_ADOPT:
 	case OP_VPORT_DEL:
 	case OP_FLOW_DUMP:
+	case OP_GUARD_PUT:
+	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:

@@ -20,6 +20,7 @@
 
 struct ds;
 struct exec;
+struct guard;
 struct odp;
 struct odp_datapath;
 struct rt_socket;
@@ -31,6 +32,7 @@ struct xfrm_socket;
 struct exec_config {
 	struct odp *odp;
 	struct xfrm_socket *xfrm; /* NULL: the kernel has no IPsec. */
+	struct guard *guard;
 	struct rt_socket *rt;
 	struct tcp *tcp;
 	struct statefile *state;

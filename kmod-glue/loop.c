@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "kmod-glue/clock.h"
 #include "kmod-glue/exec.h"
+#include "kmod-glue/guard.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
 #include "kmod-glue/statefile.h"
@@ -38,6 +39,7 @@ struct loop {
 	struct odp *odp;
 	struct xfrm_socket *xfrm;	   /* NULL: the kernel has no IPsec. */
 	struct xfrm_monitor *xfrm_monitor; /* NULL: not encrypting. */
+	struct guard *guard;
 	struct rt_socket *rt;
 	struct rt_monitor *rt_monitor;
 	struct tcp *tcp;
@@ -264,6 +266,7 @@ static int start_engine(struct loop *loop, const struct engine_config *config,
 
 	error = take_snapshot(loop, &snapshot, why);
 	if (!error) {
+		snapshot.k.guard = !config->n_slots && guard_find(loop->guard);
 		loop->engine = engine_new(config);
 		loop->now_us = clock_boottime_us();
 		event.start.snapshot = &snapshot.k;
@@ -323,6 +326,8 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	memset(&xc, 0, sizeof xc);
 	xc.odp = loop->odp;
 	xc.xfrm = loop->xfrm;
+	loop->guard = guard_new();
+	xc.guard = loop->guard;
 	xc.rt = loop->rt;
 	xc.tcp = loop->tcp;
 	xc.state = loop->state;
@@ -364,6 +369,7 @@ void loop_free(struct loop *loop)
 	}
 	engine_free(loop->engine);
 	exec_free(loop->exec);
+	guard_free(loop->guard);
 	tcp_free(loop->tcp);
 	if (loop->rt_monitor) {
 		rt_monitor_close(loop->rt_monitor);
@@ -454,6 +460,11 @@ static void run_kernel_events(struct loop *loop)
 		(void)!xfrm_monitor_run(loop->xfrm_monitor, on_xfrm_event,
 					loop);
 	}
+	if (guard_run(loop->guard)) {
+		struct event event = {.type = EVENT_GUARD_GONE};
+
+		step(loop, &event);
+	}
 	if (rt_monitor_run(loop->rt_monitor)) {
 		struct event event = {.type = EVENT_NET_CHANGED};
 
@@ -518,6 +529,7 @@ void loop_wait(struct loop *loop)
 	if (loop->xfrm_monitor) {
 		poll_fd_wait(xfrm_monitor_fd(loop->xfrm_monitor), POLLIN);
 	}
+	guard_wait(loop->guard);
 	poll_fd_wait(tcp_fd(loop->tcp), POLLIN);
 }
 

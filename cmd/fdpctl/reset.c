@@ -2,19 +2,22 @@
  *
  * The order is that of the daemon's teardown: what forwards goes first (the
  * datapath, then the interfaces), then the SAs, and the policies that block
- * last, so that at no time a packet can leave unprotected. */
+ * and the netfilter guard last, so that at no time a packet can leave
+ * unprotected. */
 #include "fdpctl.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
 #include "control/reply.h"
 #include "daemon.h"
+#include "kmod-glue/guard.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
 #include "kmod-glue/xfrm_socket.h"
@@ -307,6 +310,30 @@ static void reset_ipsec(struct reset *r)
 	xfrm_socket_close(socket);
 }
 
+/* ---- netfilter ----------------------------------------------------------- */
+
+static void reset_guard(struct reset *r)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	struct guard *guard = guard_new();
+	enum guard_kind kind;
+	int error = 0;
+
+	if (r->dry_run) {
+		kind = guard_find(guard);
+	} else {
+		error = guard_del(guard, &kind, &why);
+	}
+	if (error) {
+		remember(r, error, "netfilter guard", ds_cstr(&why));
+	} else if (kind) {
+		note(r->removed,
+		     xasprintf("netfilter guard (%s)", guard_kind_name(kind)));
+	}
+	guard_free(guard);
+	ds_destroy(&why);
+}
+
 /* ---- command ------------------------------------------------------------- */
 
 /* '*stopped': there was a daemon; with a dry run it goes on. */
@@ -376,6 +403,7 @@ enum health run_reset(const struct context *ctx, const struct json *args)
 	/* With the datapath still there, its protection stays too. */
 	if (!r.error) {
 		reset_ipsec(&r);
+		reset_guard(&r);
 	}
 	health = finish(ctx, report(&r, stopped), render_reset);
 	if (r.error) {

@@ -161,6 +161,7 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 	static const char *const upcalls[] = {"handled", "lost", NULL};
 	const struct json *datapath = reply_object(status, "datapath");
 	const struct json *up = reply_object(status, "upcalls");
+	const char *guard = reply_text(status, "guard", "");
 	int64_t restored = reply_number(up, "features_restored", 0);
 
 	if (is_plain(status)) {
@@ -183,6 +184,10 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 		colour_put(ds, colour, COLOUR_BAD, "NONE");
 	} else {
 		printable_put(ds, reply_text(status, "encryption", "-"));
+		if (*guard) {
+			ds_put_cstr(ds, ", guard ");
+			printable_put(ds, guard);
+		}
 	}
 	ds_put_char(ds, '\n');
 	put_label(ds, "listening");

@@ -335,6 +335,13 @@ static const char *judge(const struct engine *e, const struct census *census,
 			   census->n_down == 1 ? " has" : "s have");
 		verdict = "degraded";
 	}
+	if (engine_encrypts(e) && !e->guard) {
+		add_reason(why,
+			   "no netfilter guard: if somebody flushes the IPsec "
+			   "policies, packets may leave unencrypted (%s)",
+			   e->guard_detail);
+		verdict = "degraded";
+	}
 	if (flow_table_n_refused(e->flows)) {
 		add_reason(why, "the flow table was full");
 		verdict = "degraded";
@@ -375,6 +382,7 @@ static void run_status(struct engine *e, uint32_t command)
 	put_int(json, "uptime", age_s(e, e->started_us));
 	json_object_put_string(json, "encryption",
 			       engine_encrypts(e) ? "aes-256-gcm esp" : "none");
+	json_object_put_string(json, "guard", guard_kind_name(e->guard));
 	put_int(json, "control_port", e->config.port);
 	put_int(json, "vxlan_port", e->config.vxlan_port);
 	sub = json_object_create();

@@ -74,6 +74,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->deadline_us = UINT64_MAX;
 	e->dump_us = UINT64_MAX;
 	e->route_us = UINT64_MAX;
+	e->guard_us = UINT64_MAX;
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
@@ -144,7 +145,7 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-/* ---- The start: block policies, datapath, ports, in this order ---- */
+/* ---- The start: block policies and guard, datapath, ports ---- */
 
 static void start_fail(struct engine *e, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -168,6 +169,9 @@ static void start_fail(struct engine *e, const char *format, ...)
 	for (unsigned int i = 0; e->blocks_made && i < POLICY_N_BLOCKS; i++) {
 		op = ops_add(e->ops, OP_POLICY_DEL);
 		policy_make_block(&op->policy, i, e->config.vxlan_port);
+	}
+	if (e->blocks_made) {
+		ops_add(e->ops, OP_GUARD_DEL);
 	}
 	op = ops_add(e->ops, OP_FATAL);
 	va_start(args, format);
@@ -326,7 +330,7 @@ static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 		e->n_found_vports = found->n_vports;
 	}
 	if (!engine_encrypts(e)) {
-		if (found->n_policies) {
+		if (found->n_policies || found->guard) {
 			start_fail(e,
 				   "this host still blocks unencrypted traffic "
 				   "from a run with a password; give the "
@@ -348,6 +352,8 @@ static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 		engine_expect(e, op, PENDING_START);
 		e->start_waits++;
 	}
+	guard_update(e);
+	e->start_waits++;
 }
 
 /* ---- Events ---- */
@@ -393,6 +399,12 @@ static void engine_result(struct engine *e, const struct event *event)
 	case PENDING_SA_OUT:
 	case PENDING_PIN:
 		tunnel_result(e, p, event);
+		break;
+	case PENDING_GUARD:
+		if (e->phase == PHASE_BLOCKING) {
+			e->start_waits--;
+		}
+		guard_result(e, event);
 		break;
 	case PENDING_DUMP:
 		forward_dumped(e, event->os_errno);
@@ -456,6 +468,7 @@ static void engine_timer(struct engine *e)
 	target_timers(e);
 	peer_timers(e);
 	tunnel_timers(e);
+	guard_timers(e);
 	forward_timers(e);
 }
 
@@ -518,6 +531,9 @@ static void dispatch(struct engine *e, const struct event *event)
 		break;
 	case EVENT_XFRM:
 		tunnel_xfrm_event(e, event);
+		break;
+	case EVENT_GUARD_GONE:
+		guard_gone(e);
 		break;
 	case EVENT_COUNTERS:
 		e->upcalls = event->counters.upcalls;

@@ -32,6 +32,7 @@ enum event_type {
 	EVENT_DP_GONE,	   /* Somebody deleted our datapath. */
 	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
 	EVENT_XFRM,	   /* 'xfrm': somebody changed SAs or policies. */
+	EVENT_GUARD_GONE,  /* Somebody changed the netfilter guard. */
 	EVENT_COUNTERS,	   /* 'counters', before a command that shows them. */
 	EVENT_COMMAND	   /* 'command'. */
 };
@@ -45,6 +46,7 @@ struct kernel_snapshot {
 	size_t n_sas;
 	const struct xfrm_policy *policies; /* Only ours. */
 	size_t n_policies;
+	bool guard; /* There is one; looked for only without a password. */
 };
 
 struct event {
@@ -61,6 +63,7 @@ struct event {
 			const char *detail; /* The kernel's own words or "". */
 			uint32_t port_no, ifindex; /* OP_VPORT_ADD */
 			struct ufid ufid;	   /* OP_FLOW_PUT */
+			enum guard_kind guard;	   /* OP_GUARD_PUT */
 		} result; /* with os_errno, 0 = success */
 		struct {
 			struct ip_endpoint local, remote;

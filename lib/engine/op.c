@@ -42,6 +42,10 @@ const char *op_type_name(enum op_type type)
 		return "policy-put";
 	case OP_POLICY_DEL:
 		return "policy-del";
+	case OP_GUARD_PUT:
+		return "guard-put";
+	case OP_GUARD_DEL:
+		return "guard-del";
 	case OP_ROUTE_GET:
 		return "route-get";
 	case OP_LINK_MTU:
@@ -73,6 +77,9 @@ static void op_done(struct op *op)
 	case OP_SA_ADD:
 		sodium_memzero(&op->sa, sizeof op->sa);
 		break;
+	case OP_GUARD_PUT:
+		free(op->guard.peers);
+		break;
 	case OP_DIAL:
 	case OP_SEND:
 	case OP_CLOSE:
@@ -85,6 +92,7 @@ static void op_done(struct op *op)
 	case OP_SA_DEL:
 	case OP_POLICY_PUT:
 	case OP_POLICY_DEL:
+	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:

@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/span.h"
+#include "ipsec/netguard.h"
 #include "netlink/odp.h"
 #include "netlink/xfrm.h"
 #include "packet/action.h"
@@ -43,6 +44,8 @@ enum op_type {
 	OP_SA_DEL,     /* 'sa.dst', 'sa.spi'; already gone is success. */
 	OP_POLICY_PUT, /* 'policy': add, or replace one of equal selector. */
 	OP_POLICY_DEL, /* 'policy'; already gone is success. */
+	OP_GUARD_PUT,  /* 'guard', all of it -> result.guard. */
+	OP_GUARD_DEL,  /* Undo a failed start. */
 
 	/* Links and routes. */
 	OP_ROUTE_GET, /* 'route.dst' -> EVENT_ROUTE. */
@@ -83,6 +86,7 @@ struct op {
 		struct op_flow flow; /* OP_FLOW_*; OP_EXECUTE: key, actions. */
 		struct xfrm_sa sa;
 		struct xfrm_policy policy;
+		struct guard_rules guard; /* 'peers' is owned. */
 		struct {
 			struct ip_addr dst;
 		} route;

@@ -5,6 +5,7 @@
  *	peer.c     the hosts we know: sessions, their endpoints
  *	tunnel.c   the way to one peer: MTU, policies, security associations
  *	rekey.c    new keys for it, and repair of what others took away
+ *	guard.c    the netfilter guard
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
  *	command.c  what operators ask
@@ -51,6 +52,7 @@ struct json;
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
 #define SA_RETRY_US	 (5 * SECOND_US) /* After the kernel refused. */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)
+#define GUARD_RETRY_US	 (30 * SECOND_US) /* After nothing took it. */
 #define ROUTE_RETRY_US	 (10 * SECOND_US) /* While one is missing. */
 
 enum {
@@ -212,6 +214,7 @@ enum pending_kind {
 	PENDING_SA_IN,	/* A peer's inbound SA. */
 	PENDING_SA_OUT, /* A peer's outbound SA. */
 	PENDING_PIN,	/* The out policy on the new SA. */
+	PENDING_GUARD,	/* The netfilter guard. */
 	PENDING_ROUTE,	/* OP_ROUTE_GET for a peer. */
 	PENDING_TARGET, /* OP_ROUTE_GET for a target. */
 	PENDING_DUMP	/* OP_FLOW_DUMP */
@@ -270,6 +273,9 @@ struct engine {
 	size_t n_sas, allocated_sas;
 	struct stale_policy *stale;
 	size_t n_stale;
+	enum guard_kind guard; /* What holds the guard. */
+	char guard_detail[DETAIL_SIZE];
+	uint64_t guard_us; /* When to try again; UINT64_MAX: it is there. */
 
 	struct forwarding *fwd;
 	struct flow_table *flows;
@@ -384,6 +390,15 @@ void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
 bool tunnel_is_usable(const struct tunnel *);
 /* Are the keys of the present epoch in use in both directions? */
 bool tunnel_is_keyed(const struct tunnel *);
+
+/* ---- guard.c ---- */
+
+/* Puts the netfilter guard as it should be now. */
+void guard_update(struct engine *);
+void guard_result(struct engine *, const struct event *);
+/* Somebody has changed or removed it. */
+void guard_gone(struct engine *);
+void guard_timers(struct engine *);
 
 /* ---- port.c ---- */
 

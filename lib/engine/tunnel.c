@@ -140,9 +140,13 @@ void tunnel_timers(struct engine *e)
 	}
 	for (size_t i = 0; i < e->n_stale;) {
 		if (e->now_us >= e->stale[i].delete_us) {
-			ops_add(e->ops, OP_POLICY_DEL)->policy =
-				e->stale[i].policy;
+			const struct xfrm_policy gone = e->stale[i].policy;
+
+			ops_add(e->ops, OP_POLICY_DEL)->policy = gone;
 			e->stale[i] = e->stale[--e->n_stale];
+			if (gone.udp_port != e->config.vxlan_port) {
+				guard_update(e);
+			}
 		} else {
 			engine_wake(e, e->stale[i++].delete_us);
 		}
@@ -291,6 +295,9 @@ static void place_policies(struct engine *e, struct peer *p)
 
 	t->reqid = choose_reqid(e, p, &t->remote);
 	t->policies = true;
+	if (t->udp_port != e->config.vxlan_port) {
+		guard_update(e);
+	}
 	policy_make_in(&policy, &t->local, &t->remote, e->config.vxlan_port,
 		       t->reqid);
 	claim_policy(e, &policy, &spi);
@@ -513,6 +520,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	case PENDING_START:
 	case PENDING_ADOPT:
 	case PENDING_ATTACH:
+	case PENDING_GUARD:
 	case PENDING_ROUTE:
 	case PENDING_TARGET:
 	case PENDING_DUMP:
@@ -617,10 +625,12 @@ void tunnel_end(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
 	struct xfrm_policy policy;
+	bool guarded;
 
 	if (!t->placed) {
 		return;
 	}
+	guarded = t->policies && t->udp_port != e->config.vxlan_port;
 	t->state = TUNNEL_DOWN;
 	t->spi_out = 0;
 	publish(e, p);
@@ -644,4 +654,7 @@ void tunnel_end(struct engine *e, struct peer *p)
 	}
 	memset(t, 0, sizeof *t);
 	t->reason = REASON_CONNECTING;
+	if (guarded) {
+		guard_update(e);
+	}
 }

@@ -417,6 +417,17 @@ static void check_blocks(struct fake_kernel *k)
 	}
 }
 
+/* The guard is there before the tunnel port, unless it could not be had. */
+static void check_guard(struct fake_kernel *k)
+{
+	for (size_t i = 0; i < k->n_ports; i++) {
+		if (k->ports[i].type == ODP_VPORT_VXLAN && !k->guard &&
+		    !k->guard_refused) {
+			breach(k, "tunnel port without the netfilter guard");
+		}
+	}
+}
+
 /* A flow sends to a peer only while policy and SA are there. */
 static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
 {
@@ -451,6 +462,7 @@ static void check_invariants(struct fake_kernel *k)
 		return;
 	}
 	check_blocks(k);
+	check_guard(k);
 	if (k->fault.hit) {
 		return; /* Nothing leaks, but order is not to be had. */
 	}
@@ -721,6 +733,9 @@ static void result(struct fake_kernel *k, const struct op *op, int error,
 	e->event.result.detail = e->detail;
 	e->event.result.port_no = port_no;
 	e->event.result.ifindex = error ? 0 : port_no + 100;
+	if (op->type == OP_GUARD_PUT && !error) {
+		e->event.result.guard = GUARD_NFTABLES;
+	}
 	if (op->type == OP_FLOW_PUT) {
 		e->event.result.ufid = op->flow.ufid;
 	}
@@ -811,6 +826,7 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	int error = 0;
 
 	if (is_fault(k, op)) {
+		k->guard_refused |= op->type == OP_GUARD_PUT;
 		if (op->type == OP_ROUTE_GET) {
 			route_get(k, op, k->fault.os_errno);
 		} else {
@@ -863,6 +879,13 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 		break;
 	case OP_POLICY_DEL:
 		policy_del(k, &op->policy);
+		break;
+	case OP_GUARD_PUT:
+		k->guard = true;
+		result(k, op, 0, 0);
+		return;
+	case OP_GUARD_DEL:
+		k->guard = false;
 		break;
 	case OP_ROUTE_GET:
 		route_get(k, op, 0);
@@ -969,6 +992,7 @@ void fake_kernel_snapshot(struct fake_kernel *k, struct kernel_snapshot *s)
 	s->n_sas = k->n_sas;
 	s->policies = k->snapshot_policies;
 	s->n_policies = k->n_policies;
+	s->guard = k->guard;
 }
 
 size_t fake_kernel_n_sas(const struct fake_kernel *k, const struct ip_addr *src,

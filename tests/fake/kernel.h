@@ -120,6 +120,7 @@ struct fake_kernel {
 	uint64_t sas_made;
 	struct xfrm_policy policies[FAKE_MAX_POLICIES];
 	size_t n_policies;
+	bool guard, guard_refused; /* Netfilter's. */
 	struct fake_link links[FAKE_MAX_LINKS];
 	size_t n_links;
 	/* Routes: 'mtu' for 'dst'; others have 'default_mtu'. */

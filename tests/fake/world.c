@@ -598,6 +598,8 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_VPORT_DEL:
 	case OP_FLOW_DUMP:
 	case OP_EXECUTE:
+	case OP_GUARD_PUT:
+	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
@@ -663,6 +665,8 @@ static void run_op(struct host *h, const struct op *op)
 	case OP_EXECUTE:
 	case OP_SA_DEL:
 	case OP_POLICY_DEL:
+	case OP_GUARD_PUT:
+	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
@@ -1153,6 +1157,7 @@ void host_crash(struct host *h)
 	fake_kernel_done(&h->kernel);
 	h->kernel.n_sas = 0;
 	h->kernel.n_policies = 0;
+	h->kernel.guard = false;
 	h->kernel.n_links = 0;
 	h->kernel.disturbed = false;
 	for (size_t i = 0; i < h->n_endpoints; i++) {

@@ -10,7 +10,7 @@
 #   ctl H ARG...        fdpctl on host H
 #   box H NAME CIDR...  container NAME on host H with these addresses
 #   ns NS COMMAND...    runs COMMAND in a namespace
-#   wire_record NAME    begins to record the wire into $work/NAME.pcap
+#   wire_record NAME [FILTER]  begins to record the wire into $work/NAME.pcap
 #   wire_stop           ends that
 #   wire_count NAME FILTER   packets in a recording that match a pcap filter
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
@@ -177,11 +177,11 @@ ping_ok() { # NS ARG...
 # ---- the wire ------------------------------------------------------------------
 
 wire_pid=
-wire_record() { # NAME
+wire_record() { # NAME [FILTER]
 	wire_name=$1
 	# In immediate mode every packet takes a slot of the snapshot's length.
 	tcpdump -i wire -nn -U --immediate-mode -B 32768 -s 2048 \
-		-w "$work/$1.pcap" 2> "$work/$1.tcpdump" &
+		-w "$work/$1.pcap" "${2:-}" 2> "$work/$1.tcpdump" &
 	wire_pid=$!
 	soon grep -q 'listening on' "$work/$1.tcpdump"
 }

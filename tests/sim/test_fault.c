@@ -12,7 +12,7 @@ enum {
 static const enum op_type kinds[] = {
 	OP_VPORT_ADD,  OP_VPORT_ADOPT, OP_VPORT_DEL, OP_FLOW_PUT, OP_FLOW_DEL,
 	OP_FLOW_DUMP,  OP_EXECUTE,     OP_SA_ADD,    OP_SA_DEL,	  OP_POLICY_PUT,
-	OP_POLICY_DEL, OP_ROUTE_GET,   OP_LINK_MTU,  OP_LINK_DEL,
+	OP_POLICY_DEL, OP_GUARD_PUT,   OP_ROUTE_GET, OP_LINK_MTU, OP_LINK_DEL,
 };
 
 static const enum op_type start_kinds[] = {

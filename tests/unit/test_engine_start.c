@@ -11,7 +11,8 @@
 
 static struct engine *engine;
 static struct ops ops;
-static size_t seen; /* Ops that were looked at. */
+static size_t seen;	/* Ops that were looked at. */
+static int guard_errno; /* Of the netfilter guard. */
 
 static void no_random(void *aux OVS_UNUSED, void *buf, size_t size)
 {
@@ -40,6 +41,7 @@ static void setup(void)
 {
 	ops_init(&ops);
 	seen = 0;
+	guard_errno = 0;
 }
 
 static void teardown(void)
@@ -96,6 +98,7 @@ static void answer(const struct op *op, int os_errno)
 static void answer_blocks(int os_errno)
 {
 	uint64_t cookies[4];
+	struct op guard;
 
 	for (int i = 0; i < 4; i++) {
 		const struct op *op = expect(OP_POLICY_PUT);
@@ -104,7 +107,11 @@ static void answer_blocks(int os_errno)
 		ck_assert_uint_eq(op->policy.udp_port, 6784);
 		cookies[i] = op->cookie;
 	}
+	guard = *expect(OP_GUARD_PUT);
+	ck_assert_uint_eq(guard.guard.udp_port, 6784);
+	ck_assert_uint_eq(guard.guard.n_peers, 0);
 	expect_nothing();
+	answer(&guard, guard_errno);
 	for (int i = 0; i < 4; i++) {
 		struct op op = {.type = OP_POLICY_PUT, .cookie = cookies[i]};
 
@@ -176,6 +183,72 @@ START_TEST(plain_after_encrypted_run_refused)
 }
 END_TEST
 
+START_TEST(plain_after_guarded_run_refused)
+{
+	struct kernel_snapshot snapshot = {.guard = true};
+
+	make_engine(false);
+	start(&snapshot);
+	expect(OP_DATAPATH_DEL);
+	ck_assert_ptr_nonnull(strstr(expect(OP_FATAL)->text, "fdpctl reset"));
+	expect_nothing();
+}
+END_TEST
+
+START_TEST(no_guard_to_be_had_said_loudly_and_started_all_the_same)
+{
+	bool said = false;
+
+	make_engine(true);
+	start(&nothing);
+	guard_errno = EOPNOTSUPP;
+	answer_blocks(0);
+	expect(OP_DATAPATH_ADD);
+	for (size_t i = 0; i < ops.n; i++) {
+		said |= ops.v[i].type == OP_LOG &&
+			ops.v[i].level == OP_LOG_ERR &&
+			strstr(ops.v[i].text, "the reason");
+	}
+	ck_assert(said);
+}
+END_TEST
+
+START_TEST(guard_removed_put_back)
+{
+	struct event event = {.type = EVENT_GUARD_GONE};
+
+	make_engine(true);
+	start(&nothing);
+	answer_blocks(0);
+	expect(OP_DATAPATH_ADD);
+	engine_step(engine, &event, 3000, &rng, &ops);
+	ck_assert_uint_eq(expect(OP_GUARD_PUT)->guard.udp_port, 6784);
+}
+END_TEST
+
+START_TEST(peer_on_another_port_guarded_from_the_first_moment)
+{
+	struct xfrm_policy policies[] = {
+		{.dir = XFRM_DIR_OUT, .udp_port = 7001, .reqid = 5},
+		{.dir = XFRM_DIR_IN, .udp_port = 6784, .reqid = 5},
+	};
+	struct kernel_snapshot snapshot = {
+		.policies = policies, .n_policies = 2, .datapath_exists = true};
+	const struct op *op;
+
+	ck_assert(!ip_addr_parse("192.0.2.7", &policies[0].dst));
+	make_engine(true);
+	start(&snapshot);
+	for (int i = 0; i < 4; i++) {
+		expect(OP_POLICY_PUT);
+	}
+	op = expect(OP_GUARD_PUT);
+	ck_assert_uint_eq(op->guard.n_peers, 1);
+	ck_assert(ip_equal(&op->guard.peers[0].ip, &policies[0].dst));
+	ck_assert_uint_eq(op->guard.peers[0].port, 7001);
+}
+END_TEST
+
 START_TEST(failed_first_start_leaves_nothing)
 {
 	make_engine(true);
@@ -186,6 +259,7 @@ START_TEST(failed_first_start_leaves_nothing)
 	for (int i = 0; i < 4; i++) {
 		ck_assert(expect(OP_POLICY_DEL)->policy.block);
 	}
+	expect(OP_GUARD_DEL);
 	expect_fatal();
 }
 END_TEST
@@ -226,6 +300,7 @@ START_TEST(refused_block_policy_stops_before_the_datapath)
 	for (int i = 0; i < 4; i++) {
 		expect(OP_POLICY_DEL);
 	}
+	expect(OP_GUARD_DEL);
 	expect_fatal();
 }
 END_TEST
@@ -241,6 +316,11 @@ int main(void)
 	tcase_add_test(tc, encrypted_blocks_before_anything);
 	tcase_add_test(tc, plain_makes_no_policies);
 	tcase_add_test(tc, plain_after_encrypted_run_refused);
+	tcase_add_test(tc, plain_after_guarded_run_refused);
+	tcase_add_test(tc,
+		       no_guard_to_be_had_said_loudly_and_started_all_the_same);
+	tcase_add_test(tc, guard_removed_put_back);
+	tcase_add_test(tc, peer_on_another_port_guarded_from_the_first_moment);
 	tcase_add_test(tc, failed_first_start_leaves_nothing);
 	tcase_add_test(tc, failed_start_over_old_policies_keeps_them);
 	tcase_add_test(tc, failed_start_over_old_datapath_keeps_all);

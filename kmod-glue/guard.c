@@ -1,0 +1,153 @@
+#include "kmod-glue/guard.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "timeval.h"
+#include "util.h"
+
+#include "kmod-glue/guard_iptables.h"
+#include "kmod-glue/guard_nft.h"
+
+enum {
+	CHECK_MS = 1000 /* How often iptables is looked at. */
+};
+
+struct guard {
+	enum guard_kind kind;  /* What holds our rules. */
+	struct guard_nft *nft; /* NULL: not yet, or the kernel has none. */
+	int nft_error;	       /* Of opening it. */
+	struct guard_iptables *iptables;
+	long long int check_ms;
+};
+
+struct guard *guard_new(void)
+{
+	struct guard *g = xzalloc(sizeof *g);
+
+	g->iptables = guard_iptables_new();
+	return g;
+}
+
+void guard_free(struct guard *g)
+{
+	if (g) {
+		guard_nft_close(g->nft);
+		guard_iptables_free(g->iptables);
+		free(g);
+	}
+}
+
+static struct guard_nft *open_nft(struct guard *g)
+{
+	if (!g->nft) {
+		g->nft_error = guard_nft_open(&g->nft);
+	}
+	return g->nft;
+}
+
+static int put_nft(struct guard *g, const struct guard_rules *rules,
+		   struct ds *why)
+{
+	struct ds script = DS_EMPTY_INITIALIZER;
+	bool notrack = true;
+	int error;
+
+	if (!open_nft(g)) {
+		ds_put_cstr(why, ovs_strerror(g->nft_error));
+		return g->nft_error;
+	}
+	/* The kernel may be without connection tracking. */
+	do {
+		ds_clear(&script);
+		ds_clear(why);
+		guard_rules_nft(rules, notrack, &script);
+		error = guard_nft_put(g->nft, ds_cstr(&script),
+				      guard_rules_nft_n(rules, notrack), why);
+		notrack = !notrack;
+	} while (error && !notrack);
+	ds_destroy(&script);
+	return error;
+}
+
+int guard_put(struct guard *g, const struct guard_rules *rules,
+	      enum guard_kind *kind, struct ds *why)
+{
+	struct ds nft = DS_EMPTY_INITIALIZER;
+	struct ds iptables = DS_EMPTY_INITIALIZER;
+	int error;
+
+	g->kind = GUARD_NFTABLES;
+	error = put_nft(g, rules, &nft);
+	if (error) {
+		g->kind = GUARD_IPTABLES;
+		error = guard_iptables_put(g->iptables, rules, &iptables);
+		g->check_ms = time_msec() + CHECK_MS;
+	}
+	if (error) {
+		g->kind = GUARD_NONE;
+		ds_put_format(why, "nftables: %s; iptables: %s", ds_cstr(&nft),
+			      ds_cstr(&iptables));
+	}
+	*kind = g->kind;
+	ds_destroy(&nft);
+	ds_destroy(&iptables);
+	return error;
+}
+
+int guard_del(struct guard *g, enum guard_kind *kind, struct ds *why)
+{
+	enum guard_kind found = GUARD_NONE;
+	int error = 0;
+
+	g->kind = GUARD_NONE;
+	if (open_nft(g) && guard_nft_find(g->nft)) {
+		found = GUARD_NFTABLES;
+		error = guard_nft_del(g->nft, why);
+	}
+	if (!error && guard_iptables_find(g->iptables)) {
+		found = GUARD_IPTABLES;
+		error = guard_iptables_del(g->iptables, why);
+	}
+	if (kind) {
+		*kind = found;
+	}
+	return error;
+}
+
+enum guard_kind guard_find(struct guard *g)
+{
+	if (open_nft(g) && guard_nft_find(g->nft)) {
+		return GUARD_NFTABLES;
+	}
+	return guard_iptables_find(g->iptables) ? GUARD_IPTABLES : GUARD_NONE;
+}
+
+bool guard_run(struct guard *g)
+{
+	switch (g->kind) {
+	case GUARD_NFTABLES:
+		return guard_nft_run(g->nft);
+	case GUARD_IPTABLES:
+		if (time_msec() < g->check_ms) {
+			return false;
+		}
+		g->check_ms = time_msec() + CHECK_MS;
+		return guard_iptables_changed(g->iptables);
+	case GUARD_NONE:
+		break;
+	}
+	return false;
+}
+
+void guard_wait(const struct guard *g)
+{
+	if (g->kind == GUARD_NFTABLES) {
+		poll_fd_wait(guard_nft_fd(g->nft), POLLIN);
+	} else if (g->kind == GUARD_IPTABLES) {
+		poll_timer_wait_until(g->check_ms);
+	}
+}

@@ -1,0 +1,96 @@
+#include "ipsec/netguard.h"
+
+#include "openvswitch/dynamic-string.h"
+
+const char *guard_kind_name(enum guard_kind kind)
+{
+	switch (kind) {
+	case GUARD_NONE:
+		return "none";
+	case GUARD_NFTABLES:
+		return "nftables";
+	case GUARD_IPTABLES:
+		return "iptables";
+	}
+	return "?";
+}
+
+/* Reroutes come first (priority mangle), drops are final at any priority. */
+void guard_rules_nft(const struct guard_rules *r, bool notrack, struct ds *ds)
+{
+	char ip[IP_STRLEN];
+
+	/* Added first, as only what is there can be deleted. */
+	ds_put_cstr(ds, "add table inet " GUARD_NFT_TABLE "\n"
+			"delete table inet " GUARD_NFT_TABLE "\n"
+			"table inet " GUARD_NFT_TABLE " {\n"
+			"chain out {\n"
+			"type filter hook output priority 300;\n");
+	ds_put_format(ds, "udp dport %u rt ipsec missing counter drop\n",
+		      r->udp_port);
+	for (size_t i = 0; i < r->n_peers; i++) {
+		ds_put_format(ds,
+			      "%s daddr %s udp dport %u rt ipsec missing "
+			      "counter drop\n",
+			      ip_is_v4(&r->peers[i].ip) ? "ip" : "ip6",
+			      ip_format(&r->peers[i].ip, ip), r->peers[i].port);
+	}
+	ds_put_format(ds,
+		      "}\n"
+		      "chain in {\n"
+		      "type filter hook input priority -150;\n"
+		      "udp dport %u meta ipsec missing counter drop\n"
+		      "}\n",
+		      r->udp_port);
+	if (notrack) {
+		ds_put_format(ds,
+			      "chain untracked_out {\n"
+			      "type filter hook output priority -300;\n"
+			      "udp dport %u notrack\n"
+			      "}\n"
+			      "chain untracked_in {\n"
+			      "type filter hook prerouting priority -300;\n"
+			      "udp dport %u notrack\n"
+			      "}\n",
+			      r->udp_port, r->udp_port);
+	}
+	ds_put_cstr(ds, "}\n");
+}
+
+size_t guard_rules_nft_n(const struct guard_rules *r, bool notrack)
+{
+	return 2 + r->n_peers + (notrack ? 2 : 0);
+}
+
+void guard_rules_mangle(const struct guard_rules *r, bool v6, struct ds *ds)
+{
+	char ip[IP_STRLEN];
+
+	ds_put_format(ds,
+		      "-A " GUARD_CHAIN_OUT " -p udp -m udp --dport %u "
+		      "-m policy --dir out --pol none -j DROP\n",
+		      r->udp_port);
+	for (size_t i = 0; i < r->n_peers; i++) {
+		if (ip_is_v4(&r->peers[i].ip) == v6) {
+			continue;
+		}
+		ds_put_format(ds,
+			      "-A " GUARD_CHAIN_OUT " -d %s/%d -p udp -m udp "
+			      "--dport %u -m policy --dir out --pol none "
+			      "-j DROP\n",
+			      ip_format(&r->peers[i].ip, ip), v6 ? 128 : 32,
+			      r->peers[i].port);
+	}
+	ds_put_format(ds,
+		      "-A " GUARD_CHAIN_IN " -p udp -m udp --dport %u "
+		      "-m policy --dir in --pol none -j DROP\n",
+		      r->udp_port);
+}
+
+void guard_rules_raw(const struct guard_rules *r, struct ds *ds)
+{
+	ds_put_format(ds,
+		      "-A " GUARD_CHAIN_UNTRACKED " -p udp -m udp --dport %u "
+		      "-j CT --notrack\n",
+		      r->udp_port);
+}
