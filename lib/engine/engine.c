@@ -184,6 +184,7 @@ static void start_running(struct engine *e)
 	struct target *t;
 
 	e->phase = PHASE_RUNNING;
+	tunnel_check_adopted(e);
 	e->dump_us = e->now_us + FLOW_DUMP_US;
 	engine_wake(e, e->dump_us);
 	for (t = e->targets; t; t = t->next) {

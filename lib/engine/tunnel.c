@@ -222,6 +222,21 @@ static void retry(struct engine *e, struct peer *p)
 	}
 }
 
+void tunnel_check_adopted(struct engine *e)
+{
+	const struct peer *p;
+
+	if (!engine_encrypts(e) || e->n_stale) {
+		return;
+	}
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->tunnel.policies && !tunnel_is_usable(&p->tunnel)) {
+			return;
+		}
+	}
+	e->adopt_us = MIN(e->adopt_us, e->now_us + ADOPTED_FLOWS_US);
+}
+
 static void up(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
@@ -238,6 +253,7 @@ static void up(struct engine *e, struct peer *p)
 		t->detail[0] = '\0';
 	}
 	publish(e, p);
+	tunnel_check_adopted(e);
 }
 
 /* ---- Keying ---- */
@@ -304,6 +320,9 @@ static void place_policies(struct engine *e, struct peer *p)
 	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
 			0);
 	claim_policy(e, &policy, &spi);
+	if (spi && !tunnel_find_sa(e, &t->remote, spi)) {
+		spi = 0; /* Somebody removed it while we were dead. */
+	}
 	/* One that is there goes on using the SA that it is pinned to. */
 	tunnel_put_policies(e, p, spi ? spi : t->spi_out);
 }
