@@ -517,6 +517,13 @@ void fake_kernel_set_route(struct fake_kernel *k, const struct ip_addr *dst,
 	k->routes[k->n_routes++].mtu = mtu;
 }
 
+/* Does the netfilter guard drop plain packets?  It counts only after somebody
+ * took policies away: it must not hide that ours are not in order. */
+static bool is_guarded(const struct fake_kernel *k)
+{
+	return k->guard && k->disturbed;
+}
+
 static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 		       struct span frame)
 {
@@ -538,6 +545,9 @@ static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 			k->n_no_sa++; /* XfrmOutNoStates */
 			return;
 		}
+	} else if (is_guarded(k)) {
+		k->n_guarded++;
+		return;
 	}
 	p = xzalloc(sizeof *p);
 	p->src = *src;
@@ -678,6 +688,10 @@ static bool admit(struct fake_kernel *k, const struct fake_packet *p)
 		}
 	}
 	policy = policy_lookup(k, XFRM_DIR_IN, &p->src, &p->dst, p->udp_port);
+	if (!policy && !p->esp && is_guarded(k)) {
+		k->n_guarded++;
+		return false;
+	}
 	if (!policy) {
 		return true;
 	}
@@ -953,6 +967,13 @@ void fake_kernel_flush_policies(struct fake_kernel *k)
 	k->disturbed = true;
 	k->n_policies = 0;
 	tell_xfrm(k, XFRM_EVENT_POLICY_FLUSH, NULL, NULL);
+}
+
+void fake_kernel_lose_guard(struct fake_kernel *k)
+{
+	k->disturbed = true;
+	k->guard = false;
+	k->notify(k->aux, event_new(EVENT_GUARD_GONE));
 }
 
 /* ---- Looking at it ---- */

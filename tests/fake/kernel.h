@@ -141,6 +141,7 @@ struct fake_kernel {
 
 	/* Counters. */
 	uint64_t n_plain_sent, n_esp_sent, n_delivered;
+	uint64_t n_guarded; /* Dropped by the netfilter guard. */
 	uint64_t n_no_sa, n_blocked, n_replayed, n_too_big, n_upcalls_lost;
 };
 
@@ -175,6 +176,7 @@ void fake_kernel_lose_sa(struct fake_kernel *, size_t i);
 void fake_kernel_lose_policy(struct fake_kernel *, size_t i);
 void fake_kernel_flush_sas(struct fake_kernel *);
 void fake_kernel_flush_policies(struct fake_kernel *);
+void fake_kernel_lose_guard(struct fake_kernel *);
 
 /* The daemon has died: nobody reads upcalls any more. */
 void fake_kernel_orphan(struct fake_kernel *);

@@ -481,14 +481,18 @@ static void step(struct host *h, const struct event *event)
 {
 	struct world *w = h->world;
 	struct ops ops;
+	bool dying = false;
 
 	ops_init(&ops);
 	engine_step(h->engine, event, w->now_us, &w->rng, &ops);
-	for (size_t i = 0; i < ops.n; i++) {
+	for (size_t i = 0; i < ops.n && !dying; i++) {
 		run_op(h, &ops.v[i]);
+		/* The log is not of this world. */
+		dying = h->die_after && ops.v[i].type != OP_LOG &&
+			!--h->die_after;
 	}
 	ops_free(&ops);
-	if (h->fatal && h->engine) {
+	if ((h->fatal || dying) && h->engine) {
 		host_kill(h); /* It exits. */
 	}
 }
@@ -1141,6 +1145,11 @@ void host_kill(struct host *h)
 	bury(h, false);
 }
 
+void host_die_after(struct host *h, unsigned int n)
+{
+	h->die_after = n;
+}
+
 void host_stop(struct host *h)
 {
 	struct event event = {.type = EVENT_STOP};
@@ -1203,6 +1212,15 @@ struct json *host_command(struct host *h, const char *name, const char *args)
 		world_fail(h->world, "%s: %s", name, h->reply);
 	}
 	return json;
+}
+
+void host_tell(struct host *h, const char *name)
+{
+	struct event event = {.type = EVENT_COMMAND};
+
+	event.command.id = h->world->next_command++;
+	event.command.name = name;
+	step(h, &event);
 }
 
 struct json *host_ask(struct host *h, const char *name, const char *args)

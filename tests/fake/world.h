@@ -65,8 +65,9 @@ struct host {
 	struct engine *engine; /* NULL while it is dead. */
 	unsigned int life;     /* How often it was started. */
 	uint32_t next_accept;
-	uint64_t results_us; /* When the last result comes. */
-	char *fatal;	     /* The text of OP_FATAL. Owned. */
+	uint64_t results_us;	/* When the last result comes. */
+	unsigned int die_after; /* Ops left to it; 0 = no such fate. */
+	char *fatal;		/* The text of OP_FATAL. Owned. */
 	unsigned int n_warnings;
 	unsigned int n_sessions; /* Since its start, by its log. */
 	/* The last command's answer. */
@@ -101,6 +102,8 @@ void host_start_well(struct host *);
 void host_stop(struct host *);
 /* SIGKILL: the kernel lives on and closes the sockets. */
 void host_kill(struct host *);
+/* SIGKILL after its next 'n' ops, of whatever kind. */
+void host_die_after(struct host *, unsigned int n);
 /* Power failure: the kernel forgets everything, nobody is told. */
 void host_crash(struct host *);
 bool host_is_running(const struct host *);
@@ -121,6 +124,8 @@ bool world_run_until(struct world *, bool (*done)(void *aux), void *aux,
 struct json *host_command(struct host *, const char *name, const char *args);
 /* The same for one that must succeed. */
 struct json *host_ask(struct host *, const char *name, const char *args);
+/* The same without arguments, and without waiting for the answer. */
+void host_tell(struct host *, const char *name);
 
 /* Has 'a' an established connection and a tunnel to 'b' without complaints? */
 bool host_is_connected(struct host *a, const struct host *b);
