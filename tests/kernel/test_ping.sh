@@ -75,7 +75,9 @@ case_ok 'tshark with the SA keys finds the inner ping' opened
 sed -i 's/0x[0-9a-f]*","NULL/0x'"$(printf '%072d' 1)"'","NULL/' /run/tshark/.config/wireshark/esp_sa
 nothing() { [ "$(decrypt)" -eq 0 ]; }
 case_ok 'with other keys it does not' nothing
-bad_counters() { ns "$1" awk '$2 && $1 !~ /XfrmOutNoStates|XfrmInNoPols/ { print; bad = 1 } END { exit bad }' /proc/net/xfrm_stat; }
+# XfrmOutPolBlock: iptables looks the guard's port up by name, for which libc
+# connects (and sends nothing) to it; the block policy refuses even that.
+bad_counters() { ns "$1" awk '$2 && $1 !~ /XfrmOutNoStates|XfrmInNoPols|XfrmOutPolBlock/ { print; bad = 1 } END { exit bad }' /proc/net/xfrm_stat; }
 case_ok 'no XFRM error was counted on h1' bad_counters h1
 case_ok 'no XFRM error was counted on h2' bad_counters h2
 finish

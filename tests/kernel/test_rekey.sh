@@ -49,7 +49,9 @@ wait $p1 $p2
 echo "# $(grep transmitted "$work/there.txt"); $(grep transmitted "$work/back.txt")"
 case_ok 'not one ping was lost on the way there' grep -q ' 0% packet loss' "$work/there.txt"
 case_ok 'not one on the way back' grep -q ' 0% packet loss' "$work/back.txt"
-bad_counters() { ns "$1" awk '$2 && $1 !~ /XfrmOutNoStates|XfrmInNoPols/ { print; bad = 1 } END { exit bad }' /proc/net/xfrm_stat; }
+# XfrmOutPolBlock: iptables looks the guard's port up by name, for which libc
+# connects (and sends nothing) to it; the block policy refuses even that.
+bad_counters() { ns "$1" awk '$2 && $1 !~ /XfrmOutNoStates|XfrmInNoPols|XfrmOutPolBlock/ { print; bad = 1 } END { exit bad }' /proc/net/xfrm_stat; }
 case_ok 'no XFRM error was counted' bad_counters h1
 keys() { for h in h1 h2; do ns $h ip xfrm state | awk '/aead/ { print $3 }'; done | sort | uniq -c | awk '$1 != 2 && $1 != 1 { print; bad = 1 } END { exit bad }'; }
 case_ok 'no key stands in more than the two ends of one SA' keys
