@@ -112,7 +112,9 @@ struct snapshot {
 	struct odp_vport *vports;
 	struct xfrm_sa *sas;
 	struct xfrm_policy *policies;
+	struct ufid *drops;
 	size_t allocated_vports, allocated_sas, allocated_policies;
+	size_t allocated_drops;
 };
 
 static void take_vport(const struct odp_vport *vport, void *snapshot_)
@@ -147,8 +149,23 @@ static void take_policy(void *snapshot_, const struct xfrm_policy *policy)
 	s->policies[s->k.n_policies++] = *policy;
 }
 
+static void take_flow(const struct odp_flow *flow, void *snapshot_)
+{
+	struct snapshot *s = snapshot_;
+
+	if (!flow->has_ufid || flow->actions.size) {
+		return;
+	}
+	if (s->k.n_drops == s->allocated_drops) {
+		s->drops = x2nrealloc(s->drops, &s->allocated_drops,
+				      sizeof *s->drops);
+	}
+	s->drops[s->k.n_drops++] = flow->ufid;
+}
+
 static void snapshot_free(struct snapshot *s)
 {
+	free(s->drops);
 	free(s->vports);
 	free(s->sas);
 	free(s->policies);
@@ -164,6 +181,10 @@ static int take_snapshot(struct loop *loop, struct snapshot *s, struct ds *why)
 	if (!error) {
 		s->k.datapath_exists = true;
 		error = odp_vport_list(loop->odp, dp.ifindex, take_vport, s);
+		if (!error) {
+			error = odp_flow_dump(loop->odp, dp.ifindex, false,
+					      take_flow, s);
+		}
 	} else if (error == ENODEV) {
 		error = 0;
 	}
@@ -181,6 +202,7 @@ static int take_snapshot(struct loop *loop, struct snapshot *s, struct ds *why)
 	s->k.vports = s->vports;
 	s->k.sas = s->sas;
 	s->k.policies = s->policies;
+	s->k.drops = s->drops;
 	return error;
 }
 

@@ -140,6 +140,7 @@ void engine_free(struct engine *e)
 	free(e->sas);
 	free(e->stale);
 	free(e->found_vports);
+	free(e->found_drops);
 	free(e->saved_state);
 	secret_wipe_bytes(&e->config.slots, sizeof e->config.slots);
 	free(e);
@@ -179,12 +180,24 @@ static void start_fail(struct engine *e, const char *format, ...)
 	va_end(args);
 }
 
+/* What an earlier run dropped it dropped for reasons of then.  To delete a flow
+ * that drops loses nothing, unlike one that forwards: those are adopted. */
+static void drop_found_drops(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_found_drops; i++) {
+		ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = e->found_drops[i];
+	}
+	free(e->found_drops);
+	e->found_drops = NULL;
+	e->n_found_drops = 0;
+}
+
 static void start_running(struct engine *e)
 {
 	struct target *t;
 
 	e->phase = PHASE_RUNNING;
-	tunnel_check_adopted(e);
+	drop_found_drops(e);
 	e->dump_us = e->now_us + FLOW_DUMP_US;
 	engine_wake(e, e->dump_us);
 	for (t = e->targets; t; t = t->next) {
@@ -329,6 +342,11 @@ static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 		e->found_vports = xmemdup(
 			found->vports, found->n_vports * sizeof *found->vports);
 		e->n_found_vports = found->n_vports;
+	}
+	if (found->n_drops) {
+		e->found_drops = xmemdup(found->drops,
+					 found->n_drops * sizeof *found->drops);
+		e->n_found_drops = found->n_drops;
 	}
 	if (!engine_encrypts(e)) {
 		if (found->n_policies || found->guard) {

@@ -46,6 +46,8 @@ struct kernel_snapshot {
 	size_t n_sas;
 	const struct xfrm_policy *policies; /* Only ours. */
 	size_t n_policies;
+	const struct ufid *drops; /* Flows without actions. */
+	size_t n_drops;
 	bool guard; /* There is one; looked for only without a password. */
 };
 

@@ -48,7 +48,6 @@ struct json;
 #define SA_LINGER_US	 (60 * SECOND_US)  /* Replaced SAs stay that long. */
 #define ADOPT_GRACE_US	 (120 * SECOND_US) /* Found at start, unclaimed. */
 #define ADOPT_FLOWS_US	 (100 * SECOND_US) /* The same for flows: earlier. */
-#define ADOPTED_FLOWS_US (2 * SECOND_US)   /* When all peers are back. */
 #define FLOW_DUMP_US	 (4 * SECOND_US)
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
 #define SA_RETRY_US	 (5 * SECOND_US) /* After the kernel refused. */
@@ -252,6 +251,8 @@ struct engine {
 	/* Copied from the start snapshot. */
 	struct odp_vport *found_vports;
 	size_t n_found_vports;
+	struct ufid *found_drops;
+	size_t n_found_drops;
 	bool datapath_made; /* By us, in this start. */
 	bool blocks_made;   /* Likewise, on a host without traces of fdp. */
 
@@ -388,10 +389,6 @@ void tunnel_timers(struct engine *);
 void tunnel_check_routes_in(struct engine *, uint64_t delay_us);
 void tunnel_check_routes(struct engine *);
 void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
-/* Once no peer of an earlier run is missing, no flow of that run is needed any
- * more: all that is forwarded can be translated anew.  That matters for flows
- * which drop, because of what was then. */
-void tunnel_check_adopted(struct engine *);
 bool tunnel_is_usable(const struct tunnel *);
 /* Are the keys of the present epoch in use in both directions? */
 bool tunnel_is_keyed(const struct tunnel *);

@@ -222,21 +222,6 @@ static void retry(struct engine *e, struct peer *p)
 	}
 }
 
-void tunnel_check_adopted(struct engine *e)
-{
-	const struct peer *p;
-
-	if (!engine_encrypts(e) || e->n_stale) {
-		return;
-	}
-	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->tunnel.policies && !tunnel_is_usable(&p->tunnel)) {
-			return;
-		}
-	}
-	e->adopt_us = MIN(e->adopt_us, e->now_us + ADOPTED_FLOWS_US);
-}
-
 static void up(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
@@ -253,7 +238,6 @@ static void up(struct engine *e, struct peer *p)
 		t->detail[0] = '\0';
 	}
 	publish(e, p);
-	tunnel_check_adopted(e);
 }
 
 /* ---- Keying ---- */

@@ -1006,6 +1006,12 @@ void fake_kernel_snapshot(struct fake_kernel *k, struct kernel_snapshot *s)
 		memset(k->snapshot_sas[i].key, 0,
 		       sizeof k->snapshot_sas[i].key);
 	}
+	for (size_t i = 0; i < k->n_flows; i++) {
+		if (!k->flows[i].actions.n) {
+			k->snapshot_drops[s->n_drops++] = k->flows[i].ufid;
+		}
+	}
+	s->drops = k->snapshot_drops;
 	memcpy(k->snapshot_policies, k->policies, sizeof k->policies);
 	s->vports = k->snapshot_ports;
 	s->n_vports = k->n_ports;

@@ -138,6 +138,7 @@ struct fake_kernel {
 	struct odp_vport snapshot_ports[FAKE_MAX_PORTS];
 	struct xfrm_sa snapshot_sas[FAKE_MAX_SAS];
 	struct xfrm_policy snapshot_policies[FAKE_MAX_POLICIES];
+	struct ufid snapshot_drops[FAKE_MAX_FLOWS];
 
 	/* Counters. */
 	uint64_t n_plain_sent, n_esp_sent, n_delivered;
