@@ -47,8 +47,10 @@ sleep 0.5
 kill -INT $p1 $p2
 wait $p1 $p2
 echo "# $(grep transmitted "$work/there.txt"); $(grep transmitted "$work/back.txt")"
-case_ok 'not one ping was lost on the way there' grep -q ' 0% packet loss' "$work/there.txt"
-case_ok 'not one on the way back' grep -q ' 0% packet loss' "$work/back.txt"
+# The very last one may have been under way when its sender was ended.
+none_lost() { awk '/transmitted/ { print $1 - $4 " without answer"; exit $1 - $4 > 1 }' "$work/$1.txt"; }
+case_ok 'not one ping was lost on the way there' none_lost there
+case_ok 'not one on the way back' none_lost back
 # XfrmOutPolBlock: iptables looks the guard's port up by name, for which libc
 # connects (and sends nothing) to it; the block policy refuses even that.
 bad_counters() { ns "$1" awk '$2 && $1 !~ /XfrmOutNoStates|XfrmInNoPols|XfrmOutPolBlock/ { print; bad = 1 } END { exit bad }' /proc/net/xfrm_stat; }
