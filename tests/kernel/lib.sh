@@ -14,7 +14,7 @@
 #   wire_stop           ends that
 #   wire_count NAME FILTER   packets in a recording that match a pcap filter
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
-#   soon COMMAND...     tries for 30 s until COMMAND succeeds
+#   soon COMMAND...     tries for a minute or two until COMMAND succeeds
 #   not COMMAND...      succeeds if COMMAND fails
 #   finish              ends what was started; the last line of a scenario
 set -u
@@ -39,8 +39,10 @@ not() {
 }
 
 soon() {
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + 60))
 
+	# Interpreted, under sanitizers and on a busy machine a start takes long.
+	[ "${FDP_TIER:-}" != qemu ] || end=$((SECONDS + 120))
 	until "$@" > /dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || { "$@"; return; }
 		sleep 0.1
