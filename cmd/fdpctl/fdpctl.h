@@ -51,6 +51,7 @@ enum health run_connections(const struct context *, const struct json *);
 enum health run_peers(const struct context *, const struct json *);
 enum health run_connect(const struct context *, const struct json *);
 enum health run_forget(const struct context *, const struct json *);
+enum health run_reload(const struct context *, const struct json *args);
 enum health run_rekey(const struct context *, const struct json *);
 enum health run_ports(const struct context *, const struct json *);
 enum health run_attach(const struct context *, const struct json *);

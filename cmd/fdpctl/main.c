@@ -137,6 +137,10 @@ static const struct command commands[] = {
 	 "stop connecting to a host, and disconnect it", NULL},
 	{"rekey", NULL, run_rekey, ARGS(rekey_args),
 	 "make new keys for the tunnels, while packets flow", NULL},
+	{"reload", NULL, run_reload, NO_ARGS,
+	 "read the password file again; connections stay",
+	 "The first line is used when connecting, a second one is accepted as "
+	 "well.\nStatus tells when nobody needs the second any more."},
 	{"flows", NULL, run_flows, ARGS(flows_args),
 	 "the kernel's flows, with names; works without the daemon",
 	 "Each line is what ovs-dpctl dump-flows prints, then two spaces, "

@@ -38,6 +38,7 @@ static void sort(enum control_command command, struct json *reply)
 	case CONTROL_CONNECT:
 	case CONTROL_FORGET:
 	case CONTROL_REKEY:
+	case CONTROL_RELOAD:
 	case CONTROL_TRACE:
 	case CONTROL_NAMES:
 	case N_CONTROL_COMMANDS:
@@ -129,6 +130,12 @@ enum health run_rekey(const struct context *ctx, const struct json *args)
 {
 	return query(ctx, CONTROL_REKEY, request(ctx, args), render_rekey,
 		     NULL);
+}
+
+enum health run_reload(const struct context *ctx,
+		       const struct json *args OVS_UNUSED)
+{
+	return query(ctx, CONTROL_RELOAD, NULL, render_reload, NULL);
 }
 
 /* The Ethernet type that the other parts of a packet speak of; 0 if none. */

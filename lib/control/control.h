@@ -8,10 +8,13 @@
  * Replies (all keys always present unless marked "?"):
  *
  * status       {version, name, id, uptime (s), encryption ("aes-256-gcm esp" or
- *              "none"), control_port, vxlan_port, datapath {name, state ("up",
- *              "down")}, ports, peers, connections {connecting, handshake,
- *              established, retrying, failed}, endpoints {local, remote},
- *              flows {installed, refused}, upcalls {handled, lost,
+ *              "none"), password? {accepted (1 or 2), first (how many peers
+ *              use it), second [name], removed [name] (of peers that use
+ *              one that is not accepted any more), absent (how many peers
+ *              are not connected)}, control_port, vxlan_port, datapath
+ *              {name, state ("up", "down")}, ports, peers, connections
+ * {connecting, handshake, established, retrying, failed}, endpoints {local,
+ * remote}, flows {installed, refused}, upcalls {handled, lost,
  *              features_restored}, drops {REASON: packets seen by the daemon},
  *              verdict ("healthy", "degraded", "down"), reasons [text]}
  * connections  {connections: [{direction ("out", "in"), address, state
@@ -35,6 +38,7 @@
  * connect      {address} -> {address}
  * forget       {address} -> {address}
  * rekey        {peer?} (name, id or address; all without) -> {peers [name]}
+ * reload       {} -> {accepted, changed, renewing [name]}
  * trace        {port (number or host_ifname), eth_src, eth_dst, eth_type?,
  *              ip_src?, ip_dst?, ip_proto?, tp_src?, tp_dst?, arp_op?,
  *              arp_sha?, arp_tha?, nd_target?, tun_src?, vni?} -> {steps

@@ -151,6 +151,51 @@ static void put_drops(const struct json *status, struct ds *ds)
 	ds_put_cstr(ds, *comma ? "\n" : "none\n");
 }
 
+static void put_names(const struct json *object, const char *key, struct ds *ds)
+{
+	size_t n;
+	struct json *const *names = reply_array(object, key, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		ds_put_cstr(ds, i ? ", " : " ");
+		printable_put(ds, reply_element(names[i]));
+	}
+}
+
+/* One password that everybody uses is not worth a line. */
+static void put_password(const struct json *password, struct ds *ds)
+{
+	int64_t first = reply_number(password, "first", 0);
+	int64_t absent = reply_number(password, "absent", 0);
+	size_t n_second, n_removed;
+
+	reply_array(password, "second", &n_second);
+	reply_array(password, "removed", &n_removed);
+	if (reply_number(password, "accepted", 0) < 2 && !n_removed) {
+		return;
+	}
+	put_label(ds, "password");
+	ds_put_format(ds,
+		      "the first is in use with %" PRId64 " of %" PRId64
+		      " peers; ",
+		      first, first + (int64_t)(n_second + n_removed));
+	if (n_second) {
+		ds_put_cstr(ds, "the second with");
+		put_names(password, "second", ds);
+	} else if (n_removed) {
+		ds_put_cstr(ds, "one that was removed with");
+		put_names(password, "removed", ds);
+	} else if (absent) {
+		ds_put_format(ds,
+			      "keep the second until %" PRId64
+			      " more %s connected",
+			      absent, absent == 1 ? "is" : "are");
+	} else {
+		ds_put_cstr(ds, "the second may be removed");
+	}
+	ds_put_char(ds, '\n');
+}
+
 void render_status(const struct json *status, bool colour, struct ds *ds)
 {
 	static const char *const states[] = {"established", "connecting",
@@ -190,6 +235,9 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 		}
 	}
 	ds_put_char(ds, '\n');
+	if (reply_object(status, "password")) {
+		put_password(reply_object(status, "password"), ds);
+	}
 	put_label(ds, "listening");
 	ds_put_format(ds,
 		      "TCP %" PRId64 " (control), UDP %" PRId64 " (vxlan)\n",
@@ -292,6 +340,11 @@ static void put_connection(struct columns *c, const struct json *connection)
 	const char *detail = reply_text(connection, "detail", "");
 	bool established = !strcmp(state, "established");
 	bool encrypted = reply_flag(connection, "encrypted", false);
+	int64_t slot = reply_number(connection, "slot", 0);
+	/* Which password, where it is not the first as usual. */
+	const char *yes = slot == 1  ? "yes, 2nd"
+			  : slot < 0 ? "yes, old"
+				     : "yes";
 
 	columns_put(c, !strcmp(direction, "out")  ? "->"
 		       : !strcmp(direction, "in") ? "<-"
@@ -300,7 +353,7 @@ static void put_connection(struct columns *c, const struct json *connection)
 	columns_put_colour(c, colour_of(connection), state);
 	columns_put_colour(c,
 			   established && !encrypted ? COLOUR_BAD : COLOUR_NONE,
-			   encrypted	 ? "yes"
+			   encrypted	 ? yes
 			   : established ? "NO"
 					 : "no");
 	columns_put(c, reply_text(connection, "overlay", ""));
@@ -509,6 +562,27 @@ void render_rekey(const struct json *reply, bool colour OVS_UNUSED,
 	}
 	if (!n) {
 		ds_put_cstr(ds, "no peer is connected\n");
+	}
+}
+
+void render_reload(const struct json *reply, bool colour OVS_UNUSED,
+		   struct ds *ds)
+{
+	int64_t accepted = reply_number(reply, "accepted", 0);
+	struct json *const *names;
+	size_t n;
+
+	if (!reply_flag(reply, "changed", false)) {
+		ds_put_cstr(ds, "the passwords are the same as before\n");
+		return;
+	}
+	ds_put_format(ds, "read: %s\n",
+		      accepted == 1 ? "one password is accepted"
+				    : "two passwords are accepted");
+	names = reply_array(reply, "renewing", &n);
+	for (size_t i = 0; i < n; i++) {
+		put_deed(ds, "new connection, with a password that remains, to",
+			 reply_element(names[i]));
 	}
 }
 

@@ -24,6 +24,7 @@ render_fn render_detached;
 render_fn render_connect;
 render_fn render_forget;
 render_fn render_rekey;
+render_fn render_reload;
 render_fn render_trace;
 render_fn render_sas;
 render_fn render_reset;

@@ -205,7 +205,7 @@ static void each_row(const struct engine *e, row_fn *fn, void *aux)
 		}
 	}
 	HMAP_FOR_EACH (c, node, &e->conns) {
-		if (!c->target) {
+		if (!c->target && !c->renews) {
 			row_of_conn(e, c, fn, aux);
 		}
 	}
@@ -242,9 +242,8 @@ static void add_row(const struct engine *e, const struct row *row, void *aux)
 			       *row->detail ? row->detail
 					    : reason_text(row->reason));
 	json_object_put(json, "slot",
-			json_integer_create(row->state == SHOWN_ESTABLISHED &&
-							    engine_encrypts(e)
-						    ? (long long)c->slot
+			json_integer_create(row->state == SHOWN_ESTABLISHED
+						    ? password_slot(e, c)
 						    : -1));
 	put_int(json, "age", age_s(e, row->since_us));
 	json_array_add(aux, json);
@@ -363,6 +362,42 @@ static struct json *endpoints_json(const struct engine *e)
 	return json;
 }
 
+/* Which passwords are in use, and what speaks against removing the second. */
+static struct json *password_json(const struct engine *e)
+{
+	struct json *json = json_object_create();
+	struct json *second = json_array_create_empty();
+	struct json *removed = json_array_create_empty();
+	uint64_t n_first = 0, n_absent = 0;
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		int slot = p->conn ? password_slot(e, p->conn) : -1;
+
+		if (!p->conn) {
+			n_absent++;
+		} else if (slot == 0) {
+			n_first++;
+		} else {
+			json_array_add(slot < 0 ? removed : second,
+				       json_string_create(p->name));
+		}
+	}
+	for (const struct target *t = e->targets; t; t = t->next) {
+		if (!(t->conn && t->conn->state == CONN_UP) &&
+		    !target_peer(e, t) && !peer_find(e, &t->peer) &&
+		    t->reason != REASON_SELF) {
+			n_absent++;
+		}
+	}
+	put_int(json, "accepted", e->config.n_slots);
+	put_int(json, "first", n_first);
+	json_object_put(json, "second", second);
+	json_object_put(json, "removed", removed);
+	put_int(json, "absent", n_absent);
+	return json;
+}
+
 static void run_status(struct engine *e, uint32_t command)
 {
 	struct json *json = json_object_create();
@@ -383,6 +418,9 @@ static void run_status(struct engine *e, uint32_t command)
 	json_object_put_string(json, "encryption",
 			       engine_encrypts(e) ? "aes-256-gcm esp" : "none");
 	json_object_put_string(json, "guard", guard_kind_name(e->guard));
+	if (engine_encrypts(e)) {
+		json_object_put(json, "password", password_json(e));
+	}
 	put_int(json, "control_port", e->config.port);
 	put_int(json, "vxlan_port", e->config.vxlan_port);
 	sub = json_object_create();
@@ -747,6 +785,10 @@ static void run_forget(struct engine *e, uint32_t command,
 		if (!ip_equal(&peer->tunnel.remote, &endpoint.ip)) {
 			continue;
 		}
+		if (peer->renewal.conn) {
+			conn_end(e, peer->renewal.conn, ERR_REFUSED,
+				 REASON_STOPPED, "");
+		}
 		if (peer->conn) {
 			conn_end(e, peer->conn, ERR_REFUSED, REASON_STOPPED,
 				 "forgotten by an operator");
@@ -943,6 +985,7 @@ void command_run(struct engine *e, const struct event *event)
 	case CONTROL_NAMES:
 		run_names(e, id);
 		return;
+	case CONTROL_RELOAD: /* Comes as EVENT_PASSWORDS. */
 	case N_CONTROL_COMMANDS:
 		break;
 	}

@@ -64,6 +64,13 @@ void conn_free(struct engine *e, struct conn *c)
 	if (c->peer && c->peer->conn == c) {
 		c->peer->conn = NULL;
 	}
+	if (c->renews) {
+		c->renews->renewal.conn = NULL;
+	}
+	if (c->admitted) {
+		/* Nobody's fault: a failure was accounted for before. */
+		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
+	}
 	hmap_remove(&e->conns, &c->node);
 	drop_handshake(c);
 	channel_wipe(&c->channel);
@@ -183,16 +190,20 @@ static void target_failed(struct engine *e, struct target *t, enum err err,
 			  enum reason reason, const char *detail)
 {
 	t->conn = NULL;
-	t->failures++;
 	t->refused = err != FDP_OK;
 	t->reason = reason;
 	copy_text(t->detail, sizeof t->detail, detail);
 	t->since_us = e->now_us;
 	if (err == ERR_WRONG_PASSWORD && e->config.n_slots > 1) {
 		/* During a rotation the other side may still have only the
-		 * other one. */
+		 * other one: that is tried at once. */
 		t->dial_slot = !t->dial_slot;
+		if (t->dial_slot) {
+			target_retry(e, t, 0);
+			return;
+		}
 	}
+	t->failures++;
 	if (err == ERR_SELF) {
 		t->retry_us = UINT64_MAX;
 		return;
@@ -207,9 +218,12 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 	char address[ENDPOINT_STRLEN];
 	struct target *t = c->target;
 	struct peer *peer = c->peer && c->peer->conn == c ? c->peer : NULL;
+	struct peer *renews = c->renews;
 	bool authenticated = c->state == CONN_UP;
 	bool again = t && t->failures && t->reason == reason &&
 		     !strcmp(t->detail, detail);
+	/* The other side has a better one, which will show. */
+	uint64_t delay_us = reason == REASON_DUPLICATE ? SECOND_US : 0;
 
 	if (c->admitted) {
 		admission_end(&e->admission, &c->remote.ip, false, e->now_us);
@@ -221,8 +235,9 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 			e, OP_LOG_INFO, "connection %s %s (%s) ended: %s%s%s",
 			c->outbound ? "to" : "from", address, c->identity.name,
 			reason_text(reason), *detail ? ": " : "", detail);
-	} else if (!again) {
-		engine_log(e, OP_LOG_WARN, "connection %s %s refused: %s%s%s%s",
+	} else if (!again && !(renews && renews->renewal.failures)) {
+		engine_log(e, renews ? OP_LOG_INFO : OP_LOG_WARN,
+			   "connection %s %s refused: %s%s%s%s",
 			   c->outbound ? "to" : "from", address,
 			   reason_text(reason), *detail ? ": " : "", detail,
 			   t ? "; trying again" : "");
@@ -230,16 +245,22 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 	if (!authenticated && !c->outbound && err) {
 		note_refusal(e, &c->remote.ip, err);
 	}
+	if (t && authenticated) {
+		t->dial_slot = 0;
+	}
 	if (t && authenticated && e->now_us - c->since_us >= STABLE_US) {
 		t->failures = 0;
 	}
 	conn_free(e, c);
+	if (renews) {
+		renewal_failed(e, renews, err);
+	}
 	if (t) {
 		target_failed(e, t, authenticated ? FDP_OK : err, reason,
 			      detail);
 	}
 	if (peer) {
-		peer_lost(e, peer);
+		peer_lost(e, peer, delay_us);
 	}
 }
 
@@ -317,7 +338,9 @@ static void begin_handshake(struct engine *e, struct conn *c)
 	struct hs_config config = {
 		.slots = e->config.slots,
 		.n_slots = e->config.n_slots,
-		.dial_slot = c->target ? c->target->dial_slot : 0,
+		.dial_slot = c->target	 ? c->target->dial_slot
+			     : c->renews ? c->renews->renewal.dial_slot
+					 : 0,
 		.self = &self,
 		.is_own_nonce = is_own_nonce,
 		.aux = e,
@@ -377,6 +400,28 @@ void conn_accepted(struct engine *e, uint32_t id,
 
 /* ---- Data ---- */
 
+/* 'c' is authenticated, and was made to replace its peer's session: it takes
+ * the place of the old one with the target.  False if it is gone, as somebody
+ * else answered. */
+static bool renewed(struct engine *e, struct conn *c)
+{
+	struct peer *p = c->renews;
+	struct conn *old = p->conn;
+
+	if (!peer_id_equal(&p->id, &c->identity.id)) {
+		conn_end(e, c, ERR_REFUSED, REASON_CONNECTION_LOST,
+			 "this is another host than before");
+		return false;
+	}
+	c->target = old->target;
+	old->target = NULL;
+	if (c->target) {
+		c->target->conn = c;
+	}
+	renewal_cancel(p);
+	return true;
+}
+
 /* The handshake is done: from here on there are records. */
 static bool handshake_over(struct engine *e, struct conn *c)
 {
@@ -386,7 +431,7 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	drop_handshake(c);
 	c->state = CONN_UP;
 	c->since_us = c->heard_us = e->now_us;
-	c->slot = result.slot;
+	c->password = result.encrypted ? e->password_ids[result.slot] : 0;
 	c->identity = result.peer;
 	channel_init(&c->channel, &result);
 	session_export(&result.s1, KEY_LABEL_ESP, &c->esp);
@@ -398,6 +443,18 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	}
 	remember(e, &c->remote.ip);
 	engine_wake(e, e->now_us + PING_IDLE_US);
+	if (c->renews && !renewed(e, c)) {
+		return false;
+	}
+	if (c->outbound && !c->target) {
+		struct target *t = target_find(e, &c->remote);
+
+		if (t && !t->conn) {
+			t->conn = c;
+			t->retry_us = UINT64_MAX;
+			c->target = t;
+		}
+	}
 	if (c->target) {
 		c->target->peer = c->identity.id;
 	}
@@ -429,6 +486,8 @@ static void close_received(struct engine *e, struct conn *c,
 		reason = REASON_DUPLICATE;
 	} else if (m->reason == ERR_REFUSED) {
 		reason = REASON_STOPPED;
+	} else if (m->reason == ERR_WRONG_PASSWORD) {
+		reason = REASON_PASSWORD_REMOVED;
 	}
 	ops_add(e->ops, OP_CLOSE)->conn = c->id;
 	conn_ended(e, c, m->reason, reason, m->text);
@@ -460,6 +519,7 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_REKEY_REQUEST:
 	case MSG_REKEY_RESPONSE:
 	case MSG_REKEY_ASK:
+	case MSG_REHANDSHAKE:
 		peer_message(e, c, m);
 		return conn_find(e, id) == c;
 	}
@@ -641,19 +701,23 @@ void target_retry(struct engine *e, struct target *t, uint64_t delay_us)
 	}
 }
 
-static void target_dial(struct engine *e, struct target *t)
+struct conn *conn_dial(struct engine *e, const struct ip_endpoint *remote)
 {
 	struct op *op = ops_add(e->ops, OP_DIAL);
-	struct conn *c;
+	struct conn *c = conn_new(e, e->next_conn, true, remote);
 
-	op->conn = e->next_conn;
-	op->dial.remote = t->remote;
-	c = conn_new(e, e->next_conn, true, &t->remote);
 	e->next_conn += 2;
-	c->target = t;
-	t->conn = c;
-	t->retry_us = UINT64_MAX;
+	op->conn = c->id;
+	op->dial.remote = *remote;
 	engine_wake(e, c->since_us + HANDSHAKE_TIMEOUT_US);
+	return c;
+}
+
+static void target_dial(struct engine *e, struct target *t)
+{
+	t->conn = conn_dial(e, &t->remote);
+	t->conn->target = t;
+	t->retry_us = UINT64_MAX;
 }
 
 const struct peer *target_peer(const struct engine *e, const struct target *t)

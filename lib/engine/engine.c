@@ -78,6 +78,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
+	password_init(e);
 	hmap_init(&e->pending);
 	hmap_init(&e->conns);
 	hmap_init(&e->peers);
@@ -485,6 +486,7 @@ static void engine_timer(struct engine *e)
 	e->deadline_us = UINT64_MAX;
 	conn_timers(e);
 	target_timers(e);
+	password_timers(e);
 	peer_timers(e);
 	tunnel_timers(e);
 	guard_timers(e);
@@ -558,6 +560,9 @@ static void dispatch(struct engine *e, const struct event *event)
 		e->upcalls = event->counters.upcalls;
 		e->upcalls_lost = event->counters.lost;
 		e->features_restored = event->counters.features_restored;
+		break;
+	case EVENT_PASSWORDS:
+		password_event(e, event);
 		break;
 	case EVENT_COMMAND:
 		command_run(e, event);

@@ -12,6 +12,7 @@
 #include "engine/op.h"
 #include "netlink/odp.h"
 #include "netlink/xfrm.h"
+#include "session/handshake.h"
 
 struct json;
 
@@ -34,6 +35,7 @@ enum event_type {
 	EVENT_XFRM,	   /* 'xfrm': somebody changed SAs or policies. */
 	EVENT_GUARD_GONE,  /* Somebody changed the netfilter guard. */
 	EVENT_COUNTERS,	   /* 'counters', before a command that shows them. */
+	EVENT_PASSWORDS,   /* 'passwords': the file was read again. */
 	EVENT_COMMAND	   /* 'command'. */
 };
 
@@ -88,6 +90,11 @@ struct event {
 		struct {
 			uint64_t upcalls, lost, features_restored;
 		} counters;
+		struct {
+			const struct hs_slot *slots; /* As at the start. */
+			size_t n;
+			uint32_t command; /* To be answered by OP_REPLY. */
+		} passwords;
 		struct {
 			uint32_t id;
 			const char *name;	 /* "status", "attach", ... */

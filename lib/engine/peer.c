@@ -183,6 +183,9 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_REKEY_ASK:
 		tunnel_rekey(e, c->peer);
 		break;
+	case MSG_REHANDSHAKE:
+		password_rehandshake(e, c->peer, &m->rehandshake);
+		break;
 	case MSG_SA_DELETE:
 	case MSG_PING:
 	case MSG_PONG:
@@ -260,6 +263,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 {
 	char address[ENDPOINT_STRLEN];
 
+	renewal_cancel(p);
 	c->peer = p;
 	p->conn = c;
 	p->incarnation = c->identity.incarnation;
@@ -339,15 +343,16 @@ bool peer_session(struct engine *e, struct conn *c)
 	return true;
 }
 
-void peer_lost(struct engine *e, struct peer *p)
+void peer_lost(struct engine *e, struct peer *p, uint64_t delay_us)
 {
+	renewal_cancel(p);
 	p->conn = NULL;
 	p->lost_us = e->now_us;
 	engine_wake(e, p->lost_us + PEER_GRACE_US);
 	for (struct target *t = e->targets; t; t = t->next) {
 		if (!t->conn && peer_id_equal(&t->peer, &p->id) &&
 		    t->retry_us == UINT64_MAX && t->reason != REASON_SELF) {
-			target_retry(e, t, 0);
+			target_retry(e, t, delay_us);
 		}
 	}
 }
@@ -355,6 +360,7 @@ void peer_lost(struct engine *e, struct peer *p)
 void peer_remove(struct engine *e, struct peer *p)
 {
 	engine_log(e, OP_LOG_INFO, "peer %s is gone", p->name);
+	renewal_cancel(p);
 	tunnel_end(e, p);
 	forwarding_remove_peer(e->fwd, p->number);
 	hmap_remove(&e->peers, &p->node);

@@ -6,6 +6,7 @@
  *	tunnel.c   the way to one peer: MTU, policies, security associations
  *	rekey.c    new keys for it, and repair of what others took away
  *	guard.c    the netfilter guard
+ *	password.c other passwords while we run
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
  *	command.c  what operators ask
@@ -100,6 +101,7 @@ struct conn {
 	uint32_t id;
 	enum conn_state state;
 	struct target *target; /* The one it was dialled for, or NULL. */
+	struct peer *renews;   /* Or whose session it shall replace. */
 	bool outbound;
 	bool admitted; /* Counted by engine.admission. */
 	bool to_self;  /* We accepted this very connection as well. */
@@ -113,7 +115,7 @@ struct conn {
 	struct handshake *hs; /* CONN_DIALING, CONN_HANDSHAKE. */
 	/* CONN_UP. */
 	enum hs_role role;
-	size_t slot;
+	uint32_t password; /* Its number, see password_slot(); 0 = plain. */
 	struct channel channel;
 	struct ratchet ratchet;
 	struct secret esp;	  /* session_export(S1, KEY_LABEL_ESP) */
@@ -159,6 +161,19 @@ struct tunnel {
 	bool rekey_again;	 /* Something was lost meanwhile. */
 };
 
+/* A session that is to be replaced by one with another password. */
+struct renewal {
+	bool wanted; /* Else all is zero. */
+	bool needed; /* One side accepts the password of the old one no more. */
+	bool ends;   /* We do not: it ends at 'deadline_us'. */
+	uint64_t deadline_us;
+	/* If we are the initiator. */
+	uint64_t retry_us; /* When to dial; UINT64_MAX = 'conn' is at it. */
+	unsigned int failures;
+	size_t dial_slot;
+	struct conn *conn; /* To be the new one, or NULL. */
+};
+
 /* A host that we know. */
 struct peer {
 	struct hmap_node node; /* In engine.peers, by id. */
@@ -171,6 +186,7 @@ struct peer {
 	struct record record; /* Its endpoints. */
 	bool *bound;	      /* Which of them are in the forwarding table. */
 	struct tunnel tunnel;
+	struct renewal renewal;
 };
 
 /* One of our SAs in the kernel. */
@@ -235,6 +251,9 @@ struct pending {
 struct engine {
 	struct engine_config config;
 	char *saved_state; /* Copy of config.state. */
+	/* The numbers of config.slots: each secret has one of its own. */
+	uint32_t password_ids[HANDSHAKE_SLOTS_MAX];
+	uint32_t last_password_id;
 	enum phase phase;
 	size_t start_waits; /* Results that the start still waits for. */
 
@@ -310,6 +329,8 @@ void conn_accepted(struct engine *, uint32_t id,
 		   const struct ip_endpoint *remote);
 void conn_data(struct engine *, uint32_t id, struct span bytes);
 void conn_closed(struct engine *, uint32_t id, int os_errno);
+/* Dials; the caller says what for. */
+struct conn *conn_dial(struct engine *, const struct ip_endpoint *remote);
 void conn_send(struct engine *, struct conn *, const struct message *);
 /* Says why to the other side, closes, frees. */
 void conn_end(struct engine *, struct conn *, enum err, enum reason,
@@ -329,13 +350,32 @@ void target_timers(struct engine *);
 /* The connected peer that the target would lead to, as far as one can tell. */
 const struct peer *target_peer(const struct engine *, const struct target *);
 
+/* ---- password.c ---- */
+
+/* Numbers the passwords of the configuration. */
+void password_init(struct engine *);
+/* The slot of the password that authenticated 'c'; -1 if it is accepted no
+ * more, or there is none. */
+int password_slot(const struct engine *, const struct conn *c);
+/* EVENT_PASSWORDS */
+void password_event(struct engine *, const struct event *);
+/* The responder's passwords have changed. */
+void password_rehandshake(struct engine *, struct peer *,
+			  const struct msg_rehandshake *);
+void password_timers(struct engine *);
+/* There is no need any more, or the old session is gone. */
+void renewal_cancel(struct peer *);
+/* The connection that should have replaced the session came to nothing. */
+void renewal_failed(struct engine *, struct peer *, enum err);
+
 /* ---- peer.c ---- */
 
 /* 'conn' is authenticated.  Decides which of two connections to one peer
  * survives; false if 'conn' did not and is gone. */
 bool peer_session(struct engine *, struct conn *);
-/* The session in use is over. */
-void peer_lost(struct engine *, struct peer *);
+/* The session in use is over; whoever is to be dialled then is so after
+ * 'delay_us'. */
+void peer_lost(struct engine *, struct peer *, uint64_t delay_us);
 void peer_message(struct engine *, struct conn *, const struct message *);
 struct peer *peer_find(const struct engine *, const struct peer_id *);
 struct peer *peer_by_number(const struct engine *, uint32_t number);

@@ -148,6 +148,9 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 		return FDP_OK;
 	case MSG_REKEY_ASK:
 		return FDP_OK;
+	case MSG_REHANDSHAKE:
+		wbuf_u8(out, m->rehandshake.refused);
+		return FDP_OK;
 	}
 	return ERR_UNSUPPORTED;
 }
@@ -415,6 +418,20 @@ static enum err get_rekey(struct span *in, struct msg_rekey *m)
 	return err ? err : span_bytes(in, m->key, sizeof m->key);
 }
 
+static enum err get_rehandshake(struct span *in, struct msg_rehandshake *m)
+{
+	uint8_t refused;
+	enum err err = span_u8(in, &refused);
+
+	if (!err && refused > 1) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		m->refused = refused;
+	}
+	return err;
+}
+
 /* '*known' is false for types that this version has not. */
 static enum err get_body(uint16_t type, struct span *in, struct message *m,
 			 bool *known)
@@ -442,6 +459,8 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return get_rekey(in, &m->rekey);
 	case MSG_REKEY_ASK:
 		return FDP_OK;
+	case MSG_REHANDSHAKE:
+		return get_rehandshake(in, &m->rehandshake);
 	}
 	*known = false;
 	return type & TLV_CRITICAL ? ERR_UNKNOWN_CRITICAL : FDP_OK;
@@ -500,6 +519,7 @@ void message_free(struct message *m)
 	case MSG_REKEY_REQUEST:
 	case MSG_REKEY_RESPONSE:
 	case MSG_REKEY_ASK:
+	case MSG_REHANDSHAKE:
 		break;
 	}
 	memset(m, 0, sizeof *m);

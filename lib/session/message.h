@@ -33,7 +33,8 @@
 	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")       \
 	X(REKEY_REQUEST, "rekey-request", 35, 1, "let us have new keys")       \
 	X(REKEY_RESPONSE, "rekey-response", 36, 1, "my half of the new keys")  \
-	X(REKEY_ASK, "rekey-ask", 37, 0, "please begin a rekey")
+	X(REKEY_ASK, "rekey-ask", 37, 0, "please begin a rekey")               \
+	X(REHANDSHAKE, "rehandshake", 38, 0, "my passwords have changed")
 
 enum msg_type {
 #define X(NAME, SLUG, TYPE, CRITICAL, TEXT) \
@@ -123,6 +124,12 @@ struct msg_rekey {
 	uint8_t key[REKEY_KEY_BYTES];
 };
 
+/* The author, who is the session's responder, has other passwords than when the
+ * session began. */
+struct msg_rehandshake {
+	bool refused; /* That of this session is not among them any more. */
+};
+
 /* Owns the arrays inside. */
 struct message {
 	enum msg_type type;
@@ -135,6 +142,7 @@ struct message {
 		struct msg_sa_active sa_active;
 		struct msg_sa_delete sa_delete;
 		struct msg_rekey rekey; /* Not for MSG_REKEY_ASK. */
+		struct msg_rehandshake rehandshake;
 	};
 };
 

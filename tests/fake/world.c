@@ -1223,6 +1223,25 @@ void host_tell(struct host *h, const char *name)
 	step(h, &event);
 }
 
+struct json *host_reload(struct host *h, const char *first, const char *second)
+{
+	struct event event = {.type = EVENT_PASSWORDS};
+
+	note(h->world, "-- %s reads %s, %s", h->name, first,
+	     second ? second : "-");
+	h->n_slots = 0;
+	host_set_password(h, 0, first);
+	if (second) {
+		host_set_password(h, 1, second);
+	}
+	event.passwords.slots = h->slots;
+	event.passwords.n = h->n_slots;
+	event.passwords.command = h->world->next_command++;
+	h->replied = false;
+	step(h, &event);
+	return h->reply_ok ? json_from_string(h->reply) : NULL;
+}
+
 struct json *host_ask(struct host *h, const char *name, const char *args)
 {
 	struct json *json = host_command(h, name, args);

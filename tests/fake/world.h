@@ -92,6 +92,9 @@ struct host *world_host(struct world *, unsigned int index);
 struct host *world_add_host(struct world *, const char *name,
 			    const char *password);
 void host_set_password(struct host *, size_t slot, const char *password);
+/* Makes them the passwords of a running daemon, which answers as to `fdpctl
+ * reload`; NULL if it refused.  'second' may be NULL. */
+struct json *host_reload(struct host *, const char *first, const char *second);
 /* To be dialled after the next start. */
 void host_add_target(struct host *, const struct ip_addr *);
 

@@ -47,7 +47,7 @@ static enum err decode_one(struct span in, struct message *m)
 static struct ip_addr addrs[2];
 static struct binding bindings[3];
 static struct binding_key keys[2];
-static struct message samples[11];
+static struct message samples[12];
 
 static void setup(void)
 {
@@ -121,6 +121,9 @@ static void setup(void)
 	memset(m->rekey.key, 0xc3, sizeof m->rekey.key);
 	m++;
 	m->type = MSG_REKEY_ASK;
+	m++;
+	m->type = MSG_REHANDSHAKE;
+	m->rehandshake.refused = true;
 }
 
 enum {
@@ -200,6 +203,9 @@ static void expect_equal(const struct message *a, const struct message *b)
 		ck_assert_mem_eq(a->rekey.key, b->rekey.key, REKEY_KEY_BYTES);
 		return;
 	case MSG_REKEY_ASK:
+		return;
+	case MSG_REHANDSHAKE:
+		ck_assert(a->rehandshake.refused == b->rehandshake.refused);
 		return;
 	}
 	ck_abort_msg("type %d", a->type);
@@ -385,7 +391,8 @@ enum {
 	RECORD = 3,
 	UPDATE = 4,
 	SA_OFFER = 5,
-	SA_DELETE = 7
+	SA_DELETE = 7,
+	REHANDSHAKE = 11
 };
 
 static const struct {
@@ -416,6 +423,7 @@ static const struct {
 	{"two families", SA_OFFER, 40, "\x20\1", 2, ERR_RANGE},
 	{"port zero", SA_OFFER, 72, "\0\0", 2, ERR_RANGE},
 	{"SPI zero", SA_DELETE, 0, "\0\0\0\0", 4, ERR_RANGE},
+	{"refused neither yes nor no", REHANDSHAKE, 0, "\2", 1, ERR_RANGE},
 };
 
 START_TEST(nonsense_is_refused_as_in_table)

@@ -220,6 +220,7 @@ def messages():
         ("rekey-request", 0x8023, struct.pack(">I", 0x01020304) + b"\x3c" * 32),
         ("rekey-response", 0x8024, struct.pack(">I", 2**32 - 1) + b"\xc3" * 32),
         ("rekey-ask", 0x0025, b""),
+        ("rehandshake", 0x0026, b"\x01"),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
