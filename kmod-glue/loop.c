@@ -569,18 +569,12 @@ static void feed_counters(struct loop *loop)
 	feed(loop, &event);
 }
 
-bool loop_command(struct loop *loop, const char *name, const struct json *args,
-		  char **text)
+/* Feeds an event that is to be answered as command number loop->command. */
+static bool ask(struct loop *loop, const struct event *event, const char *name,
+		char **text)
 {
-	struct event event = {.type = EVENT_COMMAND};
-
-	loop->now_us = clock_boottime_us();
-	feed_counters(loop);
 	loop->replied = false;
-	event.command.id = ++loop->command;
-	event.command.name = name;
-	event.command.args = args;
-	feed(loop, &event);
+	feed(loop, event);
 	if (!loop->replied) {
 		/* Every op has its result at once, so every command too. */
 		*text = xasprintf("%s: no answer from the engine", name);
@@ -589,6 +583,31 @@ bool loop_command(struct loop *loop, const char *name, const struct json *args,
 	*text = loop->reply;
 	loop->reply = NULL;
 	return loop->reply_ok;
+}
+
+bool loop_command(struct loop *loop, const char *name, const struct json *args,
+		  char **text)
+{
+	struct event event = {.type = EVENT_COMMAND};
+
+	loop->now_us = clock_boottime_us();
+	feed_counters(loop);
+	event.command.id = ++loop->command;
+	event.command.name = name;
+	event.command.args = args;
+	return ask(loop, &event, name, text);
+}
+
+bool loop_passwords(struct loop *loop, const struct hs_slot *slots,
+		    size_t n_slots, char **text)
+{
+	struct event event = {.type = EVENT_PASSWORDS};
+
+	loop->now_us = clock_boottime_us();
+	event.passwords.slots = slots;
+	event.passwords.n = n_slots;
+	event.passwords.command = ++loop->command;
+	return ask(loop, &event, "reload", text);
 }
 
 void loop_stop(struct loop *loop)

@@ -48,6 +48,11 @@ void loop_wait(struct loop *);
 bool loop_command(struct loop *, const char *name, const struct json *args,
 		  char **text);
 
+/* The password file was read again.  As loop_command(): "reload" with these
+ * passwords. */
+bool loop_passwords(struct loop *, const struct hs_slot *slots, size_t n_slots,
+		    char **text);
+
 /* Takes leave of the peers and flushes for at most a second.  The kernel goes
  * on forwarding. */
 void loop_stop(struct loop *);

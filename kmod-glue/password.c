@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "openvswitch/dynamic-string.h"
+#include "socket-util.h"
 #include "util.h"
 
 #include "crypto/kdf.h"
@@ -259,6 +261,9 @@ static void child_main(const char *path, bool allow_weak, int fd)
 	signal(SIGHUP, SIG_DFL);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &no_core);
+	/* Nothing that the daemon closes meanwhile shall stay open here. */
+	(void)close_range(3, (unsigned int)fd - 1, 0);
+	(void)close_range((unsigned int)fd + 1, ~0U, 0);
 
 	memset(&answer, 0, sizeof answer);
 	answer.error = load(path, allow_weak, &answer, &why);
@@ -270,29 +275,15 @@ static void child_main(const char *path, bool allow_weak, int fd)
 	_exit(n == (ssize_t)sizeof answer ? 0 : 1);
 }
 
-/* Reads the whole answer; false if it ends too early. */
-static bool read_answer(int fd, struct answer *answer)
+struct password_job {
+	pid_t pid;
+	int fd;
+};
+
+int password_begin(const char *path, bool allow_weak,
+		   struct password_job **jobp, struct ds *why)
 {
-	size_t size = 0;
-
-	while (size < sizeof *answer) {
-		ssize_t n =
-			read(fd, (char *)answer + size, sizeof *answer - size);
-
-		if (n > 0) {
-			size += (size_t)n;
-		} else if (n == 0 || errno != EINTR) {
-			return false;
-		}
-	}
-	return true;
-}
-
-int password_load(const char *path, bool allow_weak,
-		  struct hs_slot slots[HANDSHAKE_SLOTS_MAX], size_t *n_slots,
-		  struct ds *why)
-{
-	struct answer answer;
+	struct password_job *job;
 	int fds[2];
 	int error = 0;
 	pid_t pid;
@@ -314,8 +305,52 @@ int password_load(const char *path, bool allow_weak,
 		child_main(path, allow_weak, fds[1]);
 	}
 	close(fds[1]);
-	memset(&answer, 0, sizeof answer);
-	if (!read_answer(fds[0], &answer)) {
+	set_nonblocking(fds[0]);
+	job = xzalloc(sizeof *job);
+	job->pid = pid;
+	job->fd = fds[0];
+	*jobp = job;
+	return 0;
+}
+
+int password_fd(const struct password_job *job)
+{
+	return job->fd;
+}
+
+static void job_free(struct password_job *job)
+{
+	close(job->fd);
+	while (waitpid(job->pid, NULL, 0) < 0 && errno == EINTR) {
+		continue;
+	}
+	free(job);
+}
+
+void password_cancel(struct password_job *job)
+{
+	if (job) {
+		kill(job->pid, SIGKILL);
+		job_free(job);
+	}
+}
+
+int password_finish(struct password_job *job,
+		    struct hs_slot slots[HANDSHAKE_SLOTS_MAX], size_t *n_slots,
+		    struct ds *why)
+{
+	struct answer answer;
+	int error = 0;
+	ssize_t n;
+
+	do {
+		/* Written at once, so read at once. */
+		n = read(job->fd, &answer, sizeof answer);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		return EAGAIN;
+	}
+	if (n != (ssize_t)sizeof answer) {
 		ds_put_cstr(why, "the process that stretches the password "
 				 "died; is there enough memory (64 MiB)?");
 		error = ENOMEM;
@@ -327,9 +362,25 @@ int password_load(const char *path, bool allow_weak,
 		*n_slots = answer.n_slots;
 	}
 	secret_wipe_bytes(&answer, sizeof answer);
-	close(fds[0]);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-		continue;
+	job_free(job);
+	return error;
+}
+
+int password_load(const char *path, bool allow_weak,
+		  struct hs_slot slots[HANDSHAKE_SLOTS_MAX], size_t *n_slots,
+		  struct ds *why)
+{
+	struct password_job *job = NULL;
+	int error = password_begin(path, allow_weak, &job, why);
+
+	while (job) {
+		struct pollfd pfd = {password_fd(job), POLLIN, 0};
+
+		poll(&pfd, 1, -1);
+		error = password_finish(job, slots, n_slots, why);
+		if (error != EAGAIN) {
+			break;
+		}
 	}
 	return error;
 }

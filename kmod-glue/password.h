@@ -30,6 +30,26 @@ int password_check_environment(struct ds *why) FDP_MUST_CHECK;
  * exists, else NULL.  The caller frees it. */
 char *password_credential(void);
 
+/* A child that is reading a password file. */
+struct password_job;
+
+/* Begins to read the passwords in 'path', without waiting.  Returns 0 or a
+ * positive errno value with one line in 'why'. */
+int password_begin(const char *path, bool allow_weak, struct password_job **,
+		   struct ds *why) FDP_MUST_CHECK;
+
+/* Readable when there is an answer. */
+int password_fd(const struct password_job *);
+
+/* EAGAIN while there is no answer; otherwise as password_load(), and the job
+ * is freed. */
+int password_finish(struct password_job *,
+		    struct hs_slot slots[HANDSHAKE_SLOTS_MAX], size_t *n_slots,
+		    struct ds *why) FDP_MUST_CHECK;
+
+/* Ends the child and frees the job; NULL is fine. */
+void password_cancel(struct password_job *);
+
 /* Reads the passwords in 'path': line 1 is the primary one, an optional line 2
  * is accepted as well.  A file that others could read or replace is refused:
  * it must be a regular file, not a symbolic link, owned by root or by us, and

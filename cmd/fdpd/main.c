@@ -66,10 +66,16 @@ struct daemon {
 	size_t n_slots;
 	struct loop *loop; /* NULL while the datapath cannot be made again. */
 	long long int opened_ms, reopen_ms, delay_ms;
+
+	/* Reading the passwords again. */
+	char *password_path;	      /* NULL: no encryption. */
+	struct password_job *reading; /* NULL: not now. */
+	struct unixctl_conn *waiting; /* Who asked for it, or NULL. */
+	bool read_again;	      /* Asked for while it was under way. */
 };
 
 static volatile sig_atomic_t stop_signal;
-static volatile sig_atomic_t reopen_signal;
+static volatile sig_atomic_t hangup_signal;
 static int signal_fds[2]; /* A pipe, so that poll() wakes. */
 static bool exiting;
 
@@ -310,6 +316,96 @@ static void parse_options(int argc, char *argv[], struct options *options)
 	free(long_options);
 }
 
+/* ---- other passwords -------------------------------------------------- */
+
+/* Answers whoever asked, and the log if it went wrong. */
+static void reload_done(struct daemon *daemon, bool ok, const char *text)
+{
+	if (!ok) {
+		VLOG_ERR("%s; the passwords stay as they are", text);
+	}
+	if (daemon->waiting && ok) {
+		unixctl_command_reply(daemon->waiting, text);
+	} else if (daemon->waiting) {
+		unixctl_command_reply_error(daemon->waiting, text);
+	}
+	daemon->waiting = NULL;
+}
+
+/* Begins to read the password file; 'conn', if not NULL, is answered when that
+ * is done. */
+static void reload(struct daemon *daemon, struct unixctl_conn *conn)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+
+	if (daemon->reading) {
+		if (conn) {
+			unixctl_command_reply_error(
+				conn, "the password file is being read just "
+				      "now; try again");
+		} else {
+			daemon->read_again = true;
+		}
+		return;
+	}
+	daemon->waiting = conn;
+	if (password_begin(daemon->password_path,
+			   daemon->options.config.weak_password,
+			   &daemon->reading, &why)) {
+		reload_done(daemon, false, ds_cstr(&why));
+	}
+	ds_destroy(&why);
+}
+
+static void take_passwords(struct daemon *daemon, const struct hs_slot *slots,
+			   size_t n_slots)
+{
+	char *text;
+	bool ok;
+
+	secret_wipe_bytes(daemon->slots, sizeof daemon->slots);
+	memcpy(daemon->slots, slots, n_slots * sizeof *slots);
+	daemon->n_slots = n_slots;
+	if (daemon->loop) {
+		ok = loop_passwords(daemon->loop, slots, n_slots, &text);
+	} else {
+		/* For the loop that is being opened anew. */
+		ok = true;
+		text = xasprintf("{\"accepted\": %zu, \"changed\": true, "
+				 "\"renewing\": []}",
+				 n_slots);
+	}
+	reload_done(daemon, ok, text);
+	free(text);
+}
+
+static void run_reload(struct daemon *daemon)
+{
+	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
+	struct ds why = DS_EMPTY_INITIALIZER;
+	size_t n_slots = 0;
+	int error;
+
+	if (!daemon->reading) {
+		return;
+	}
+	error = password_finish(daemon->reading, slots, &n_slots, &why);
+	if (error != EAGAIN) {
+		daemon->reading = NULL;
+		if (error) {
+			reload_done(daemon, false, ds_cstr(&why));
+		} else {
+			take_passwords(daemon, slots, n_slots);
+		}
+		if (daemon->read_again) {
+			daemon->read_again = false;
+			reload(daemon, NULL);
+		}
+	}
+	secret_wipe_bytes(slots, sizeof slots);
+	ds_destroy(&why);
+}
+
 /* ---- signals ---------------------------------------------------------- */
 
 static void on_signal(int number)
@@ -317,7 +413,7 @@ static void on_signal(int number)
 	int saved_errno = errno;
 
 	if (number == SIGHUP) {
-		reopen_signal = 1;
+		hangup_signal = 1;
 	} else {
 		stop_signal = number;
 	}
@@ -346,16 +442,19 @@ static void catch_signals(void)
 	}
 }
 
-static void run_signals(void)
+static void run_signals(struct daemon *daemon)
 {
 	char buf[64];
 
 	while (read(signal_fds[0], buf, sizeof buf) > 0) {
 		continue;
 	}
-	if (reopen_signal) {
-		reopen_signal = 0;
+	if (hangup_signal) {
+		hangup_signal = 0;
 		vlog_reopen_log_file();
+		if (daemon->password_path) {
+			reload(daemon, NULL);
+		}
 	}
 	if (stop_signal) {
 		exiting = true;
@@ -369,6 +468,20 @@ static void cmd_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
 {
 	exiting = true;
 	unixctl_command_reply(conn, NULL);
+}
+
+static void cmd_reload(struct unixctl_conn *conn, int argc OVS_UNUSED,
+		       const char *argv[] OVS_UNUSED, void *daemon_)
+{
+	struct daemon *daemon = daemon_;
+
+	if (daemon->password_path) {
+		reload(daemon, conn);
+	} else {
+		unixctl_command_reply_error(
+			conn, "this host runs without a password; to encrypt, "
+			      "restart fdpd with --password-file FILE");
+	}
 }
 
 static void cmd_fdp(struct unixctl_conn *conn, int argc, const char *argv[],
@@ -408,8 +521,9 @@ static void register_commands(struct daemon *daemon)
 	for (unsigned int i = 0; i < N_CONTROL_COMMANDS; i++) {
 		char *name = xasprintf("fdp/%s", control_name(i));
 
-		unixctl_command_register(name, "[JSON-OBJECT]", 0, 1, cmd_fdp,
-					 daemon);
+		unixctl_command_register(
+			name, "[JSON-OBJECT]", 0, 1,
+			i == CONTROL_RELOAD ? cmd_reload : cmd_fdp, daemon);
 		free(name);
 	}
 }
@@ -460,21 +574,20 @@ static void notify_manager(const char *state)
 	}
 }
 
-static size_t load_passwords(const struct config *config,
-			     struct hs_slot slots[HANDSHAKE_SLOTS_MAX])
+static void load_passwords(struct daemon *daemon)
 {
+	const struct config *config = &daemon->options.config;
 	struct ds why = DS_EMPTY_INITIALIZER;
-	char *path = config->password_file ? xstrdup(config->password_file)
-					   : password_credential();
-	size_t n_slots = 0;
 
-	if (path &&
-	    password_load(path, config->weak_password, slots, &n_slots, &why)) {
+	daemon->password_path = config->password_file
+					? xstrdup(config->password_file)
+					: password_credential();
+	if (daemon->password_path &&
+	    password_load(daemon->password_path, config->weak_password,
+			  daemon->slots, &daemon->n_slots, &why)) {
 		VLOG_FATAL("%s", ds_cstr(&why));
 	}
-	free(path);
 	ds_destroy(&why);
-	return n_slots;
 }
 
 static void warn_not_encrypted(void)
@@ -595,8 +708,9 @@ static void repair(struct daemon *daemon)
 static void run(struct daemon *daemon, struct unixctl_server *unixctl)
 {
 	while (!exiting && !(daemon->loop && loop_fatal(daemon->loop))) {
-		run_signals();
+		run_signals(daemon);
 		unixctl_server_run(unixctl);
+		run_reload(daemon);
 		repair(daemon);
 		if (daemon->loop) {
 			loop_run(daemon->loop);
@@ -610,6 +724,9 @@ static void run(struct daemon *daemon, struct unixctl_server *unixctl)
 		}
 		unixctl_server_wait(unixctl);
 		poll_fd_wait(signal_fds[0], POLLIN);
+		if (daemon->reading) {
+			poll_fd_wait(password_fd(daemon->reading), POLLIN);
+		}
 		if (exiting) {
 			poll_immediate_wake();
 		}
@@ -641,7 +758,7 @@ int main(int argc, char *argv[])
 	limit_process();
 
 	remove_stale_sockets(daemon.options.config.run_dir);
-	daemon.n_slots = load_passwords(&daemon.options.config, daemon.slots);
+	load_passwords(&daemon);
 	if (open_loop(&daemon, &why)) {
 		VLOG_FATAL("%s", ds_cstr(&why));
 	}
@@ -666,9 +783,11 @@ int main(int argc, char *argv[])
 	}
 	VLOG_INFO("stopped; the kernel goes on forwarding, `fdpctl reset` "
 		  "removes everything");
+	password_cancel(daemon.reading);
 	unixctl_server_destroy(unixctl);
 	loop_free(daemon.loop);
 	secret_wipe_bytes(daemon.slots, sizeof daemon.slots);
+	free(daemon.password_path);
 	free(daemon.options.name);
 	config_free(&daemon.options.config);
 	ds_destroy(&why);

@@ -1,8 +1,10 @@
 /* kmod-glue/password: which files are read, and what each refusal says. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -115,6 +117,44 @@ START_TEST(same_line_twice_one_slot)
 	write_text("one password of ours\none password of ours\n");
 	ck_assert_msg(!load(false), "%s", ds_cstr(&why));
 	ck_assert_uint_eq(n_slots, 1);
+}
+END_TEST
+
+/* Two jobs at once, and neither waits. */
+START_TEST(begun_readings_answer_when_done)
+{
+	struct password_job *good, *bad;
+	struct pollfd pfd = {.events = POLLIN};
+	char *missing = xasprintf("%s/missing", dir);
+
+	write_text("new password of ours\nold password of ours\n");
+	ck_assert_int_eq(password_begin(path, false, &good, &why), 0);
+	ck_assert_int_eq(password_finish(good, slots, &n_slots, &why), EAGAIN);
+	ck_assert_int_eq(password_begin(missing, false, &bad, &why), 0);
+	pfd.fd = password_fd(bad);
+	ck_assert_int_eq(poll(&pfd, 1, -1), 1);
+	ck_assert_int_eq(password_finish(bad, slots, &n_slots, &why), ENOENT);
+	ck_assert_uint_eq(n_slots, 99);
+	pfd.fd = password_fd(good);
+	ck_assert_int_eq(poll(&pfd, 1, -1), 1);
+	ck_assert_int_eq(password_finish(good, slots, &n_slots, &why), 0);
+	ck_assert_uint_eq(n_slots, 2);
+	expect_slot(0, "new password of ours");
+	expect_slot(1, "old password of ours");
+	free(missing);
+}
+END_TEST
+
+START_TEST(cancelled_reading_leaves_no_child)
+{
+	struct password_job *job;
+
+	write_text("correct horse battery");
+	ck_assert_int_eq(password_begin(path, false, &job, &why), 0);
+	password_cancel(job);
+	password_cancel(NULL);
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(errno, ECHILD);
 }
 END_TEST
 
@@ -288,6 +328,8 @@ int main(void)
 	tcase_add_test(tc, trailing_newline_cut_once);
 	tcase_add_test(tc, two_lines_two_slots);
 	tcase_add_test(tc, same_line_twice_one_slot);
+	tcase_add_test(tc, begun_readings_answer_when_done);
+	tcase_add_test(tc, cancelled_reading_leaves_no_child);
 	tcase_add_test(tc, read_only_file_accepted);
 	tcase_add_loop_test(tc, bad_content_refused, 0,
 			    (int)ARRAY_SIZE(bad_contents));

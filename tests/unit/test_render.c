@@ -21,8 +21,9 @@ static const struct {
 	{"peers", render_peers},       {"ports", render_ports},
 	{"attached", render_attached}, {"detached", render_detached},
 	{"connect", render_connect},   {"forget", render_forget},
-	{"trace", render_trace},       {"sas", render_sas},
-	{"reset", render_reset},       {"version", render_version},
+	{"reload", render_reload},     {"trace", render_trace},
+	{"sas", render_sas},	       {"reset", render_reset},
+	{"version", render_version},
 };
 
 static render_fn *find_render(const char *name)
