@@ -202,7 +202,8 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 					     "handshake",   "retrying",
 					     "failed",	    NULL};
 	static const char *const sides[] = {"local", "remote", NULL};
-	static const char *const flows[] = {"installed", "refused", NULL};
+	static const char *const flows[] = {"installed", "refused", "evicted",
+					    NULL};
 	static const char *const upcalls[] = {"handled", "lost", NULL};
 	const struct json *datapath = reply_object(status, "datapath");
 	const struct json *up = reply_object(status, "upcalls");

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "hash.h"
+#include "heap.h"
 #include "openvswitch/list.h"
 #include "util.h"
 
@@ -25,8 +26,21 @@ struct cause {
 	struct ovs_list refs;
 };
 
+/* Where flows come from; exists as long as it has one. */
+struct source {
+	struct hmap_node node; /* In 'sources', by port and peer. */
+	struct heap_node rank; /* In 'by_size', by 'n'. */
+	uint32_t port;
+	struct ip_addr peer;   /* The tunnel's other end; zero: no tunnel. */
+	struct ovs_list flows; /* Longest unused first. */
+	size_t n;
+};
+
 struct entry {
 	struct flow_entry flow; /* First: what others see. */
+	struct source *source;
+	struct ovs_list by_use; /* In 'flows' of 'source'. */
+	bool idle;		/* When the kernel was last asked. */
 	struct ref *refs;	/* One for each of flow.deps. */
 	struct ovs_list stale;	/* While in a revalidation. */
 	bool is_stale;
@@ -35,8 +49,10 @@ struct entry {
 struct flow_table {
 	struct hmap flows; /* struct entry, by UFID. */
 	struct hmap causes;
-	size_t max;
-	uint64_t n_refused;
+	struct hmap sources;
+	struct heap by_size; /* The largest source first. */
+	size_t max, source_max;
+	struct flow_table_losses losses;
 };
 
 /* Changes. */
@@ -234,6 +250,68 @@ static struct cause *cause_find(const struct flow_table *t, dep_t dep)
 	return NULL;
 }
 
+/* Sources. */
+
+static uint32_t source_hash(uint32_t port, const struct ip_addr *peer)
+{
+	return hash_bytes(peer->b, sizeof peer->b, port);
+}
+
+/* The source of flows of 'key', or NULL if it has none. */
+static struct source *source_find(const struct flow_table *t,
+				  const struct flow *key)
+{
+	/* All zero where there is no tunnel. */
+	const struct ip_addr *peer = &key->tunnel.src;
+	struct source *s;
+
+	HMAP_FOR_EACH_WITH_HASH (s, node, source_hash(key->in_port, peer),
+				 &t->sources) {
+		if (s->port == key->in_port && ip_equal(&s->peer, peer)) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static void entry_join_source(struct flow_table *t, struct entry *e)
+{
+	const struct flow *key = &e->flow.key;
+	struct source *s = source_find(t, key);
+
+	if (!s) {
+		s = xzalloc(sizeof *s);
+		s->port = key->in_port;
+		s->peer = key->tunnel.src;
+		ovs_list_init(&s->flows);
+		hmap_insert(&t->sources, &s->node,
+			    source_hash(s->port, &s->peer));
+		heap_insert(&t->by_size, &s->rank, 0);
+	}
+	e->source = s;
+	ovs_list_push_back(&s->flows, &e->by_use);
+	heap_change(&t->by_size, &s->rank, ++s->n);
+}
+
+static void entry_leave_source(struct flow_table *t, struct entry *e)
+{
+	struct source *s = e->source;
+
+	ovs_list_remove(&e->by_use);
+	if (--s->n) {
+		heap_change(&t->by_size, &s->rank, s->n);
+		return;
+	}
+	heap_remove(&t->by_size, &s->rank);
+	hmap_remove(&t->sources, &s->node);
+	free(s);
+}
+
+static struct entry *longest_unused(const struct source *s)
+{
+	return CONTAINER_OF(ovs_list_front(&s->flows), struct entry, by_use);
+}
+
 static void entry_depend(struct flow_table *t, struct entry *e)
 {
 	const struct deps *deps = &e->flow.deps;
@@ -301,6 +379,7 @@ static struct entry *entry_new(struct flow_table *t, const struct ufid *ufid,
 	actions_init(&e->flow.actions);
 	deps_init(&e->flow.deps);
 	entry_decide(t, e, tr);
+	entry_join_source(t, e);
 	hmap_insert(&t->flows, &e->flow.node, ufid_hash(ufid));
 	return e;
 }
@@ -311,6 +390,7 @@ static void entry_free(struct flow_table *t, struct entry *e)
 		ovs_list_remove(&e->stale);
 	}
 	hmap_remove(&t->flows, &e->flow.node);
+	entry_leave_source(t, e);
 	entry_undepend(t, e);
 	actions_free(&e->flow.actions);
 	deps_free(&e->flow.deps);
@@ -319,13 +399,16 @@ static void entry_free(struct flow_table *t, struct entry *e)
 
 /* The table. */
 
-struct flow_table *flow_table_new(size_t max)
+struct flow_table *flow_table_new(size_t max, size_t source_max)
 {
 	struct flow_table *t = xzalloc(sizeof *t);
 
 	hmap_init(&t->flows);
 	hmap_init(&t->causes);
+	hmap_init(&t->sources);
+	heap_init(&t->by_size);
 	t->max = max;
+	t->source_max = source_max;
 	return t;
 }
 
@@ -335,6 +418,8 @@ void flow_table_free(struct flow_table *t)
 		flow_table_clear(t);
 		hmap_destroy(&t->flows);
 		hmap_destroy(&t->causes);
+		hmap_destroy(&t->sources);
+		heap_destroy(&t->by_size);
 		free(t);
 	}
 }
@@ -344,22 +429,54 @@ size_t flow_table_n(const struct flow_table *t)
 	return hmap_count(&t->flows);
 }
 
-uint64_t flow_table_n_refused(const struct flow_table *t)
+struct flow_table_losses flow_table_losses(const struct flow_table *t)
 {
-	return t->n_refused;
+	return t->losses;
+}
+
+/* Which flow goes so that one of 'key' can come: NULL, with '*room' telling
+ * whether there is room without. */
+static struct entry *make_room(const struct flow_table *t,
+			       const struct flow *key, bool *room)
+{
+	struct source *s = source_find(t, key), *largest;
+	size_t n = s ? s->n : 0;
+
+	*room = n < t->source_max && hmap_count(&t->flows) < t->max;
+	if (*room) {
+		return NULL;
+	}
+	if (n < t->source_max && t->max) {
+		largest = CONTAINER_OF(heap_max(&t->by_size), struct source,
+				       rank);
+		if (largest != s && largest->n > n + 1) {
+			return longest_unused(largest);
+		}
+	}
+	return s && longest_unused(s)->idle ? longest_unused(s) : NULL;
 }
 
 enum err flow_table_add(struct flow_table *t, const struct flow *key,
 			const struct translation *tr, uint64_t now_us,
+			struct flow_changes *changes,
 			const struct flow_entry **entry)
 {
 	struct ufid ufid = kernel_ufid(key, &tr->mask);
-	struct entry *e = find(t, &ufid);
+	struct entry *e = find(t, &ufid), *victim = NULL;
+	bool room = true;
 
+	if (!e) {
+		victim = make_room(t, key, &room);
+	}
 	if (e) {
 		entry_free(t, e);
-	} else if (hmap_count(&t->flows) >= t->max) {
-		t->n_refused++;
+	} else if (victim) {
+		t->losses.evicted++;
+		changes_remove(changes, victim);
+		entry_free(t, victim);
+	} else if (!room) {
+		t->losses.refused++;
+		t->losses.last_us = now_us;
 		return ERR_LIMIT;
 	}
 	e = entry_new(t, &ufid, key, tr);
@@ -509,8 +626,11 @@ bool flow_table_update(struct flow_table *t, const struct ufid *ufid,
 	}
 	/* The kernel's time of last use is of another clock than ours; that
 	 * packets were counted since we last looked is enough. */
-	if (stats->packets != e->flow.packets) {
+	e->idle = stats->packets == e->flow.packets;
+	if (!e->idle) {
 		e->flow.used_us = now_us;
+		ovs_list_remove(&e->by_use);
+		ovs_list_push_back(&e->source->flows, &e->by_use);
 	}
 	e->flow.packets = stats->packets;
 	e->flow.bytes = stats->bytes;

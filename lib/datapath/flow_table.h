@@ -2,9 +2,15 @@
  *
  * UFID -> key, mask, actions, reason and what the decision depended on.  When
  * something changes, only dependent flows are translated again and only those
- * that come out differently are written.  The table is bounded: when it is
- * full a new flow is refused (the packet is still forwarded by hand) and
- * counted, until idle expiry makes room.
+ * that come out differently are written.
+ *
+ * The table is bounded, and so is each source's share of it: a source is a
+ * port, or a peer for what comes out of the tunnel.  A source at its bound
+ * gives up the flow that it has not used for longest, if that was idle when the
+ * kernel was last asked; in a full table the source with the most flows gives
+ * up one. Otherwise the new flow is refused and counted: its packets are still
+ * forwarded, one by one.  So a container that invents destinations does it at
+ * its own cost.
  */
 #ifndef FDP_DATAPATH_FLOW_TABLE_H
 #define FDP_DATAPATH_FLOW_TABLE_H 1
@@ -20,6 +26,7 @@
 
 enum {
 	FLOW_TABLE_MAX = 200000,
+	FLOW_SOURCE_MAX = 20000,	/* From one port or peer. */
 	FLOW_IDLE_US = 10 * 1000 * 1000 /* 10 s without a packet. */
 };
 
@@ -53,11 +60,17 @@ void flow_changes_free(struct flow_changes *);
 
 struct flow_table;
 
-struct flow_table *flow_table_new(size_t max);
+/* At most 'max' flows, 'source_max' of one source. */
+struct flow_table *flow_table_new(size_t max, size_t source_max);
 void flow_table_free(struct flow_table *);
 size_t flow_table_n(const struct flow_table *);
-/* Flows refused because the table was full, since the start. */
-uint64_t flow_table_n_refused(const struct flow_table *);
+
+struct flow_table_losses {
+	uint64_t refused; /* New flows that found no room, since the start. */
+	uint64_t evicted; /* Flows that made room. */
+	uint64_t last_us; /* When the last one was refused; 0 = none was. */
+};
+struct flow_table_losses flow_table_losses(const struct flow_table *);
 
 /* The identifier of a flow: a hash of its masked key and mask, field by field,
  * so that equal flows have equal UFIDs across restarts.  Entries have that of
@@ -65,9 +78,12 @@ uint64_t flow_table_n_refused(const struct flow_table *);
 struct ufid flow_ufid(const struct flow *key, const struct flow *mask);
 
 /* Adds the flow that 'key' was translated to; takes nothing over.  ERR_LIMIT
- * if full.  An entry of the same UFID is replaced.  '*entry' is borrowed. */
+ * if there is no room.  The removal of a flow that makes room is appended to
+ * 'changes'; it comes before the new flow.  An entry of the same UFID is
+ * replaced.  '*entry' is borrowed. */
 enum err flow_table_add(struct flow_table *, const struct flow *key,
 			const struct translation *, uint64_t now_us,
+			struct flow_changes *changes,
 			const struct flow_entry **entry) FDP_MUST_CHECK;
 const struct flow_entry *flow_table_find(const struct flow_table *,
 					 const struct ufid *);

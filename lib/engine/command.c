@@ -315,6 +315,7 @@ static void add_reason(struct json *list, const char *format, ...)
 static const char *judge(const struct engine *e, const struct census *census,
 			 struct json *why)
 {
+	const struct flow_table_losses losses = flow_table_losses(e->flows);
 	const char *verdict = "healthy";
 
 	if (e->tunnel_port == UINT32_MAX) {
@@ -341,8 +342,10 @@ static const char *judge(const struct engine *e, const struct census *census,
 			   e->guard_detail);
 		verdict = "degraded";
 	}
-	if (flow_table_n_refused(e->flows)) {
-		add_reason(why, "the flow table was full");
+	if (losses.last_us && e->now_us - losses.last_us < FLOWS_FULL_US) {
+		add_reason(why,
+			   "there is no room for new flows; `fdpctl flows` "
+			   "tells which port has so many");
 		verdict = "degraded";
 	}
 	return verdict;
@@ -400,6 +403,7 @@ static struct json *password_json(const struct engine *e)
 
 static void run_status(struct engine *e, uint32_t command)
 {
+	const struct flow_table_losses losses = flow_table_losses(e->flows);
 	struct json *json = json_object_create();
 	struct json *states = json_object_create();
 	struct json *why = json_array_create_empty();
@@ -434,7 +438,8 @@ static void run_status(struct engine *e, uint32_t command)
 	json_object_put(json, "endpoints", endpoints_json(e));
 	sub = json_object_create();
 	put_int(sub, "installed", flow_table_n(e->flows));
-	put_int(sub, "refused", flow_table_n_refused(e->flows));
+	put_int(sub, "refused", losses.refused);
+	put_int(sub, "evicted", losses.evicted);
 	json_object_put(json, "flows", sub);
 	sub = json_object_create();
 	put_int(sub, "handled", e->upcalls);

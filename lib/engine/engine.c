@@ -84,7 +84,7 @@ struct engine *engine_new(const struct engine_config *config)
 	hmap_init(&e->peers);
 	hmap_init(&e->known_ips);
 	e->fwd = forwarding_new();
-	e->flows = flow_table_new(FLOW_TABLE_MAX);
+	e->flows = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
 	translation_init(&e->xlate);
 	record_init(&e->record, &config->id, config->incarnation);
 	admission_init(&e->admission, 0);

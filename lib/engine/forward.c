@@ -32,6 +32,34 @@ static void put_flow(struct engine *e, const struct flow *key,
 	actions_copy(&op->flow.actions, actions);
 }
 
+static void write_changes(struct engine *e, struct flow_changes *changes)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct flow_change *c = &changes->v[i];
+
+		if (c->remove) {
+			ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = c->ufid;
+		} else {
+			put_flow(e, &c->key, &c->mask, &c->actions, &c->ufid);
+		}
+	}
+	flow_changes_free(changes);
+}
+
+static void install(struct engine *e, const struct flow *key,
+		    const struct translation *x)
+{
+	const struct flow_entry *entry;
+	struct flow_changes changes;
+
+	flow_changes_init(&changes);
+	if (!flow_table_add(e->flows, key, x, e->now_us, &changes, &entry)) {
+		write_changes(e, &changes);
+		put_flow(e, &entry->key, &entry->mask, &entry->actions,
+			 &entry->ufid);
+	}
+}
+
 void forward_upcall(struct engine *e, const struct odp_upcall *u)
 {
 	struct translation *x = &e->xlate;
@@ -46,12 +74,7 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 		send_reply(e, u, x);
 	}
 	if (x->install) {
-		const struct flow_entry *entry;
-
-		if (!flow_table_add(e->flows, &u->flow, x, e->now_us, &entry)) {
-			put_flow(e, &entry->key, &entry->mask, &entry->actions,
-				 &entry->ufid);
-		}
+		install(e, &u->flow, x);
 	}
 	if (x->actions.n && u->packet.size) {
 		struct op *op = ops_add(e->ops, OP_EXECUTE);
@@ -63,20 +86,6 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 	} else if (!x->reply.size) {
 		e->drops[x->reason]++;
 	}
-}
-
-static void write_changes(struct engine *e, struct flow_changes *changes)
-{
-	for (size_t i = 0; i < changes->n; i++) {
-		const struct flow_change *c = &changes->v[i];
-
-		if (c->remove) {
-			ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = c->ufid;
-		} else {
-			put_flow(e, &c->key, &c->mask, &c->actions, &c->ufid);
-		}
-	}
-	flow_changes_free(changes);
 }
 
 void forward_sync(struct engine *e)

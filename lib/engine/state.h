@@ -50,6 +50,7 @@ struct json;
 #define ADOPT_GRACE_US	 (120 * SECOND_US) /* Found at start, unclaimed. */
 #define ADOPT_FLOWS_US	 (100 * SECOND_US) /* The same for flows: earlier. */
 #define FLOW_DUMP_US	 (4 * SECOND_US)
+#define FLOWS_FULL_US	 (60 * SECOND_US) /* Shown for so long. */
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
 #define SA_RETRY_US	 (5 * SECOND_US) /* After the kernel refused. */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)

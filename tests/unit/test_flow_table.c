@@ -17,7 +17,7 @@ static struct translation tr;
 static void setup(void)
 {
 	world = world_new();
-	table = flow_table_new(FLOW_TABLE_MAX);
+	table = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
 	flow_changes_init(&changes);
 	translation_init(&tr);
 	deps_clear(forwarding_changed(world));
@@ -51,8 +51,9 @@ static const struct flow_entry *add(const struct flow *key, uint64_t now_us)
 
 	pipeline_translate(world, key, NULL, &tr);
 	ck_assert(tr.install);
-	ck_assert_int_eq(flow_table_add(table, key, &tr, now_us, &entry),
-			 FDP_OK);
+	ck_assert_int_eq(
+		flow_table_add(table, key, &tr, now_us, &changes, &entry),
+		FDP_OK);
 	ck_assert_ptr_nonnull(entry);
 	return entry;
 }
@@ -196,32 +197,121 @@ START_TEST(same_flow_again_replaces)
 }
 END_TEST
 
+/* Adds a flow from port 'port' to endpoint 'dst', or tries to. */
+static enum err try_add(struct flow_table *t, uint32_t port, uint8_t dst,
+			uint64_t now_us)
+{
+	const struct flow_entry *entry = NULL;
+	struct flow key = tcp_to(dst);
+	enum err err;
+
+	pipeline_translate(world, &key, NULL, &tr);
+	key.in_port = port;
+	err = flow_table_add(t, &key, &tr, now_us, &changes, &entry);
+	ck_assert(err || flow_equal(&entry->key, &key));
+	return err;
+}
+
+static void count_port(const struct flow_entry *e, void *counts)
+{
+	((unsigned int *)counts)[e->key.in_port]++;
+}
+
 START_TEST(full_table_refuses_and_counts)
 {
-	struct flow_table *small = flow_table_new(2);
-	const struct flow_entry *entry = NULL;
+	struct flow_table *small = flow_table_new(2, 2);
 
 	for (uint8_t i = 0; i < 5; i++) {
-		struct flow key = tcp_to((uint8_t)(60 + i));
-		enum err err;
-
-		pipeline_translate(world, &key, NULL, &tr);
-		err = flow_table_add(small, &key, &tr, 0, &entry);
-		ck_assert_int_eq(err, i < 2 ? FDP_OK : ERR_LIMIT);
-		ck_assert_uint_eq(entry->key.eth_dst.b[5], 60 + MIN(i, 1));
+		ck_assert_int_eq(try_add(small, 2, (uint8_t)(60 + i), i + 1),
+				 i < 2 ? FDP_OK : ERR_LIMIT);
 	}
 	ck_assert_uint_eq(flow_table_n(small), 2);
-	ck_assert_uint_eq(flow_table_n_refused(small), 3);
+	ck_assert_uint_eq(flow_table_losses(small).refused, 3);
+	ck_assert_uint_eq(flow_table_losses(small).last_us, 5);
+	ck_assert_uint_eq(changes.n, 0);
 	/* What is there may be replaced. */
-	{
-		struct flow key = tcp_to(60);
-
-		pipeline_translate(world, &key, NULL, &tr);
-		ck_assert_int_eq(flow_table_add(small, &key, &tr, 9, &entry),
-				 FDP_OK);
-	}
+	ck_assert_int_eq(try_add(small, 2, 60, 9), FDP_OK);
 	flow_table_expire(small, 9 + FLOW_IDLE_US, &changes);
 	ck_assert_uint_eq(flow_table_n(small), 0);
+	flow_table_free(small);
+}
+END_TEST
+
+START_TEST(source_at_its_bound_leaves_others_alone)
+{
+	struct flow_table *small = flow_table_new(100, 3);
+	unsigned int counts[4] = {0};
+
+	for (uint8_t i = 0; i < 10; i++) {
+		ck_assert_int_eq(try_add(small, 2, (uint8_t)(60 + i), 1),
+				 i < 3 ? FDP_OK : ERR_LIMIT);
+	}
+	for (uint8_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(try_add(small, 3, (uint8_t)(60 + i), 1),
+				 FDP_OK);
+	}
+	flow_table_each(small, count_port, counts);
+	ck_assert_uint_eq(counts[2], 3);
+	ck_assert_uint_eq(counts[3], 3);
+	flow_table_free(small);
+}
+END_TEST
+
+START_TEST(idle_flow_makes_room_in_its_source)
+{
+	struct flow_table *small = flow_table_new(100, 2);
+	struct odp_flow_stats stats = {.packets = 1, .bytes = 60};
+	struct ufid first, second;
+
+	/* Named by what they are: the table is asked for both. */
+	ck_assert_int_eq(try_add(small, 2, 60, 1), FDP_OK);
+	ck_assert_int_eq(try_add(small, 2, 61, 1), FDP_OK);
+	{
+		struct flow key = tcp_to(60);
+		struct flow mask;
+
+		pipeline_translate(world, &key, NULL, &tr);
+		odp_complete_mask(&key, &tr.mask, &mask);
+		first = flow_ufid(&key, &mask);
+		key = tcp_to(61);
+		pipeline_translate(world, &key, NULL, &tr);
+		odp_complete_mask(&key, &tr.mask, &mask);
+		second = flow_ufid(&key, &mask);
+	}
+	/* The first one is in use, the second one is not. */
+	ck_assert(flow_table_update(small, &first, &stats, 2));
+	stats.packets = 0;
+	ck_assert(flow_table_update(small, &second, &stats, 2));
+	ck_assert_int_eq(try_add(small, 2, 62, 3), FDP_OK);
+	ck_assert_uint_eq(changes.n, 1);
+	ck_assert(changes.v[0].remove);
+	ck_assert_mem_eq(&changes.v[0].ufid, &second, sizeof second);
+	ck_assert_ptr_nonnull(flow_table_find(small, &first));
+	ck_assert_uint_eq(flow_table_losses(small).evicted, 1);
+	/* Neither of those that are there now was idle. */
+	ck_assert_int_eq(try_add(small, 2, 63, 4), ERR_LIMIT);
+	flow_table_free(small);
+}
+END_TEST
+
+START_TEST(full_table_takes_from_the_largest_source)
+{
+	struct flow_table *small = flow_table_new(8, 8);
+	unsigned int counts[6] = {0};
+
+	for (uint8_t i = 0; i < 8; i++) {
+		ck_assert_int_eq(try_add(small, 2, (uint8_t)(60 + i), 1),
+				 FDP_OK);
+	}
+	for (uint8_t i = 0; i < 8; i++) {
+		ck_assert_int_eq(try_add(small, 3, (uint8_t)(60 + i), 1),
+				 i < 4 ? FDP_OK : ERR_LIMIT);
+	}
+	ck_assert_int_eq(try_add(small, 4, 60, 1), FDP_OK);
+	flow_table_each(small, count_port, counts);
+	ck_assert_uint_eq(counts[2] + counts[3] + counts[4], 8);
+	ck_assert_uint_eq(counts[4], 1);
+	ck_assert_uint_eq(changes.n, 5);
 	flow_table_free(small);
 }
 END_TEST
@@ -519,6 +609,9 @@ int main(void)
 	tcase_add_test(t, added_flow_is_found_until_forgotten);
 	tcase_add_test(t, same_flow_again_replaces);
 	tcase_add_test(t, full_table_refuses_and_counts);
+	tcase_add_test(t, source_at_its_bound_leaves_others_alone);
+	tcase_add_test(t, idle_flow_makes_room_in_its_source);
+	tcase_add_test(t, full_table_takes_from_the_largest_source);
 	tcase_add_test(t, idle_flow_expires_but_used_one_stays);
 	tcase_add_test(t, change_writes_dependent_flows_alone);
 	tcase_add_test(t, change_without_effect_writes_nothing);
