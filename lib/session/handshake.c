@@ -37,6 +37,7 @@ _Static_assert(HANDSHAKE_POINT_BYTES == crypto_scalarmult_BYTES, "X25519");
 _Static_assert(MAGIC_BYTES + 4 + HANDSHAKE_NONCE_BYTES + IDENTITY_MAX_BYTES <=
 		       HANDSHAKE_FRAME_MAX,
 	       "an identity fits into a plain M1");
+_Static_assert((int)HASH_BYTES == (int)IDENTITY_HASH_BYTES, "a transcript");
 _Static_assert(2 + HASH_BYTES + IDENTITY_MAX_BYTES + AEAD_TAG_BYTES <=
 		       HANDSHAKE_FRAME_MAX,
 	       "an identity fits into M4");
@@ -331,9 +332,35 @@ static void seal_identity(const struct handshake *hs, struct wbuf *out)
 	secret_wipe(&key);
 }
 
+/* What the signature in the identity of 'role' is bound to. */
+static struct identity_context signing(const struct handshake *hs,
+				       enum hs_role role)
+{
+	return (struct identity_context){.initiator = role == HS_INITIATOR,
+					 .hash = hs->th4};
+}
+
+/* Ours, as soon as there is something to bind it to. */
+static void sign_own_identity(struct handshake *hs)
+{
+	const struct identity_context context = signing(hs, hs->role);
+	struct wbuf bytes = WBUF_INITIALIZER(IDENTITY_MAX_BYTES);
+
+	if (!hs->key || hs->opaque) {
+		return;
+	}
+	wbuf_bytes(&bytes, hs->identity.b, hs->identity.size);
+	identity_sign(hs->key, &context, &bytes);
+	ovs_assert(!bytes.overflow);
+	frame_set(&hs->identity, wbuf_span(&bytes));
+	wbuf_free(&bytes);
+}
+
 /* Reads and judges what the other side says of itself. */
 static enum err read_identity(struct handshake *hs, struct span bytes)
 {
+	const struct identity_context context = signing(
+		hs, hs->role == HS_INITIATOR ? HS_RESPONDER : HS_INITIATOR);
 	struct identity peer;
 	enum err err;
 
@@ -346,6 +373,14 @@ static enum err read_identity(struct handshake *hs, struct span bytes)
 	}
 	if (peer_id_equal(&peer.id, &hs->own_id)) {
 		return ERR_SELF;
+	}
+	if (!is_crypted(hs)) {
+		peer.has_key = false; /* There is nothing to bind it to. */
+	} else if (peer.has_key) {
+		err = identity_verify(bytes, &peer, &context);
+		if (err) {
+			return err;
+		}
 	}
 	hs->result.peer = peer;
 	return FDP_OK;
@@ -403,6 +438,7 @@ void handshake_init(struct handshake *hs, enum hs_role role,
 		frame_set(&hs->identity, wbuf_span(&bytes));
 		wbuf_free(&bytes);
 		hs->own_id = config->self->id;
+		hs->key = config->key;
 	}
 }
 
@@ -751,6 +787,7 @@ static enum err input_m3(struct handshake *hs, struct span body,
 	for (size_t j = 0; j < hs->n_runs; j++) {
 		secret_wipe(&hs->runs[j].master);
 	}
+	sign_own_identity(hs);
 	wbuf_u8(&m4, FRAME_M4);
 	wbuf_u8(&m4, (uint8_t)slot);
 	wbuf_bytes(&m4, tag, sizeof tag);
@@ -792,6 +829,7 @@ static enum err input_m4(struct handshake *hs, struct span in, struct wbuf *tx)
 		return ERR_AUTH;
 	}
 	derive_s0(hs, &hs->runs[slot].master);
+	sign_own_identity(hs);
 	err = open_identity(hs, in);
 	if (err) {
 		return err;

@@ -58,6 +58,9 @@ struct hs_config {
 	size_t dial_slot;
 
 	const struct identity *self; /* Read by handshake_init() only. */
+	/* The identity key, to sign 'self' with; NULL: none.  Never used
+	 * without a password.  Borrowed until the end. */
+	const struct secret *key;
 
 	/* If not empty, sent in place of 'self'; the other side's identity is
 	 * then not looked into either.  For replaying transcripts.  Borrowed
@@ -73,11 +76,12 @@ struct hs_config {
 };
 
 struct hs_result {
-	enum hs_role role;    /* Ours. */
-	bool encrypted;	      /* False: plain, 's1' is zero. */
-	struct secret s1;     /* Session secret, bound to both identities. */
-	struct identity peer; /* Authenticated if 'encrypted'. */
-	size_t slot;	      /* Index into our slots: the password used. */
+	enum hs_role role; /* Ours. */
+	bool encrypted;	   /* False: plain, 's1' is zero. */
+	struct secret s1;  /* Session secret, bound to both identities. */
+	/* Authenticated if 'encrypted', and if it has a key signed with it. */
+	struct identity peer;
+	size_t slot; /* Index into our slots: the password used. */
 	uint8_t version;
 };
 
@@ -118,6 +122,7 @@ struct handshake {
 	void *aux;
 
 	bool opaque; /* Identities are not looked into. */
+	const struct secret *key;
 	struct peer_id own_id;
 	struct hs_frame identity; /* Ours, encoded. */
 
@@ -152,11 +157,11 @@ const uint8_t *handshake_nonce(const struct handshake *);
  * Errors, all final: ERR_OVERSIZED (length above HANDSHAKE_FRAME_MAX),
  * ERR_BAD_MAGIC, ERR_PLAIN_PEER, ERR_CRYPTED_PEER, ERR_VERSION, ERR_SUITE,
  * ERR_SELF, ERR_BAD_POINT, ERR_WRONG_PASSWORD (the other side's proof does not
- * hold for any of our passwords), ERR_AUTH (the listener's proof or an identity
- * is forged), ERR_STATE (another frame is due), ERR_TRUNCATED, ERR_MALFORMED,
- * ERR_UNKNOWN_CRITICAL.  An initiator may also get one of them from a hint of
- * the listener (handshake_hint()): as anybody on the path can forge it, it says
- * what to log, no more. */
+ * hold for any of our passwords), ERR_AUTH (the listener's proof, an identity
+ * or the signature in it is forged), ERR_STATE (another frame is due),
+ * ERR_TRUNCATED, ERR_MALFORMED, ERR_UNKNOWN_CRITICAL.  An initiator may also
+ * get one of them from a hint of the listener (handshake_hint()): as anybody on
+ * the path can forge it, it says what to log, no more. */
 enum err handshake_input(struct handshake *, struct span *rx, struct wbuf *tx,
 			 const struct rng *) FDP_MUST_CHECK;
 

@@ -14,9 +14,17 @@ enum {
 	FIELD_CAPABILITIES = 4,
 	FIELD_VXLAN_PORT = 5,
 	FIELD_MTU = 6,
-	FIELD_KEY = 7,	     /* Reserved: Ed25519 identity key. */
-	FIELD_SIGNATURE = 8, /* Reserved: its signature. */
+	FIELD_KEY = 7,
+	FIELD_SIGNATURE = 8, /* The last one, if it is there. */
 	FIELD_INDEX_MASK = 0x1f
+};
+
+enum {
+	SIGNATURE_TLV_BYTES = 4 + SIGN_BYTES,
+	FIELDS_NEEDED = 1 << (FIELD_NAME & FIELD_INDEX_MASK) |
+			1 << (FIELD_ID & FIELD_INDEX_MASK) |
+			1 << (FIELD_INCARNATION & FIELD_INDEX_MASK),
+	FIELDS_SIGNING = 1 << FIELD_KEY | 1 << FIELD_SIGNATURE
 };
 
 static bool name_char_is_valid(char c)
@@ -53,6 +61,49 @@ void identity_encode(const struct identity *self, struct wbuf *out)
 	tlv_put_u32(out, FIELD_CAPABILITIES, self->capabilities);
 	tlv_put_u16(out, FIELD_VXLAN_PORT, self->vxlan_port);
 	tlv_put_u16(out, FIELD_MTU, self->mtu);
+}
+
+/* What is signed: a label, the role, the transcript, the identity. */
+static void put_signed(const struct identity_context *context,
+		       struct span identity, struct wbuf *out)
+{
+	static const char label[] = "fdp1 identity";
+
+	wbuf_bytes(out, label, strlen(label));
+	wbuf_u8(out, context->initiator ? 0 : 1);
+	wbuf_bytes(out, context->hash, IDENTITY_HASH_BYTES);
+	wbuf_bytes(out, identity.data, identity.size);
+}
+
+void identity_sign(const struct secret *seed,
+		   const struct identity_context *context, struct wbuf *out)
+{
+	struct wbuf data = WBUF_INITIALIZER(0);
+	uint8_t signature[SIGN_BYTES];
+	struct sign_key key;
+
+	sign_public(seed, &key);
+	tlv_put(out, FIELD_KEY, key.b, sizeof key.b);
+	put_signed(context, wbuf_span(out), &data);
+	sign(seed, wbuf_span(&data), signature);
+	tlv_put(out, FIELD_SIGNATURE, signature, sizeof signature);
+	wbuf_free(&data);
+}
+
+enum err identity_verify(struct span bytes, const struct identity *id,
+			 const struct identity_context *context)
+{
+	struct wbuf data = WBUF_INITIALIZER(0);
+	enum err err;
+
+	ovs_assert(id->has_key && bytes.size > SIGNATURE_TLV_BYTES);
+	put_signed(context,
+		   span_of(bytes.data, bytes.size - SIGNATURE_TLV_BYTES),
+		   &data);
+	err = sign_verify(&id->key, wbuf_span(&data),
+			  bytes.data + bytes.size - SIGN_BYTES);
+	wbuf_free(&data);
+	return err;
 }
 
 enum err identity_name_decode(struct span value, char name[IDENTITY_NAME_SIZE])
@@ -93,17 +144,38 @@ static enum err decode_field(uint16_t type, struct span value,
 	case FIELD_MTU:
 		err = span_u16(&value, &id->mtu);
 		break;
+	case FIELD_KEY:
+		err = span_bytes(&value, id->key.b, sizeof id->key.b);
+		break;
+	case FIELD_SIGNATURE:
+		return value.size == SIGN_BYTES ? FDP_OK : ERR_MALFORMED;
 	default:
 		return type & TLV_CRITICAL ? ERR_UNKNOWN_CRITICAL : FDP_OK;
 	}
 	return err || value.size ? ERR_MALFORMED : FDP_OK;
 }
 
+/* Notes in '*seen' that a field was there.  The signature covers what comes
+ * before it, so nothing may follow. */
+static enum err note_field(uint16_t type, uint32_t *seen)
+{
+	uint32_t bit = 1u << (type & FIELD_INDEX_MASK);
+
+	if (*seen & 1u << FIELD_SIGNATURE) {
+		return ERR_MALFORMED;
+	}
+	if ((type & ~TLV_CRITICAL) > FIELD_INDEX_MASK) {
+		return FDP_OK;
+	}
+	if (*seen & bit) {
+		return ERR_MALFORMED;
+	}
+	*seen |= bit;
+	return FDP_OK;
+}
+
 enum err identity_decode(struct span bytes, struct identity *out)
 {
-	const uint32_t needed = 1u << (FIELD_NAME & FIELD_INDEX_MASK) |
-				1u << (FIELD_ID & FIELD_INDEX_MASK) |
-				1u << (FIELD_INCARNATION & FIELD_INDEX_MASK);
 	struct identity id = {.name = ""};
 	uint32_t seen = 0;
 
@@ -118,20 +190,22 @@ enum err identity_decode(struct span bytes, struct identity *out)
 		if (!err) {
 			err = decode_field(type, value, &id);
 		}
+		if (!err) {
+			err = note_field(type, &seen);
+		}
 		if (err) {
 			return err;
 		}
-		if ((type & ~TLV_CRITICAL) <= FIELD_INDEX_MASK) {
-			uint32_t bit = 1u << (type & FIELD_INDEX_MASK);
-
-			if (seen & bit) {
-				return ERR_MALFORMED;
-			}
-			seen |= bit;
-		}
 	}
-	if ((seen & needed) != needed || peer_id_is_zero(&id.id)) {
+	if ((seen & FIELDS_NEEDED) != FIELDS_NEEDED ||
+	    peer_id_is_zero(&id.id)) {
 		return ERR_MALFORMED;
+	}
+	if (seen & FIELDS_SIGNING) {
+		if ((seen & FIELDS_SIGNING) != FIELDS_SIGNING) {
+			return ERR_MALFORMED;
+		}
+		id.has_key = true;
 	}
 	*out = id;
 	return FDP_OK;

@@ -138,6 +138,7 @@ static void slot_of(struct hs_slot *slot, uint8_t fill)
 }
 
 static struct hs_slot slot_a, slot_b, slot_c;
+static const struct secret key_i = {{0x11}}, key_r = {{0x22}};
 
 static void setup(void)
 {
@@ -539,10 +540,12 @@ static enum outcome play(const struct setting *set,
 			 struct wbuf record[N_FRAMES],
 			 const struct mutation *mutation, enum err *err)
 {
-	struct hs_config config_i = {.slots = &slot_a, .n_slots = 1};
+	struct hs_config config_i = {
+		.slots = &slot_a, .n_slots = 1, .key = &key_i};
 	struct hs_config config_r = {
 		.slots = set->slots_r,
 		.n_slots = set->n_slots,
+		.key = &key_r,
 	};
 	struct side i, r, *from = &i, *to = &r;
 	enum outcome outcome;
@@ -1194,6 +1197,95 @@ START_TEST(malformed_identity_is_refused)
 }
 END_TEST
 
+/* ---- Identity keys ---- */
+
+static bool has_key(const struct identity *id, const struct secret *seed)
+{
+	struct sign_key key;
+
+	sign_public(seed, &key);
+	return id->has_key && sign_key_equal(&id->key, &key);
+}
+
+START_TEST(identity_keys_arrive_in_any_combination)
+{
+	struct hs_config config_i = {.slots = &slot_a, .n_slots = 1};
+	struct hs_config config_r = config_i;
+	struct hs_result at_i, at_r;
+	enum err err_i, err_r;
+	struct side i, r;
+
+	config_i.key = _i & 1 ? &key_i : NULL;
+	config_r.key = _i & 2 ? &key_r : NULL;
+	side_init(&i, HS_INITIATOR, &config_i);
+	side_init(&r, HS_RESPONDER, &config_r);
+	run(&i, &r, &err_i, &err_r);
+	ck_assert_int_eq(err_i, FDP_OK);
+	ck_assert_int_eq(err_r, FDP_OK);
+	handshake_take(&i.hs, &at_i);
+	handshake_take(&r.hs, &at_r);
+	ck_assert(secret_equal(&at_i.s1, &at_r.s1));
+	ck_assert_int_eq(has_key(&at_r.peer, &key_i), (_i & 1) != 0);
+	ck_assert_int_eq(has_key(&at_i.peer, &key_r), (_i & 2) != 0);
+	ck_assert(at_r.peer.has_key == (_i & 1) &&
+		  at_i.peer.has_key == (_i >> 1));
+	side_done(&i);
+	side_done(&r);
+}
+END_TEST
+
+START_TEST(plain_mode_carries_no_identity_key)
+{
+	struct hs_config config_i = {.key = &key_i};
+	struct hs_config config_r = {.key = &key_r};
+	struct hs_result at_i, at_r;
+	enum err err_i, err_r;
+	struct side i, r;
+
+	side_init(&i, HS_INITIATOR, &config_i);
+	side_init(&r, HS_RESPONDER, &config_r);
+	run(&i, &r, &err_i, &err_r);
+	ck_assert_int_eq(err_i, FDP_OK);
+	ck_assert_int_eq(err_r, FDP_OK);
+	handshake_take(&i.hs, &at_i);
+	handshake_take(&r.hs, &at_r);
+	ck_assert(!at_i.peer.has_key && !at_r.peer.has_key);
+	side_done(&i);
+	side_done(&r);
+}
+END_TEST
+
+/* Somebody knows the password and shows a key that is not his: with a
+ * signature of another handshake, or of the other role of this kind. */
+START_TEST(key_of_another_host_is_refused)
+{
+	static const uint8_t other[IDENTITY_HASH_BYTES] = {9};
+
+	for (int initiator = 0; initiator < 2; initiator++) {
+		const struct identity_context context = {initiator != 0, other};
+		struct hs_config config_i = {.slots = &slot_a, .n_slots = 1};
+		struct hs_config config_r = config_i;
+		struct wbuf stolen = WBUF_INITIALIZER(0);
+		enum err at_i, at_r;
+		struct identity id;
+		struct side i, r;
+
+		identity_of(&id, "victim", 0xcc);
+		identity_encode(&id, &stolen);
+		identity_sign(&key_r, &context, &stolen);
+		*(initiator ? &config_i.opaque_identity
+			    : &config_r.opaque_identity) = wbuf_span(&stolen);
+		side_init(&i, HS_INITIATOR, &config_i);
+		side_init(&r, HS_RESPONDER, &config_r);
+		run(&i, &r, &at_i, &at_r);
+		ck_assert_int_eq(initiator ? at_r : at_i, ERR_AUTH);
+		side_done(&i);
+		side_done(&r);
+		wbuf_free(&stolen);
+	}
+}
+END_TEST
+
 /* Nothing of a handshake survives its failure or its end. */
 START_TEST(secrets_are_wiped_at_the_end)
 {
@@ -1347,6 +1439,9 @@ int main(void)
 	tcase_add_test(tc, plain_against_crypted_is_refused_both_ways);
 	tcase_add_test(tc, answer_in_other_mode_is_refused);
 	tcase_add_test(tc, self_connection_is_noticed_by_nonce_and_by_id);
+	tcase_add_loop_test(tc, identity_keys_arrive_in_any_combination, 0, 4);
+	tcase_add_test(tc, plain_mode_carries_no_identity_key);
+	tcase_add_test(tc, key_of_another_host_is_refused);
 	tcase_add_test(tc, malformed_identity_is_refused);
 	tcase_add_test(tc, secrets_are_wiped_at_the_end);
 	tcase_add_test(tc, secrets_are_wiped_on_the_way);

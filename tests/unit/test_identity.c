@@ -96,9 +96,6 @@ START_TEST(added_fields_are_skipped_unless_critical)
 		enum err err;
 
 		out.max = 0;
-		/* The reserved ones for an identity key, and later ones. */
-		tlv_put(&out, 7, id.name, 0);
-		tlv_put(&out, 8, NULL, 0);
 		tlv_put(&out, 0x7fff, "later", 5);
 		tlv_put(&out, 0x7fff, "twice", 5);
 		if (critical) {
@@ -140,6 +137,16 @@ static const struct {
 	{"capabilities long", 4, "01234", 5, true, ERR_MALFORMED},
 	{"port short", 5, "0", 1, true, ERR_MALFORMED},
 	{"MTU empty", 6, "", 0, true, ERR_MALFORMED},
+	{"key alone", 7, "01234567890123456789012345678901", 32, false,
+	 ERR_MALFORMED},
+	{"key short", 7, "0123456789012345678901234567890", 31, false,
+	 ERR_MALFORMED},
+	{"signature alone", 8,
+	 "0123456789012345678901234567890123456789012345678901234567890123", 64,
+	 false, ERR_MALFORMED},
+	{"signature long", 8,
+	 "01234567890123456789012345678901234567890123456789012345678901234",
+	 65, false, ERR_MALFORMED},
 };
 
 START_TEST(nonsense_is_refused_as_in_table)
@@ -219,6 +226,108 @@ START_TEST(longest_identity_fits_its_bound)
 }
 END_TEST
 
+/* Signatures. */
+
+static const uint8_t transcript[IDENTITY_HASH_BYTES] = {1, 2, 3};
+static const struct identity_context as_initiator = {true, transcript};
+
+static struct wbuf signed_sample(void)
+{
+	const struct secret seed = {{42}};
+	struct wbuf out = encoded();
+
+	identity_sign(&seed, &as_initiator, &out);
+	return out;
+}
+
+START_TEST(signed_identity_comes_back_and_verifies)
+{
+	struct wbuf out = signed_sample();
+	const struct secret seed = {{42}};
+	struct sign_key key;
+	struct identity id;
+
+	sign_public(&seed, &key);
+	ck_assert_int_eq(identity_decode(wbuf_span(&out), &id), FDP_OK);
+	expect_sample(&id);
+	ck_assert(id.has_key && sign_key_equal(&id.key, &key));
+	ck_assert_int_eq(identity_verify(wbuf_span(&out), &id, &as_initiator),
+			 FDP_OK);
+	wbuf_free(&out);
+}
+END_TEST
+
+START_TEST(longest_signed_identity_fits_its_bound)
+{
+	const struct secret seed = {{42}};
+	struct wbuf out = WBUF_INITIALIZER(IDENTITY_MAX_BYTES);
+	struct identity id = sample();
+
+	memset(id.name, 'x', IDENTITY_NAME_SIZE - 1);
+	identity_encode(&id, &out);
+	identity_sign(&seed, &as_initiator, &out);
+	ck_assert_int_eq(wbuf_done(&out), FDP_OK);
+	wbuf_free(&out);
+}
+END_TEST
+
+/* Whoever changes anything, be it a bit, has to sign anew. */
+START_TEST(single_bit_changed_does_not_verify)
+{
+	struct wbuf out = signed_sample();
+	unsigned int n_verified = 0;
+
+	for (size_t bit = 0; bit < 8 * out.size; bit++) {
+		struct identity id;
+
+		out.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (!identity_decode(wbuf_span(&out), &id) && id.has_key) {
+			n_verified += !identity_verify(wbuf_span(&out), &id,
+						       &as_initiator);
+		}
+		out.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	ck_assert_uint_eq(n_verified, 0);
+	wbuf_free(&out);
+}
+END_TEST
+
+START_TEST(signature_for_other_role_or_handshake_does_not_verify)
+{
+	struct wbuf out = signed_sample();
+	uint8_t other[IDENTITY_HASH_BYTES];
+	struct identity id;
+
+	ck_assert_int_eq(identity_decode(wbuf_span(&out), &id), FDP_OK);
+	memcpy(other, transcript, sizeof other);
+	ck_assert_int_eq(
+		identity_verify(wbuf_span(&out), &id,
+				&(struct identity_context){false, transcript}),
+		ERR_AUTH);
+	for (size_t bit = 0; bit < 8 * sizeof other; bit++) {
+		other[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		ck_assert_int_eq(identity_verify(wbuf_span(&out), &id,
+						 &(struct identity_context){
+							 true, other}),
+				 ERR_AUTH);
+		other[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	wbuf_free(&out);
+}
+END_TEST
+
+START_TEST(field_behind_the_signature_is_refused)
+{
+	struct wbuf out = signed_sample();
+	struct identity id;
+
+	out.max = 0;
+	tlv_put(&out, 0x7fff, "late", 4);
+	ck_assert_int_eq(identity_decode(wbuf_span(&out), &id), ERR_MALFORMED);
+	wbuf_free(&out);
+}
+END_TEST
+
 START_TEST(names_are_judged_as_in_table)
 {
 	static const struct {
@@ -287,6 +396,12 @@ int main(void)
 	tcase_add_test(tc, missing_field_is_refused_if_needed);
 	tcase_add_test(tc, oversized_identity_is_refused);
 	tcase_add_test(tc, longest_identity_fits_its_bound);
+	tcase_add_test(tc, signed_identity_comes_back_and_verifies);
+	tcase_add_test(tc, longest_signed_identity_fits_its_bound);
+	tcase_add_test(tc, single_bit_changed_does_not_verify);
+	tcase_add_test(tc,
+		       signature_for_other_role_or_handshake_does_not_verify);
+	tcase_add_test(tc, field_behind_the_signature_is_refused);
 	tcase_add_test(tc, names_are_judged_as_in_table);
 	tcase_add_test(tc, tlv_longer_than_its_list_is_refused);
 	suite_add_tcase(suite, tc);

@@ -45,6 +45,7 @@ static void stream_fill(void *aux, void *buf, size_t size)
 struct side {
 	struct handshake hs;
 	struct identity self;
+	struct secret key;
 	struct stream stream;
 	struct rng rng;
 	struct wbuf tx;
@@ -63,15 +64,23 @@ static void read_identity(const char *who, struct identity *id)
 	id->mtu = (uint16_t)vector_integer(j, "mtu");
 }
 
+/* 'signs' has an i if the initiator has an identity key, an r if the responder
+ * does. */
 static void side_init(struct side *s, enum hs_role role, struct hs_slot *slots,
-		      size_t n_slots)
+		      size_t n_slots, const char *signs)
 {
 	bool initiator = role == HS_INITIATOR;
-	const struct hs_config config = {
-		.slots = slots, .n_slots = n_slots, .self = &s->self};
+	const char *who = initiator ? "initiator" : "responder";
+	const struct hs_config config = {.slots = slots,
+					 .n_slots = n_slots,
+					 .self = &s->self,
+					 .key = strchr(signs, *who) ? &s->key
+								    : NULL};
 
 	memset(s, 0, sizeof *s);
-	read_identity(initiator ? "initiator" : "responder", &s->self);
+	read_identity(who, &s->self);
+	vector_fixed(vector_member(file, who), "seed", s->key.b,
+		     sizeof s->key.b);
 	s->stream.seed = initiator ? "seed I" : "seed R";
 	s->rng = (struct rng){stream_fill, &s->stream};
 	wbuf_init(&s->tx, 0);
@@ -119,15 +128,20 @@ static void exchange(struct side *i, struct side *r, const struct json *frames,
 	wbuf_free(&r->tx);
 }
 
-static void expect_identity(const struct identity *got, const char *who)
+static void expect_identity(const struct identity *got, const char *who,
+			    const char *signs)
 {
 	struct vector_bytes want;
+	struct sign_key key;
 	struct wbuf out = WBUF_INITIALIZER(0);
 
 	vector_hex(vector_member(file, who), "identity", &want);
 	identity_encode(got, &out);
 	ck_assert_bytes_eq(wbuf_span(&out), want.b, want.size);
 	wbuf_free(&out);
+	ck_assert_int_eq(got->has_key, strchr(signs, *who) != NULL);
+	vector_fixed(vector_member(file, who), "key", key.b, sizeof key.b);
+	ck_assert(!got->has_key || sign_key_equal(&got->key, &key));
 }
 
 /* The handshake number 'n' of the file. */
@@ -142,8 +156,9 @@ static void run_handshake(size_t n, struct hs_result results[2])
 	for (size_t j = 0; j < strlen(accepts); j++) {
 		slot_of(accepts[j], &slots[j]);
 	}
-	side_init(&i, HS_INITIATOR, &slot, 1);
-	side_init(&r, HS_RESPONDER, slots, strlen(accepts));
+	side_init(&i, HS_INITIATOR, &slot, 1, vector_string(c, "signs"));
+	side_init(&r, HS_RESPONDER, slots, strlen(accepts),
+		  vector_string(c, "signs"));
 	exchange(&i, &r, vector_member(c, "frames"), 5, results);
 }
 
@@ -151,9 +166,10 @@ START_TEST(handshakes_are_as_in_file)
 {
 	const struct json *list = vector_member(file, "handshakes");
 
-	ck_assert_uint_eq(vector_count(list), 3);
-	for (size_t n = 0; n < 3; n++) {
+	ck_assert_uint_eq(vector_count(list), 4);
+	for (size_t n = 0; n < 4; n++) {
 		const struct json *c = vector_at(list, n);
+		const char *signs = vector_string(c, "signs");
 		struct hs_result results[2];
 		struct secret s1;
 
@@ -163,8 +179,8 @@ START_TEST(handshakes_are_as_in_file)
 		ck_assert(secret_equal(&results[1].s1, &s1));
 		ck_assert_int_eq((long long)results[1].slot,
 				 vector_integer(c, "slot"));
-		expect_identity(&results[0].peer, "responder");
-		expect_identity(&results[1].peer, "initiator");
+		expect_identity(&results[0].peer, "responder", signs);
+		expect_identity(&results[1].peer, "initiator", signs);
 	}
 }
 END_TEST
@@ -174,11 +190,12 @@ START_TEST(plain_handshake_is_as_in_file)
 	struct hs_result results[2];
 	struct side i, r;
 
-	side_init(&i, HS_INITIATOR, NULL, 0);
-	side_init(&r, HS_RESPONDER, NULL, 0);
+	/* A key is of no use here and not sent. */
+	side_init(&i, HS_INITIATOR, NULL, 0, "ir");
+	side_init(&r, HS_RESPONDER, NULL, 0, "ir");
 	exchange(&i, &r, vector_member(file, "plain"), 2, results);
-	expect_identity(&results[0].peer, "responder");
-	expect_identity(&results[1].peer, "initiator");
+	expect_identity(&results[0].peer, "responder", "");
+	expect_identity(&results[1].peer, "initiator", "");
 }
 END_TEST
 

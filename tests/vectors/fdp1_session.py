@@ -2,7 +2,8 @@
 """A second implementation of docs/PROTOCOL.md, to make fdp1_session.json.
 
 Written from the text alone, over hashlib, hmac and libsodium's group
-operations; shares nothing with lib/.  Usage: fdp1_session.py > fdp1_session.json
+operations and Ed25519; shares nothing with lib/.
+Usage: fdp1_session.py > fdp1_session.json
 """
 import ctypes
 import ctypes.util
@@ -109,6 +110,24 @@ def identity(name, peer_id, incarnation, capabilities, port, mtu):
             + tlv(5, struct.pack(">H", port)) + tlv(6, struct.pack(">H", mtu)))
 
 
+def key_pair(seed):
+    public, secret = (ctypes.create_string_buffer(n) for n in (32, 64))
+    assert sodium.crypto_sign_seed_keypair(public, secret, seed) == 0
+    return public.raw, secret.raw
+
+
+def signed(identity, seed, role, th4):
+    """The identity with key and signature, or as it is if there is no seed."""
+    if not seed:
+        return identity
+    public, secret = key_pair(seed)
+    identity += tlv(7, public)
+    data = b"fdp1 identity" + bytes([role]) + th4 + identity
+    signature = call("crypto_sign_detached", 64, None, data,
+                     ctypes.c_ulonglong(len(data)), secret)
+    return identity + tlv(8, signature)
+
+
 def generator(prs, ci, sid):
     dsi = b"CPaceRistretto255"
     zeros = bytes(max(0, 128 - 1 - len(p(prs)) - len(p(dsi))))
@@ -116,7 +135,7 @@ def generator(prs, ci, sid):
     return call("crypto_core_ristretto255_from_hash", 32, h)
 
 
-def handshake(slot_i, slots_r, identity_i, identity_r):
+def handshake(slot_i, slots_r, identity_i, identity_r, seed_i, seed_r):
     """Both sides at once; returns frames, slot and S1."""
     ri, rr = Random("seed I"), Random("seed R")
     nonce_i, secret_i = ri.draw(32), ri.draw(32)
@@ -167,6 +186,8 @@ def handshake(slot_i, slots_r, identity_i, identity_r):
     assert master == master_i[s]
     th4 = sha256(b"fdp1 th4", th3, *t_i, bytes([s]))
     s0 = expand(master, b"fdp1 session" + th4)
+    identity_i = signed(identity_i, seed_i, 0, th4)
+    identity_r = signed(identity_r, seed_r, 1, th4)
     m4 = (bytes([4, s]) + mac(expand(master, b"fdp1 confirm r"), th4)
           + box(expand(s0, b"fdp1 tcp r2i"), nonce(False, True, 0, 0),
                 identity_r))
@@ -250,27 +271,34 @@ def main():
     id_i, id_r = b"\xaa" * 16, b"\xbb" * 16
     identity_i = identity("alpha", id_i, 1, 5, 6784, 1500)
     identity_r = identity("beta.example", id_r, 2**63, 7, 7000, 9000)
+    seed_i, seed_r = sha256(b"identity i"), sha256(b"identity r")
     a, b = [(sha256(b"prs", n), sha256(b"psk", n)) for n in (b"a", b"b")]
     out = {
         "source": "Made by fdp1_session.py, a second implementation of "
                   "docs/PROTOCOL.md. Hex. Random bytes: SHA-256(seed || "
                   "counter_be32), each draw from a new block; draws as in "
                   "docs/PROTOCOL.md, scalars are the draw reduced. Slot a is "
-                  "PRS = SHA-256(\"prsa\"), PSK = SHA-256(\"pska\"), b alike",
+                  "PRS = SHA-256(\"prsa\"), PSK = SHA-256(\"pska\"), b alike. "
+                  "The initiator signs with its key if \"signs\" has an i, "
+                  "the responder if it has an r",
         "initiator": {"name": "alpha", "id": id_i.hex(), "incarnation": "1",
                       "capabilities": 5, "vxlan_port": 6784, "mtu": 1500,
-                      "identity": identity_i.hex()},
+                      "identity": identity_i.hex(), "seed": seed_i.hex(),
+                      "key": key_pair(seed_i)[0].hex()},
         "responder": {"name": "beta.example", "id": id_r.hex(),
                       "incarnation": str(2**63), "capabilities": 7,
                       "vxlan_port": 7000, "mtu": 9000,
-                      "identity": identity_r.hex()},
+                      "identity": identity_r.hex(), "seed": seed_r.hex(),
+                      "key": key_pair(seed_r)[0].hex()},
         "handshakes": [],
     }
-    for slots in ("a", "ab", "ba"):
+    for slots, signs in (("a", "ir"), ("ab", "r"), ("ba", "i"), ("a", "")):
         chosen = [{"a": a, "b": b}[c] for c in slots]
-        frames, s, s1 = handshake(a, chosen, identity_i, identity_r)
+        frames, s, s1 = handshake(a, chosen, identity_i, identity_r,
+                                  "i" in signs and seed_i,
+                                  "r" in signs and seed_r)
         out["handshakes"].append(
-            {"dials": "a", "accepts": slots,
+            {"dials": "a", "accepts": slots, "signs": signs,
              "frames": [f.hex() for f in frames], "slot": s, "s1": s1.hex()})
     out["plain"] = [f.hex() for f in plain_handshake(identity_i, identity_r)]
 
