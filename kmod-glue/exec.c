@@ -4,28 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
+#include "kmod-glue/agent.h"
 #include "kmod-glue/flow_print.h"
 #include "kmod-glue/guard.h"
-#include "kmod-glue/netns.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
 #include "kmod-glue/statefile.h"
 #include "kmod-glue/tcp.h"
-#include "kmod-glue/veth.h"
 #include "kmod-glue/xfrm_socket.h"
 
 VLOG_DEFINE_THIS_MODULE(engine)
 
 enum {
-	XFRM_BATCH = 64,
-	DETAIL_SIZE = 256
+	XFRM_BATCH = 64
 };
 
 struct queued {
@@ -434,18 +431,26 @@ static void run_route_get(struct exec *exec, const struct op *op)
 
 static void run_link_mtu(struct exec *exec, const struct op *op)
 {
-	char why[DETAIL_SIZE] = "";
-	int error;
-	int fd;
+	struct agent_mtu mtu = {.mtu = op->link.mtu};
 
-	error = netns_open(op->link.netns, &fd, why, sizeof why);
-	if (!error) {
-		error = attachment_set_mtu(op->link.host_ifname, fd,
-					   op->link.ifname, op->link.mtu, why,
-					   sizeof why);
-		close(fd);
-	}
-	queue_result(exec, op, error, why);
+	ovs_strlcpy(mtu.host_ifname, op->link.host_ifname,
+		    sizeof mtu.host_ifname);
+	ovs_strlcpy(mtu.ifname, op->link.ifname, sizeof mtu.ifname);
+	ovs_strlcpy(mtu.netns, op->link.netns, sizeof mtu.netns);
+	agent_set_mtu(exec->config.agent, op->cookie, &mtu);
+}
+
+static void link_mtu_done(void *exec, uint64_t cookie, int error,
+			  const char *text)
+{
+	const struct op op = {.type = OP_LINK_MTU, .cookie = cookie};
+
+	queue_result(exec, &op, error, text);
+}
+
+void exec_poll(struct exec *exec)
+{
+	agent_run(exec->config.agent, link_mtu_done, exec);
 }
 
 static void run_link_del(struct exec *exec, const struct op *op)

@@ -18,6 +18,7 @@
 #include "engine/event.h"
 #include "engine/op.h"
 
+struct agent;
 struct ds;
 struct exec;
 struct guard;
@@ -33,6 +34,7 @@ struct exec_config {
 	struct odp *odp;
 	struct xfrm_socket *xfrm; /* NULL: the kernel has no IPsec. */
 	struct guard *guard;
+	struct agent *agent;
 	struct rt_socket *rt;
 	struct tcp *tcp;
 	struct statefile *state;
@@ -48,6 +50,9 @@ void exec_free(struct exec *);
 
 /* Carries out 'ops', and queues events about them. */
 void exec_run(struct exec *, const struct ops *);
+
+/* Queues the results of ops that take their time. */
+void exec_poll(struct exec *);
 
 /* Takes the oldest queued event; false if there is none.  What it points to
  * holds until the next call. */

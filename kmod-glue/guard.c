@@ -9,6 +9,7 @@
 #include "timeval.h"
 #include "util.h"
 
+#include "kmod-glue/agent.h"
 #include "kmod-glue/guard_iptables.h"
 #include "kmod-glue/guard_nft.h"
 
@@ -20,15 +21,19 @@ struct guard {
 	enum guard_kind kind;  /* What holds our rules. */
 	struct guard_nft *nft; /* NULL: not yet, or the kernel has none. */
 	int nft_error;	       /* Of opening it. */
+	struct agent *agent;   /* Has the iptables, or */
 	struct guard_iptables *iptables;
 	long long int check_ms;
 };
 
-struct guard *guard_new(void)
+struct guard *guard_new(struct agent *agent)
 {
 	struct guard *g = xzalloc(sizeof *g);
 
-	g->iptables = guard_iptables_new();
+	g->agent = agent;
+	if (!agent) {
+		g->iptables = guard_iptables_new();
+	}
 	return g;
 }
 
@@ -73,6 +78,25 @@ static int put_nft(struct guard *g, const struct guard_rules *rules,
 	return error;
 }
 
+static int put_iptables(struct guard *g, const struct guard_rules *rules,
+			struct ds *why)
+{
+	return g->agent ? agent_guard_put(g->agent, rules, why)
+			: guard_iptables_put(g->iptables, rules, why);
+}
+
+static bool find_iptables(struct guard *g)
+{
+	return g->agent ? agent_guard_find(g->agent)
+			: guard_iptables_find(g->iptables);
+}
+
+static int del_iptables(struct guard *g, struct ds *why)
+{
+	return g->agent ? agent_guard_del(g->agent, why)
+			: guard_iptables_del(g->iptables, why);
+}
+
 int guard_put(struct guard *g, const struct guard_rules *rules,
 	      enum guard_kind *kind, struct ds *why)
 {
@@ -84,7 +108,7 @@ int guard_put(struct guard *g, const struct guard_rules *rules,
 	error = put_nft(g, rules, &nft);
 	if (error) {
 		g->kind = GUARD_IPTABLES;
-		error = guard_iptables_put(g->iptables, rules, &iptables);
+		error = put_iptables(g, rules, &iptables);
 		g->check_ms = time_msec() + CHECK_MS;
 	}
 	if (error) {
@@ -108,9 +132,9 @@ int guard_del(struct guard *g, enum guard_kind *kind, struct ds *why)
 		found = GUARD_NFTABLES;
 		error = guard_nft_del(g->nft, why);
 	}
-	if (!error && guard_iptables_find(g->iptables)) {
+	if (!error && find_iptables(g)) {
 		found = GUARD_IPTABLES;
-		error = guard_iptables_del(g->iptables, why);
+		error = del_iptables(g, why);
 	}
 	if (kind) {
 		*kind = found;
@@ -123,7 +147,7 @@ enum guard_kind guard_find(struct guard *g)
 	if (open_nft(g) && guard_nft_find(g->nft)) {
 		return GUARD_NFTABLES;
 	}
-	return guard_iptables_find(g->iptables) ? GUARD_IPTABLES : GUARD_NONE;
+	return find_iptables(g) ? GUARD_IPTABLES : GUARD_NONE;
 }
 
 bool guard_run(struct guard *g)
@@ -136,7 +160,8 @@ bool guard_run(struct guard *g)
 			return false;
 		}
 		g->check_ms = time_msec() + CHECK_MS;
-		return guard_iptables_changed(g->iptables);
+		return g->agent ? agent_guard_changed(g->agent)
+				: guard_iptables_changed(g->iptables);
 	case GUARD_NONE:
 		break;
 	}

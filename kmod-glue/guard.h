@@ -14,11 +14,13 @@
 #include "base/err.h"
 #include "ipsec/netguard.h"
 
+struct agent;
 struct ds;
 struct guard;
 
-/* Opens nothing yet. */
-struct guard *guard_new(void);
+/* Opens nothing yet.  'agent', borrowed, does what concerns iptables; NULL: we
+ * do it ourselves. */
+struct guard *guard_new(struct agent *agent);
 /* The rules stay. */
 void guard_free(struct guard *);
 

@@ -28,12 +28,14 @@ static const struct family {
 	int domain, level, get_info;
 	const char *tables;   /* Lists the tables that are in use. */
 	const char *presence; /* There if the kernel has the family. */
+	const char *module;
 } families[] = {
 	{"/usr/sbin/iptables-legacy", "/usr/sbin/iptables", AF_INET, IPPROTO_IP,
-	 IPT_SO_GET_INFO, "/proc/net/ip_tables_names", "/proc/net/arp"},
+	 IPT_SO_GET_INFO, "/proc/net/ip_tables_names", "/proc/net/arp",
+	 "ip_tables"},
 	{"/usr/sbin/ip6tables-legacy", "/usr/sbin/ip6tables", AF_INET6,
 	 IPPROTO_IPV6, IP6T_SO_GET_INFO, "/proc/net/ip6_tables_names",
-	 "/proc/net/if_inet6"},
+	 "/proc/net/if_inet6", "ip6_tables"},
 };
 
 /* The size of table mangle, which tells most changes. */
@@ -207,6 +209,23 @@ static int restore(const struct family *f, const char *input, struct ds *output)
 
 	free(path);
 	return error;
+}
+
+void guard_iptables_load_modules(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		const struct family *f = &families[i];
+		struct ds unused = DS_EMPTY_INITIALIZER;
+		char *module = xstrdup(f->module);
+		char *const argv[] = {(char[]){"/sbin/modprobe"},
+				      (char[]){"-q"}, module, NULL};
+
+		if (access(f->tables, F_OK) && !access(f->presence, F_OK)) {
+			(void)!run(argv, "", &unused);
+		}
+		free(module);
+		ds_destroy(&unused);
+	}
 }
 
 /* ---- rules ------------------------------------------------------------ */

@@ -19,6 +19,10 @@ struct guard_iptables;
 struct guard_iptables *guard_iptables_new(void);
 void guard_iptables_free(struct guard_iptables *);
 
+/* Loads what iptables would have to load, and not the kernel by itself, as long
+ * as we may (CAP_SYS_MODULE).  If it fails the kernel may have it built in. */
+void guard_iptables_load_modules(void);
+
 /* Both families, as far as the kernel has them; one line in 'why' if one of
  * them cannot be had. */
 int guard_iptables_put(struct guard_iptables *, const struct guard_rules *,

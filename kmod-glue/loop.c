@@ -13,6 +13,7 @@
 #include "util.h"
 
 #include "engine/engine.h"
+#include "kmod-glue/agent.h"
 #include "kmod-glue/clock.h"
 #include "kmod-glue/exec.h"
 #include "kmod-glue/guard.h"
@@ -40,6 +41,7 @@ struct loop {
 	struct xfrm_socket *xfrm;	   /* NULL: the kernel has no IPsec. */
 	struct xfrm_monitor *xfrm_monitor; /* NULL: not encrypting. */
 	struct guard *guard;
+	struct agent *agent; /* NULL until there is 'exec'. */
 	struct rt_socket *rt;
 	struct rt_monitor *rt_monitor;
 	struct tcp *tcp;
@@ -63,17 +65,22 @@ static void step(struct loop *loop, const struct event *event)
 	engine_step(loop->engine, event, loop->now_us, &system_rng, &loop->ops);
 }
 
+static void step_results(struct loop *loop)
+{
+	struct event event;
+
+	while (exec_next(loop->exec, &event)) {
+		step(loop, &event);
+	}
+}
+
 /* Carries out what the engine wants until it wants nothing more. */
 static void settle(struct loop *loop)
 {
 	for (int round = 0; loop->ops.n && round < MAX_ROUNDS; round++) {
-		struct event event;
-
 		exec_run(loop->exec, &loop->ops);
 		ops_clear(&loop->ops);
-		while (exec_next(loop->exec, &event)) {
-			step(loop, &event);
-		}
+		step_results(loop);
 	}
 }
 
@@ -348,8 +355,10 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	memset(&xc, 0, sizeof xc);
 	xc.odp = loop->odp;
 	xc.xfrm = loop->xfrm;
-	loop->guard = guard_new();
+	loop->agent = lc->agent;
+	loop->guard = guard_new(lc->agent);
 	xc.guard = loop->guard;
+	xc.agent = lc->agent;
 	xc.rt = loop->rt;
 	xc.tcp = loop->tcp;
 	xc.state = loop->state;
@@ -388,6 +397,9 @@ void loop_free(struct loop *loop)
 {
 	if (!loop) {
 		return;
+	}
+	if (loop->agent) {
+		agent_forget(loop->agent);
 	}
 	engine_free(loop->engine);
 	exec_free(loop->exec);
@@ -492,6 +504,8 @@ static void run_kernel_events(struct loop *loop)
 
 		step(loop, &event);
 	}
+	exec_poll(loop->exec);
+	step_results(loop);
 	settle(loop);
 }
 
@@ -552,6 +566,7 @@ void loop_wait(struct loop *loop)
 		poll_fd_wait(xfrm_monitor_fd(loop->xfrm_monitor), POLLIN);
 	}
 	guard_wait(loop->guard);
+	agent_wait(loop->agent);
 	poll_fd_wait(tcp_fd(loop->tcp), POLLIN);
 }
 

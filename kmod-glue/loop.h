@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "session/handshake.h"
 
+struct agent;
 struct ds;
 struct json;
 struct loop;
@@ -26,6 +27,7 @@ struct loop_config {
 	const char *version;	     /* Borrowed for ever. */
 	const struct hs_slot *slots; /* Copied. */
 	size_t n_slots;		     /* 0: no encryption. */
+	struct agent *agent;	     /* Borrowed while there is a loop. */
 };
 
 /* Opens everything and goes through the engine's start: afterwards the

@@ -124,8 +124,12 @@ static int read_file(const char *path, char buf[PASSWORD_FILE_MAX_BYTES + 1],
 		} else {
 			ds_put_format(why,
 				      "%s: cannot read the password file "
-				      "(%s)",
-				      path, ovs_strerror(error));
+				      "(%s)%s",
+				      path, ovs_strerror(error),
+				      error == EACCES && !geteuid()
+					      ? "; keep it in a directory of "
+						"root's, such as /etc"
+					      : "");
 		}
 		return error;
 	}

@@ -315,7 +315,7 @@ static void reset_ipsec(struct reset *r)
 static void reset_guard(struct reset *r)
 {
 	struct ds why = DS_EMPTY_INITIALIZER;
-	struct guard *guard = guard_new();
+	struct guard *guard = guard_new(NULL);
 	enum guard_kind kind;
 	int error = 0;
 

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
 #include <sodium.h>
 
 #include "command-line.h"
@@ -31,8 +32,10 @@
 
 #include "config/config.h"
 #include "control/control.h"
+#include "kmod-glue/agent.h"
 #include "kmod-glue/loop.h"
 #include "kmod-glue/password.h"
+#include "kmod-glue/privilege.h"
 #include "session/identity.h"
 
 VLOG_DEFINE_THIS_MODULE(fdpd)
@@ -51,7 +54,8 @@ enum {
 	 * deletes our datapath again and again. */
 	REOPEN_MIN_MS = 1000,
 	REOPEN_MAX_MS = 30000,
-	STABLE_MS = 60000
+	STABLE_MS = 60000,
+	FIRST_UNPRIVILEGED_PORT = 1024
 };
 
 struct options {
@@ -64,6 +68,7 @@ struct daemon {
 	struct options options;
 	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
 	size_t n_slots;
+	struct agent *agent;
 	struct loop *loop; /* NULL while the datapath cannot be made again. */
 	long long int opened_ms, reopen_ms, delay_ms;
 
@@ -547,6 +552,28 @@ static void limit_process(void)
 	}
 }
 
+/* From here on we read what strangers send, so what needs more than
+ * CAP_NET_ADMIN is left to another process.  Before anything is opened: what
+ * works now works again when all has to be opened anew. */
+static void drop_privileges(struct daemon *daemon)
+{
+	uint64_t keep = UINT64_C(1) << CAP_NET_ADMIN;
+	uint16_t port = daemon->options.config.port;
+	struct ds why = DS_EMPTY_INITIALIZER;
+
+	if (agent_start((uint16_t)(port + 1), daemon->password_path,
+			&daemon->agent, &why)) {
+		VLOG_FATAL("%s", ds_cstr(&why));
+	}
+	if (port < FIRST_UNPRIVILEGED_PORT) {
+		keep |= UINT64_C(1) << CAP_NET_BIND_SERVICE;
+	}
+	if (privilege_keep(keep, &why)) {
+		VLOG_ERR("%s; going on with all of them", ds_cstr(&why));
+	}
+	ds_destroy(&why);
+}
+
 /* Tells systemd (Type=notify), if it is there, that we are ready or stopping;
  * see sd_notify(3). */
 static void notify_manager(const char *state)
@@ -574,14 +601,20 @@ static void notify_manager(const char *state)
 	}
 }
 
+static void find_password_file(struct daemon *daemon)
+{
+	const struct config *config = &daemon->options.config;
+
+	daemon->password_path = config->password_file
+					? xstrdup(config->password_file)
+					: password_credential();
+}
+
 static void load_passwords(struct daemon *daemon)
 {
 	const struct config *config = &daemon->options.config;
 	struct ds why = DS_EMPTY_INITIALIZER;
 
-	daemon->password_path = config->password_file
-					? xstrdup(config->password_file)
-					: password_credential();
 	if (daemon->password_path &&
 	    password_load(daemon->password_path, config->weak_password,
 			  daemon->slots, &daemon->n_slots, &why)) {
@@ -649,7 +682,8 @@ static int open_loop(struct daemon *daemon, struct ds *why)
 				 .name = daemon->options.name,
 				 .version = FDP_VERSION,
 				 .slots = daemon->slots,
-				 .n_slots = daemon->n_slots};
+				 .n_slots = daemon->n_slots,
+				 .agent = daemon->agent};
 	int error = loop_open(&lc, &daemon->loop, why);
 
 	daemon->opened_ms = time_msec();
@@ -756,6 +790,8 @@ int main(int argc, char *argv[])
 	daemonize_start(false);
 	catch_signals();
 	limit_process();
+	find_password_file(&daemon);
+	drop_privileges(&daemon);
 
 	remove_stale_sockets(daemon.options.config.run_dir);
 	load_passwords(&daemon);
@@ -786,6 +822,7 @@ int main(int argc, char *argv[])
 	password_cancel(daemon.reading);
 	unixctl_server_destroy(unixctl);
 	loop_free(daemon.loop);
+	agent_stop(daemon.agent);
 	secret_wipe_bytes(daemon.slots, sizeof daemon.slots);
 	free(daemon.password_path);
 	free(daemon.options.name);

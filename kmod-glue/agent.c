@@ -1,0 +1,628 @@
+#include "kmod-glue/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "command-line.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+#include "ipsec/netguard.h"
+#include "kmod-glue/guard_iptables.h"
+#include "kmod-glue/netns.h"
+#include "kmod-glue/privilege.h"
+#include "kmod-glue/veth.h"
+
+VLOG_DEFINE_THIS_MODULE(agent)
+
+enum {
+	WHY_SIZE = 256,
+	MIN_MTU = 68,	 /* RFC 791: the least of IPv4. */
+	MAX_MTU = 65535, /* ETH_MAX_MTU. */
+	/* iptables waits for its lock, 2 s a time. */
+	SYNC_TIMEOUT_MS = 60000
+};
+
+static const uint64_t AGENT_CAPS =
+	UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW |
+	UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SYS_PTRACE;
+
+/* ---- what is said ----------------------------------------------------- */
+
+enum request_type {
+	REQUEST_GUARD_PUT,
+	REQUEST_GUARD_DEL,
+	REQUEST_GUARD_FIND,
+	REQUEST_GUARD_CHANGED,
+	REQUEST_MTU,
+	N_REQUESTS
+};
+
+/* One record each way.  REQUEST_GUARD_PUT is followed by 'n_peers' of struct
+ * ip_endpoint, all others are of this size exactly. */
+struct request {
+	uint32_t type;
+	uint32_t number; /* Of the request; returned. */
+	uint32_t udp_port;
+	uint32_t n_peers;
+	struct agent_mtu mtu;
+};
+
+struct answer {
+	uint32_t number;
+	int32_t error;
+	uint32_t yes; /* REQUEST_GUARD_FIND, REQUEST_GUARD_CHANGED. */
+	char why[WHY_SIZE];
+};
+
+/* ---- the agent's side ------------------------------------------------- */
+
+struct self {
+	int fd;
+	uint16_t udp_port;
+	struct guard_iptables *iptables;
+	pid_t helper; /* That sets an MTU, or 0. */
+	uint32_t helper_number;
+};
+
+struct message {
+	struct request r;
+	struct ip_endpoint peers[AGENT_MAX_GUARD_PEERS];
+};
+
+static bool is_text(const char *text, size_t size)
+{
+	return text[0] && memchr(text, '\0', size);
+}
+
+/* May this be done for the daemon, even if it is no more what it was? */
+static bool is_valid(const struct self *self, const struct message *m,
+		     size_t size)
+{
+	const struct request *r = &m->r;
+	size_t peers;
+
+	if (size < sizeof *r || r->type >= N_REQUESTS) {
+		return false;
+	}
+	peers = (size - sizeof *r) / sizeof m->peers[0];
+	if (r->n_peers != peers ||
+	    size != sizeof *r + peers * sizeof m->peers[0] ||
+	    (peers && r->type != REQUEST_GUARD_PUT)) {
+		return false;
+	}
+	for (size_t i = 0; i < peers; i++) {
+		if (!m->peers[i].port || ip_is_zero(&m->peers[i].ip)) {
+			return false;
+		}
+	}
+	if (r->type == REQUEST_GUARD_PUT) {
+		return r->udp_port == self->udp_port;
+	}
+	if (r->type == REQUEST_MTU) {
+		return is_text(r->mtu.host_ifname, sizeof r->mtu.host_ifname) &&
+		       is_text(r->mtu.ifname, sizeof r->mtu.ifname) &&
+		       is_text(r->mtu.netns, sizeof r->mtu.netns) &&
+		       r->mtu.mtu >= MIN_MTU && r->mtu.mtu <= MAX_MTU;
+	}
+	return true;
+}
+
+static void send_answer(const struct self *self, const struct answer *answer)
+{
+	ssize_t n;
+
+	do {
+		n = send(self->fd, answer, sizeof *answer, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		_exit(0); /* The daemon is gone. */
+	}
+}
+
+/* In a process of its own. */
+static void OVS_NO_RETURN help(const struct self *self,
+			       const struct agent_mtu *mtu,
+			       struct answer *answer)
+{
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	answer->error =
+		netns_open(mtu->netns, &fd, answer->why, sizeof answer->why);
+	if (!answer->error) {
+		answer->error = attachment_set_mtu(
+			mtu->host_ifname, fd, mtu->ifname, mtu->mtu,
+			answer->why, sizeof answer->why);
+	}
+	send_answer(self, answer);
+	_exit(0);
+}
+
+/* 'options' as for waitpid(2). */
+static void reap_helper(struct self *self, int options)
+{
+	struct answer answer;
+	int status;
+
+	if (!self->helper || waitpid(self->helper, &status, options) <= 0) {
+		return;
+	}
+	self->helper = 0;
+	if (!WIFEXITED(status)) {
+		memset(&answer, 0, sizeof answer);
+		answer.number = self->helper_number;
+		answer.error = EIO;
+		send_answer(self, &answer);
+	}
+}
+
+/* Returns false if the helper answers, later. */
+static bool do_mtu(struct self *self, const struct request *r,
+		   struct answer *answer)
+{
+	pid_t pid;
+
+	/* The daemon sends the next one after the answer, so this one is at
+	 * its end. */
+	reap_helper(self, 0);
+	pid = fork();
+	if (!pid) {
+		help(self, &r->mtu, answer);
+	} else if (pid < 0) {
+		answer->error = errno;
+		return true;
+	}
+	self->helper = pid;
+	self->helper_number = r->number;
+	return false;
+}
+
+static bool do_request(struct self *self, struct message *m,
+		       struct answer *answer)
+{
+	const struct guard_rules rules = {.udp_port = self->udp_port,
+					  .peers = m->peers,
+					  .n_peers = m->r.n_peers};
+	struct ds why = DS_EMPTY_INITIALIZER;
+	bool now = true;
+
+	switch ((enum request_type)m->r.type) {
+	case REQUEST_GUARD_PUT:
+		answer->error =
+			guard_iptables_put(self->iptables, &rules, &why);
+		break;
+	case REQUEST_GUARD_DEL:
+		answer->error = guard_iptables_del(self->iptables, &why);
+		break;
+	case REQUEST_GUARD_FIND:
+		answer->yes = guard_iptables_find(self->iptables);
+		break;
+	case REQUEST_GUARD_CHANGED:
+		answer->yes = guard_iptables_changed(self->iptables);
+		break;
+	case REQUEST_MTU:
+		now = do_mtu(self, &m->r, answer);
+		break;
+	case N_REQUESTS:
+		OVS_NOT_REACHED();
+	}
+	if (why.length) {
+		ovs_strlcpy(answer->why, ds_cstr(&why), sizeof answer->why);
+	}
+	ds_destroy(&why);
+	return now;
+}
+
+static void serve(struct self *self, struct message *m)
+{
+	struct answer answer;
+	ssize_t n = recv(self->fd, m, sizeof *m, 0);
+
+	if (n < 0 && errno == EINTR) {
+		return;
+	}
+	if (n <= 0 || (size_t)n < sizeof m->r) {
+		_exit(0); /* The daemon is gone, or out of its mind. */
+	}
+	memset(&answer, 0, sizeof answer);
+	answer.number = m->r.number;
+	if (!is_valid(self, m, (size_t)n)) {
+		answer.error = EINVAL;
+		ovs_strlcpy(answer.why, "the agent refuses to do this",
+			    sizeof answer.why);
+		send_answer(self, &answer);
+	} else if (do_request(self, m, &answer)) {
+		send_answer(self, &answer);
+	}
+}
+
+static void on_child(int number OVS_UNUSED)
+{
+	/* It is enough that ppoll() returns. */
+}
+
+/* The daemon's handlers are not for this process: it ends when the daemon
+ * does, not before, so that its going is never taken for a crash. */
+static void set_signals(sigset_t *unblocked)
+{
+	static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+	struct sigaction child = {.sa_handler = on_child};
+	sigset_t block;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++) {
+		signal(ignored[i], SIG_IGN);
+	}
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGALRM, SIG_DFL);
+	sigaction(SIGCHLD, &child, NULL);
+	sigemptyset(unblocked);
+	sigemptyset(&block);
+	sigaddset(&block, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &block, NULL);
+}
+
+/* Nothing of the daemon's stays open here, least of all the terminal or pipe
+ * that somebody waits for. */
+static void set_files(int fd)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int i = 0; null >= 0 && i < 3; i++) {
+		dup2(null, i);
+	}
+	(void)close_range(3, (unsigned int)fd - 1, 0);
+	(void)close_range((unsigned int)fd + 1, ~0U, 0);
+	(void)!chdir("/");
+}
+
+static void OVS_NO_RETURN agent_main(int fd, uint16_t udp_port, bool guard,
+				     pid_t daemon)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	struct self self = {.fd = fd, .udp_port = udp_port};
+	struct message *m = xmalloc(sizeof *m);
+	sigset_t unblocked;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != daemon) {
+		_exit(0);
+	}
+	set_signals(&unblocked);
+	set_files(fd);
+	ovs_cmdl_proctitle_set("%s: agent", program_name);
+	if (guard) {
+		guard_iptables_load_modules();
+	}
+	/* The daemon has tried the same, and said so if it is impossible. */
+	(void)!privilege_keep(AGENT_CAPS, &why);
+	self.iptables = guard_iptables_new();
+	for (;;) {
+		struct pollfd pfd = {fd, POLLIN, 0};
+
+		if (ppoll(&pfd, 1, NULL, &unblocked) > 0) {
+			serve(&self, m);
+		}
+		reap_helper(&self, WNOHANG);
+	}
+}
+
+/* ---- the daemon's side ------------------------------------------------ */
+
+struct job {
+	struct ovs_list node;
+	uint64_t cookie;
+	struct agent_mtu mtu;
+	/* What came of it, in the list 'done'. */
+	int error;
+	char why[WHY_SIZE];
+};
+
+struct agent {
+	pid_t pid;
+	int fd; /* -1: it is gone. */
+	uint32_t number;
+	struct ovs_list waiting; /* The first is under way if 'busy'. */
+	struct ovs_list done;
+	bool busy, forgotten;
+	uint32_t busy_number;
+};
+
+int agent_start(uint16_t udp_port, bool guard, struct agent **agentp,
+		struct ds *why)
+{
+	pid_t daemon = getpid();
+	struct agent *agent;
+	int fds[2], error;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
+		error = errno;
+		ds_put_format(why, "socketpair: %s", ovs_strerror(error));
+		return error;
+	}
+	pid = fork();
+	if (pid < 0) {
+		error = errno;
+		ds_put_format(why, "fork: %s", ovs_strerror(error));
+		close(fds[0]);
+		close(fds[1]);
+		return error;
+	}
+	if (!pid) {
+		agent_main(fds[1], udp_port, guard, daemon);
+	}
+	close(fds[1]);
+	agent = xzalloc(sizeof *agent);
+	agent->pid = pid;
+	agent->fd = fds[0];
+	ovs_list_init(&agent->waiting);
+	ovs_list_init(&agent->done);
+	*agentp = agent;
+	return 0;
+}
+
+static void reap(const struct agent *agent)
+{
+	while (waitpid(agent->pid, NULL, 0) < 0 && errno == EINTR) {
+		continue;
+	}
+}
+
+static void finish_job(struct agent *agent, int error, const char *why)
+{
+	struct job *job = CONTAINER_OF(ovs_list_pop_front(&agent->waiting),
+				       struct job, node);
+
+	agent->busy = false;
+	if (agent->forgotten) {
+		agent->forgotten = false;
+		free(job);
+		return;
+	}
+	job->error = error;
+	ovs_strlcpy(job->why, why, sizeof job->why);
+	ovs_list_push_back(&agent->done, &job->node);
+}
+
+static const char *gone_text = "the privileged part of fdpd died; restart fdpd";
+
+/* It cannot be had again: we have no privileges to give. */
+static void lose(struct agent *agent)
+{
+	VLOG_ERR("%s to have MTUs and a guard in iptables set again",
+		 gone_text);
+	close(agent->fd);
+	agent->fd = -1;
+	kill(agent->pid, SIGKILL);
+	reap(agent);
+	while (!ovs_list_is_empty(&agent->waiting)) {
+		finish_job(agent, ESHUTDOWN, gone_text);
+	}
+}
+
+/* Reads one answer; false if there is none within 'timeout_ms'. */
+static bool receive(struct agent *agent, int timeout_ms, struct answer *answer)
+{
+	struct pollfd pfd = {agent->fd, POLLIN, 0};
+	int ready;
+	ssize_t n;
+
+	do {
+		ready = poll(&pfd, 1, timeout_ms);
+	} while (ready < 0 && errno == EINTR);
+	if (!ready) {
+		return false;
+	}
+	do {
+		n = recv(agent->fd, answer, sizeof *answer, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof *answer) {
+		lose(agent);
+		return false;
+	}
+	answer->why[sizeof answer->why - 1] = '\0';
+	if (agent->busy && answer->number == agent->busy_number) {
+		finish_job(agent, answer->error, answer->why);
+	}
+	return true;
+}
+
+static bool send_request(struct agent *agent, struct request *r,
+			 const struct guard_rules *rules)
+{
+	struct iovec iov[] = {{r, sizeof *r}, {NULL, 0}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (agent->fd < 0) {
+		return false;
+	}
+	r->number = ++agent->number;
+	if (rules && rules->n_peers) {
+		r->n_peers = (uint32_t)rules->n_peers;
+		iov[1].iov_base = rules->peers;
+		iov[1].iov_len = rules->n_peers * sizeof *rules->peers;
+		msg.msg_iovlen = 2;
+	}
+	do {
+		n = sendmsg(agent->fd, &msg, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		lose(agent);
+	}
+	return n >= 0;
+}
+
+/* Asks and waits for the answer. */
+static int ask(struct agent *agent, enum request_type type,
+	       const struct guard_rules *rules, bool *yes, struct ds *why)
+{
+	struct request r = {.type = type};
+	struct answer answer;
+
+	if (rules) {
+		r.udp_port = rules->udp_port;
+	}
+	if (send_request(agent, &r, rules)) {
+		while (receive(agent, SYNC_TIMEOUT_MS, &answer)) {
+			if (answer.number == r.number) {
+				if (why) {
+					ds_put_cstr(why, answer.why);
+				}
+				if (yes) {
+					*yes = answer.yes;
+				}
+				return answer.error;
+			}
+		}
+	}
+	if (agent->fd >= 0) {
+		lose(agent); /* It is stuck. */
+	}
+	if (why) {
+		ds_put_cstr(why, gone_text);
+	}
+	return ESHUTDOWN;
+}
+
+int agent_guard_put(struct agent *agent, const struct guard_rules *rules,
+		    struct ds *why)
+{
+	if (rules->n_peers > AGENT_MAX_GUARD_PEERS) {
+		ds_put_format(why, "more than %d peers on other ports",
+			      AGENT_MAX_GUARD_PEERS);
+		return E2BIG;
+	}
+	return ask(agent, REQUEST_GUARD_PUT, rules, NULL, why);
+}
+
+int agent_guard_del(struct agent *agent, struct ds *why)
+{
+	return ask(agent, REQUEST_GUARD_DEL, NULL, NULL, why);
+}
+
+bool agent_guard_find(struct agent *agent)
+{
+	bool yes = false;
+
+	return !ask(agent, REQUEST_GUARD_FIND, NULL, &yes, NULL) && yes;
+}
+
+bool agent_guard_changed(struct agent *agent)
+{
+	bool yes = false;
+
+	return !ask(agent, REQUEST_GUARD_CHANGED, NULL, &yes, NULL) && yes;
+}
+
+static void send_next(struct agent *agent)
+{
+	struct request r = {.type = REQUEST_MTU};
+	const struct job *job;
+
+	if (agent->busy || ovs_list_is_empty(&agent->waiting)) {
+		return;
+	}
+	job = CONTAINER_OF(ovs_list_front(&agent->waiting), struct job, node);
+	r.mtu = job->mtu;
+	if (send_request(agent, &r, NULL)) {
+		agent->busy = true;
+		agent->busy_number = r.number;
+	}
+}
+
+void agent_set_mtu(struct agent *agent, uint64_t cookie,
+		   const struct agent_mtu *mtu)
+{
+	struct job *job = xzalloc(sizeof *job);
+
+	job->cookie = cookie;
+	job->mtu = *mtu;
+	ovs_list_push_back(&agent->waiting, &job->node);
+	if (agent->fd < 0) {
+		finish_job(agent, ESHUTDOWN, gone_text);
+	} else {
+		send_next(agent);
+	}
+}
+
+static void free_jobs(struct ovs_list *jobs)
+{
+	struct job *job;
+
+	LIST_FOR_EACH_POP (job, node, jobs) {
+		free(job);
+	}
+}
+
+void agent_forget(struct agent *agent)
+{
+	struct job *job = NULL;
+
+	if (agent->busy) {
+		job = CONTAINER_OF(ovs_list_pop_front(&agent->waiting),
+				   struct job, node);
+		agent->forgotten = true;
+	}
+	free_jobs(&agent->waiting);
+	free_jobs(&agent->done);
+	if (job) {
+		ovs_list_push_back(&agent->waiting, &job->node);
+	}
+}
+
+void agent_run(struct agent *agent, agent_result_cb *cb, void *aux)
+{
+	struct answer answer;
+	struct job *job;
+
+	while (agent->fd >= 0 && receive(agent, 0, &answer)) {
+		send_next(agent);
+	}
+	/* After a synchronous question has read the answer. */
+	send_next(agent);
+	LIST_FOR_EACH_POP (job, node, &agent->done) {
+		cb(aux, job->cookie, job->error, job->why);
+		free(job);
+	}
+}
+
+void agent_wait(const struct agent *agent)
+{
+	if (!ovs_list_is_empty(&agent->done)) {
+		poll_immediate_wake();
+	}
+	if (agent->fd >= 0) {
+		poll_fd_wait(agent->fd, POLLIN);
+	}
+}
+
+void agent_stop(struct agent *agent)
+{
+	if (!agent) {
+		return;
+	}
+	if (agent->fd >= 0) {
+		close(agent->fd);
+		kill(agent->pid, SIGKILL);
+		reap(agent);
+	}
+	free_jobs(&agent->waiting);
+	free_jobs(&agent->done);
+	free(agent);
+}

@@ -1,0 +1,71 @@
+/* The agent: a process of few lines for what needs more privilege than the
+ * daemon keeps.
+ *
+ * It is forked at the start, before capabilities are dropped, has no socket
+ * but the one to the daemon, and reads nothing that comes from the network.
+ * It takes requests of fixed form, checks them, and does exactly this: set the
+ * MTU of an attachment (entering its namespace needs CAP_SYS_ADMIN, finding it
+ * by process id CAP_SYS_PTRACE), and keep the netfilter guard in iptables (a
+ * program to be executed, which needs CAP_NET_RAW).  A guard in nftables needs
+ * no agent.  It ends with the daemon.
+ *
+ * What the guard is asked is answered at once, in milliseconds; an MTU may
+ * take seconds in a namespace that is stuck, so its result comes later, and
+ * the guard's requests overtake it.
+ */
+#ifndef FDP_GLUE_AGENT_H
+#define FDP_GLUE_AGENT_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct agent;
+struct ds;
+struct guard_rules;
+
+enum {
+	AGENT_MAX_GUARD_PEERS = 4096
+};
+
+/* Forks it, for a guard of 'udp_port' and no other; 'guard': there will be one.
+ * Returns 0 or an errno value with one line in 'why'.  Call it while there is
+ * one thread, and before privilege_keep(). */
+int agent_start(uint16_t udp_port, bool guard, struct agent **,
+		struct ds *why) FDP_MUST_CHECK;
+
+/* Ends it; NULL is fine. */
+void agent_stop(struct agent *);
+
+/* As those of guard_iptables.h.  ESHUTDOWN: the agent is gone. */
+int agent_guard_put(struct agent *, const struct guard_rules *,
+		    struct ds *why) FDP_MUST_CHECK;
+int agent_guard_del(struct agent *, struct ds *why) FDP_MUST_CHECK;
+bool agent_guard_find(struct agent *);
+bool agent_guard_changed(struct agent *);
+
+/* An attachment and its new MTU. */
+struct agent_mtu {
+	char host_ifname[16];
+	char ifname[16]; /* Inside 'netns'. */
+	char netns[108]; /* As for netns_open(). */
+	uint32_t mtu;
+};
+
+/* Has the MTU set; agent_run() tells what came of it.  Requests are carried
+ * out one after the other, each in at most NETNS_RUN_SECONDS. */
+void agent_set_mtu(struct agent *, uint64_t cookie, const struct agent_mtu *);
+
+/* Nobody is interested any more in what was asked for so far. */
+void agent_forget(struct agent *);
+
+typedef void agent_result_cb(void *aux, uint64_t cookie, int error,
+			     const char *text);
+
+/* Hands over every result there is; and has poll_block() wake for the next. */
+void agent_run(struct agent *, agent_result_cb *, void *aux);
+void agent_wait(const struct agent *);
+
+#endif
