@@ -13,6 +13,7 @@
 #   wire_record NAME [FILTER]  begins to record the wire into $work/NAME.pcap
 #   wire_stop           ends that
 #   wire_count NAME FILTER   packets in a recording that match a pcap filter
+#   keys_ok             no key or salt in more than one SA since hosts()?
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
 #   soon COMMAND...     tries for a minute or two until COMMAND succeeds
 #   not COMMAND...      succeeds if COMMAND fails
@@ -74,6 +75,9 @@ finish() {
 	for h in "${!daemon[@]}"; do
 		fdpd_kill "$h"
 	done
+	if [ ${#key_pids[@]} -gt 0 ]; then
+		case_ok 'no key and no salt was in two SAs' keys_ok
+	fi
 	exit $failed
 }
 
@@ -93,7 +97,19 @@ hosts() { # N [MTU]
 		ip -n "h$i" link set u0 up
 		ip -n "h$i" addr add "172.31.0.$i/24" dev u0
 		ip -n "h$i" addr add "fd31::$i/64" dev u0 nodad
+		# Only SAs: who listens for acquisitions changes what the kernel
+		# does where there is none.
+		ip netns exec "h$i" ip xfrm monitor SA > "$work/keys.h$i" 2>&1 &
+		key_pids+=($!)
 	done
+}
+
+# ---- keys ---------------------------------------------------------------------
+
+key_pids=()
+keys_ok() {
+	sleep 0.2
+	"$(dirname "${BASH_SOURCE[0]}")/keys" "$work"/keys.*
 }
 
 # ---- fdpd and fdpctl ----------------------------------------------------------
