@@ -379,6 +379,7 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	ovs_strlcpy(ec.datapath, config->datapath, sizeof ec.datapath);
 	ec.targets = targets;
 	ec.n_targets = config->n_peers;
+	ec.discover = !config->no_discovery;
 	ec.state = saved;
 	error = start_engine(loop, &ec, why);
 out:

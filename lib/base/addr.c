@@ -112,6 +112,17 @@ bool ip_addr_is_multicast(const struct ip_addr *ip)
 	return ip_is_v4(ip) ? (ip->b[12] & 0xf0) == 0xe0 : ip->b[0] == 0xff;
 }
 
+bool ip_is_unicast(const struct ip_addr *ip)
+{
+	static const uint8_t none[4], all[4] = {255, 255, 255, 255};
+
+	if (ip_is_zero(ip) || ip_addr_is_multicast(ip)) {
+		return false;
+	}
+	return !ip_is_v4(ip) || (memcmp(ip_v4_bytes(ip), none, sizeof none) &&
+				 memcmp(ip_v4_bytes(ip), all, sizeof all));
+}
+
 bool ip_is_link_local6(const struct ip_addr *ip)
 {
 	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;

@@ -60,6 +60,9 @@ bool ip_equal(const struct ip_addr *, const struct ip_addr *);
 int ip_compare(const struct ip_addr *, const struct ip_addr *);
 bool ip_is_zero(const struct ip_addr *);
 bool ip_is_v4(const struct ip_addr *);
+/* May a station have it?  Not 0.0.0.0, which says "none yet", and not the
+ * broadcast address (RFC 1122 3.2.1.3). */
+bool ip_is_unicast(const struct ip_addr *);
 bool ip_addr_is_multicast(const struct ip_addr *);
 /* fe80::/10. */
 bool ip_is_link_local6(const struct ip_addr *);

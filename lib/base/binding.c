@@ -22,19 +22,6 @@ bool binding_equal(const struct binding *a, const struct binding *b)
 	return true;
 }
 
-/* May a station have it?  Not 0.0.0.0, which says "none yet", and not the
- * broadcast address (RFC 1122 3.2.1.3). */
-static bool is_unicast(const struct ip_addr *ip)
-{
-	static const uint8_t none[4], all[4] = {255, 255, 255, 255};
-
-	if (ip_is_zero(ip) || ip_addr_is_multicast(ip)) {
-		return false;
-	}
-	return !ip_is_v4(ip) || (memcmp(ip_v4_bytes(ip), none, sizeof none) &&
-				 memcmp(ip_v4_bytes(ip), all, sizeof all));
-}
-
 bool binding_is_valid(const struct binding *b)
 {
 	if (b->vni > VNI_MAX || mac_is_zero(&b->mac) || mac_is_group(&b->mac) ||
@@ -42,7 +29,7 @@ bool binding_is_valid(const struct binding *b)
 		return false;
 	}
 	for (size_t i = 0; i < b->n_ips; i++) {
-		if (!is_unicast(&b->ips[i])) {
+		if (!ip_is_unicast(&b->ips[i])) {
 			return false;
 		}
 	}

@@ -44,6 +44,7 @@ struct config {
 	bool weak_password;
 	struct ip_endpoint *peers; /* Port 0: the same as 'port'. */
 	size_t n_peers;
+	bool no_discovery;
 	char *name; /* NULL: the host name. */
 	uint16_t port;
 	struct ip_addr listen; /* Zero: every address. */

@@ -109,6 +109,8 @@ struct row {
 	const char *slug; /* In place of the reason's, or NULL. */
 	const char *detail;
 	uint64_t since_us;
+	bool hinted; /* To a host that only others know. */
+	bool stale;  /* It may well be that it is no more. */
 };
 
 typedef void row_fn(const struct engine *, const struct row *, void *aux);
@@ -120,6 +122,7 @@ static void row_of_conn(const struct engine *e, const struct conn *c,
 	struct row row = {.outbound = c->outbound,
 			  .address = endpoint_format(&c->remote, address),
 			  .conn = c,
+			  .hinted = c->target && c->target->hinted,
 			  .detail = "",
 			  .since_us = c->since_us};
 
@@ -156,9 +159,12 @@ static void row_of_target(const struct engine *e, const struct target *t,
 			  .address = endpoint_format(&t->remote, address),
 			  .reason = t->reason,
 			  .detail = t->detail,
-			  .since_us = t->since_us};
+			  .since_us = t->since_us,
+			  .hinted = t->hinted,
+			  .stale = t->hinted &&
+				   e->now_us - t->heard_us > HINT_FRESH_US};
 
-	if (t->conn || target_peer(e, t)) {
+	if (t->conn || t->muted || target_peer(e, t)) {
 		return; /* Its connection has a row. */
 	}
 	row.state = t->refused	  ? SHOWN_FAILED
@@ -235,6 +241,7 @@ static void add_row(const struct engine *e, const struct row *row, void *aux)
 		json_object_put_string(json, "name", "");
 	}
 	put_int(json, "mtu", up ? t->mtu : 0);
+	put_bool(json, "discovered", row->hinted);
 	json_object_put_string(json, "reason",
 			       row->slug ? row->slug
 					 : reason_slug(row->reason));
@@ -274,9 +281,10 @@ static void count_row(const struct engine *e, const struct row *row, void *aux)
 	(void)e;
 	census->states[row->state]++;
 	/* What strangers do at our door is shown but is no fault of ours, nor
-	 * is a list of peers that names every host, this one too. */
+	 * is a list of peers that names every host, this one too, or a host
+	 * that nobody has seen for a while. */
 	if (row->outbound && row->state != SHOWN_ESTABLISHED &&
-	    row->reason != REASON_SELF) {
+	    row->reason != REASON_SELF && !row->stale) {
 		census->n_bad++;
 	}
 	if (row->state == SHOWN_ESTABLISHED &&
@@ -387,7 +395,7 @@ static struct json *password_json(const struct engine *e)
 		}
 	}
 	for (const struct target *t = e->targets; t; t = t->next) {
-		if (!(t->conn && t->conn->state == CONN_UP) &&
+		if (!(t->conn && t->conn->state == CONN_UP) && !t->hinted &&
 		    !target_peer(e, t) && !peer_find(e, &t->peer) &&
 		    t->reason != REASON_SELF) {
 			n_absent++;
@@ -757,6 +765,7 @@ static void run_connect(struct engine *e, uint32_t command,
 		return;
 	}
 	t = target_add(e, &endpoint);
+	t->hinted = t->muted = false;
 	t->failures = 0;
 	target_retry(e, t, 0);
 	reply_address(e, command, &endpoint);
@@ -774,22 +783,24 @@ static void run_forget(struct engine *e, uint32_t command,
 		return;
 	}
 	t = target_find(e, &endpoint);
-	if (t) {
+	if (t && !t->muted) {
 		struct conn *c = t->conn;
 
 		if (c) {
 			c->target = NULL;
+			t->conn = NULL;
 			if (c->state != CONN_UP) {
 				conn_end(e, c, ERR_REFUSED, REASON_STOPPED, "");
 			}
 		}
-		target_remove(e, t);
+		discovery_mute(e, &endpoint);
 		found = true;
 	}
 	HMAP_FOR_EACH_SAFE (peer, next, node, &e->peers) {
 		if (!ip_equal(&peer->tunnel.remote, &endpoint.ip)) {
 			continue;
 		}
+		discovery_mute_peer(e, peer);
 		if (peer->renewal.conn) {
 			conn_end(e, peer->renewal.conn, ERR_REFUSED,
 				 REASON_STOPPED, "");

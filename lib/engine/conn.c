@@ -513,6 +513,7 @@ static bool message_received(struct engine *e, struct conn *c,
 		return false;
 	case MSG_RECORD:
 	case MSG_UPDATE:
+	case MSG_PEERS:
 	case MSG_SA_OFFER:
 	case MSG_SA_ACTIVE:
 	case MSG_SA_DELETE:
@@ -695,7 +696,7 @@ void target_remove(struct engine *e, struct target *t)
 
 void target_retry(struct engine *e, struct target *t, uint64_t delay_us)
 {
-	if (!t->conn) {
+	if (!t->conn && !t->muted) {
 		t->retry_us = e->now_us + delay_us;
 		engine_wake(e, t->retry_us);
 	}

@@ -488,6 +488,7 @@ static void engine_timer(struct engine *e)
 	target_timers(e);
 	password_timers(e);
 	peer_timers(e);
+	discovery_timers(e);
 	tunnel_timers(e);
 	guard_timers(e);
 	forward_timers(e);

@@ -37,6 +37,7 @@ struct engine_config {
 	char datapath[16];
 	const struct ip_endpoint *targets; /* Peers to dial; copied. */
 	size_t n_targets;
+	bool discover;	   /* Dial hosts that others know. */
 	const char *state; /* Content of the state file or NULL; copied. */
 };
 

@@ -168,6 +168,9 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_UPDATE:
 		err = update_received(e, c, &m->update);
 		break;
+	case MSG_PEERS:
+		discovery_heard(e, c->peer, &m->peers);
+		break;
 	case MSG_SA_OFFER:
 		tunnel_offer(e, c->peer, &m->sa_offer);
 		break;
@@ -274,6 +277,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 		   engine_encrypts(e) ? "" : ", NOT ENCRYPTED");
 	send_record(e, c);
 	tunnel_begin(e, p);
+	discovery_session(e, p);
 }
 
 /* Whoever else has its tunnel at 'ip'. */

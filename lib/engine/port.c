@@ -226,6 +226,9 @@ uint32_t ports_mtu(const struct engine *e)
 		}
 	}
 	for (const struct target *t = e->targets; t; t = t->next) {
+		if (t->hinted) {
+			continue; /* Once it is connected. */
+		}
 		uint32_t inner = overhead_inner_mtu(
 			t->path_mtu, !ip_is_v4(&t->remote.ip), encrypted);
 

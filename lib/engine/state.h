@@ -6,6 +6,7 @@
  *	tunnel.c   the way to one peer: MTU, policies, security associations
  *	rekey.c    new keys for it, and repair of what others took away
  *	guard.c    the netfilter guard
+ *	discovery.c hosts that others know
  *	password.c other passwords while we run
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
@@ -54,8 +55,11 @@ struct json;
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
 #define SA_RETRY_US	 (5 * SECOND_US) /* After the kernel refused. */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)
-#define GUARD_RETRY_US	 (30 * SECOND_US) /* After nothing took it. */
-#define ROUTE_RETRY_US	 (10 * SECOND_US) /* While one is missing. */
+#define GUARD_RETRY_US	 (30 * SECOND_US)   /* After nothing took it. */
+#define GOSSIP_US	 (30 * SECOND_US)   /* Between lists, on average. */
+#define HINT_KEPT_US	 (3600 * SECOND_US) /* Without a connection. */
+#define HINT_FRESH_US	 (120 * SECOND_US)  /* It should be there. */
+#define ROUTE_RETRY_US	 (10 * SECOND_US)   /* While one is missing. */
 
 enum {
 	DETAIL_SIZE = 160,
@@ -79,6 +83,9 @@ struct target {
 	struct target *next; /* In engine.targets. */
 	struct ip_endpoint remote;
 	struct conn *conn;     /* NULL when not trying. */
+	bool hinted;	       /* By another host; else an operator's. */
+	bool muted;	       /* An operator wants it left alone. */
+	uint64_t heard_us;     /* The last hint, or connection. */
 	struct peer_id peer;   /* Who answered there last; zero = unknown. */
 	uint64_t retry_us;     /* When to dial; UINT64_MAX: not by itself. */
 	unsigned int failures; /* In a row. */
@@ -182,10 +189,11 @@ struct peer {
 	uint32_t number; /* Its name in datapath/forwarding.h. */
 	char name[IDENTITY_NAME_SIZE];
 	uint64_t incarnation;
-	struct conn *conn;    /* The session in use; NULL = lost. */
-	uint64_t lost_us;     /* When it was lost. */
-	struct record record; /* Its endpoints. */
-	bool *bound;	      /* Which of them are in the forwarding table. */
+	uint16_t control_port; /* By its own word; 0 = unknown. */
+	struct conn *conn;     /* The session in use; NULL = lost. */
+	uint64_t lost_us;      /* When it was lost. */
+	struct record record;  /* Its endpoints. */
+	bool *bound;	       /* Which of them are in the forwarding table. */
 	struct tunnel tunnel;
 	struct renewal renewal;
 };
@@ -307,7 +315,8 @@ struct engine {
 	uint64_t dump_us;  /* When the next flow dump is due. */
 	uint64_t adopt_us; /* From then on unknown flows are deleted. */
 	bool dumping;
-	uint64_t route_us; /* When routes are looked up again. */
+	uint64_t gossip_us; /* When lists of hosts are exchanged. */
+	uint64_t route_us;  /* When routes are looked up again. */
 };
 
 /* ---- engine.c ---- */
@@ -321,6 +330,17 @@ struct pending *engine_expect(struct engine *, struct op *, enum pending_kind);
 bool engine_encrypts(const struct engine *);
 /* Copies 'from' as far as it fits; always terminated. */
 void copy_text(char *to, size_t size, const char *from);
+
+/* ---- discovery.c ---- */
+
+/* A session with 'p' has begun. */
+void discovery_session(struct engine *, struct peer *p);
+void discovery_heard(struct engine *, struct peer *, const struct msg_peers *);
+void discovery_timers(struct engine *);
+/* An operator wants it left alone: neither dialled nor shown, as long as others
+ * go on naming it. */
+void discovery_mute(struct engine *, const struct ip_endpoint *);
+void discovery_mute_peer(struct engine *, const struct peer *);
 
 /* ---- conn.c ---- */
 

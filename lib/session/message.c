@@ -23,6 +23,9 @@ _Static_assert(TLV_HEADER_BYTES + 16 + 8 + 8 + 2 +
 			       MSG_MAX_REMOVED * 10 <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "an UPDATE");
+_Static_assert(TLV_HEADER_BYTES + 1 + 2 + 2 + MSG_MAX_HINTS * (16 + 16 + 2) <=
+		       CHANNEL_PAYLOAD_MAX,
+	       "a PEERS");
 
 const char *message_name(enum msg_type type)
 {
@@ -106,6 +109,24 @@ static enum err put_update(struct wbuf *out, const struct msg_update *m)
 	return FDP_OK;
 }
 
+static enum err put_peers(struct wbuf *out, const struct msg_peers *m)
+{
+	if (m->n > MSG_MAX_HINTS) {
+		return ERR_LIMIT;
+	}
+	wbuf_u8(out, m->want);
+	wbuf_u16(out, m->port);
+	wbuf_u16(out, (uint16_t)m->n);
+	for (size_t i = 0; i < m->n; i++) {
+		const struct peer_hint *hint = &m->v[i];
+
+		wbuf_bytes(out, hint->id.b, sizeof hint->id.b);
+		wbuf_bytes(out, hint->at.ip.b, sizeof hint->at.ip.b);
+		wbuf_u16(out, hint->at.port);
+	}
+	return FDP_OK;
+}
+
 static void put_sa_offer(struct wbuf *out, const struct msg_sa_offer *m)
 {
 	wbuf_u32(out, m->spi);
@@ -131,6 +152,8 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 		return put_record(out, &m->record);
 	case MSG_UPDATE:
 		return put_update(out, &m->update);
+	case MSG_PEERS:
+		return put_peers(out, &m->peers);
 	case MSG_SA_OFFER:
 		put_sa_offer(out, &m->sa_offer);
 		return FDP_OK;
@@ -367,6 +390,51 @@ static enum err get_update(struct span *in, struct msg_update *m)
 	return err;
 }
 
+static enum err get_hint(struct span *in, struct peer_hint *hint)
+{
+	enum err err = get_id(in, &hint->id);
+
+	if (!err) {
+		err = get_ip(in, &hint->at.ip);
+	}
+	if (!err) {
+		err = span_u16(in, &hint->at.port);
+	}
+	if (!err && (!hint->at.port || !ip_is_unicast(&hint->at.ip))) {
+		err = ERR_RANGE;
+	}
+	return err;
+}
+
+static enum err get_peers(struct span *in, struct msg_peers *m)
+{
+	uint8_t want;
+	size_t n = 0;
+	enum err err = span_u8(in, &want);
+
+	if (!err && want > 1) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		m->want = want;
+		err = span_u16(in, &m->port);
+	}
+	if (!err && !m->port) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		err = get_count(in, MSG_MAX_HINTS, 16 + 16 + 2, &n);
+	}
+	if (!err && n) {
+		m->v = xcalloc(n, sizeof *m->v);
+		m->n = n;
+	}
+	for (size_t i = 0; !err && i < n; i++) {
+		err = get_hint(in, &m->v[i]);
+	}
+	return err;
+}
+
 static enum err get_spi(struct span *in, uint32_t *spi)
 {
 	enum err err = span_u32(in, spi);
@@ -448,6 +516,8 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return get_record(in, &m->record);
 	case MSG_UPDATE:
 		return get_update(in, &m->update);
+	case MSG_PEERS:
+		return get_peers(in, &m->peers);
 	case MSG_SA_OFFER:
 		return get_sa_offer(in, &m->sa_offer);
 	case MSG_SA_ACTIVE:
@@ -509,6 +579,9 @@ void message_free(struct message *m)
 	case MSG_UPDATE:
 		free(m->update.added);
 		free(m->update.removed);
+		break;
+	case MSG_PEERS:
+		free(m->peers.v);
 		break;
 	case MSG_PING:
 	case MSG_PONG:

@@ -28,6 +28,7 @@
 	X(CLOSE, "close", 3, 0, "why the connection is about to end")          \
 	X(RECORD, "record", 16, 1, "all that a peer says of itself, in parts") \
 	X(UPDATE, "update", 17, 1, "what changed in a peer's record")          \
+	X(PEERS, "peers", 18, 0, "hosts that I am connected to")               \
 	X(SA_OFFER, "sa-offer", 32, 1, "an inbound SA is ready for you")       \
 	X(SA_ACTIVE, "sa-active", 33, 1, "I send through the SA you offered")  \
 	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")       \
@@ -49,6 +50,7 @@ enum {
 	MSG_MAX_ADDRS = 64,
 	MSG_MAX_BINDINGS = 200,
 	MSG_MAX_REMOVED = 1024,
+	MSG_MAX_HINTS = 256,
 	MSG_CLOSE_TEXT_SIZE = 128 /* With the terminating zero. */
 };
 
@@ -89,6 +91,21 @@ struct msg_update {
 	size_t n_added;
 	struct binding_key *removed;
 	size_t n_removed;
+};
+
+/* A host that the author of a PEERS message is connected to. */
+struct peer_hint {
+	struct peer_id id;
+	struct ip_endpoint at; /* Where it can be dialled. */
+};
+
+/* Hosts to be dialled by whoever lacks them.  Says nothing about those that
+ * are not named. */
+struct msg_peers {
+	bool want;     /* Please answer with yours. */
+	uint16_t port; /* TCP port at which the author can be dialled. */
+	struct peer_hint *v;
+	size_t n;
 };
 
 /* The author has installed an inbound SA: traffic from 'src_ip' (the reader's
@@ -138,6 +155,7 @@ struct message {
 		struct msg_close close;
 		struct msg_record record;
 		struct msg_update update;
+		struct msg_peers peers;
 		struct msg_sa_offer sa_offer;
 		struct msg_sa_active sa_active;
 		struct msg_sa_delete sa_delete;

@@ -1081,6 +1081,7 @@ void host_start(struct host *h)
 	snprintf(config.datapath, sizeof config.datapath, "fdp");
 	config.targets = h->targets;
 	config.n_targets = h->n_targets;
+	config.discover = h->discovers;
 	config.state = h->state;
 	note(w, "-- %s starts", h->name);
 	h->life++;

@@ -55,6 +55,7 @@ struct host {
 	size_t n_slots;
 	struct ip_endpoint targets[WORLD_MAX_HOSTS];
 	size_t n_targets;
+	bool discovers; /* Dials hosts that others know. */
 
 	struct fake_kernel kernel;
 	char *state; /* The state file. Owned. */

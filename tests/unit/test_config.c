@@ -261,6 +261,7 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 			 (int)(0x21 + seed % 0x5e));
 		break;
 	case CONFIG_KEY_WEAK_PASSWORD:
+	case CONFIG_KEY_NO_DISCOVERY:
 		snprintf(to, size, "%s", seed & 1 ? "true" : "no");
 		break;
 	case CONFIG_KEY_PEER:
@@ -371,6 +372,7 @@ START_TEST(command_line_over_file_wins)
 	ck_assert_str_eq(ds_cstr(&text), "weak-password = false\n"
 					 "peer = 192.0.2.7\n"
 					 "peer = 192.0.2.8\n"
+					 "no-discovery = false\n"
 					 "name = file\n"
 					 "port = 2\n"
 					 "listen = 192.0.2.5\n"

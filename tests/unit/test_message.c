@@ -47,7 +47,8 @@ static enum err decode_one(struct span in, struct message *m)
 static struct ip_addr addrs[2];
 static struct binding bindings[3];
 static struct binding_key keys[2];
-static struct message samples[12];
+static struct peer_hint hints[2];
+static struct message samples[13];
 
 static void setup(void)
 {
@@ -63,6 +64,12 @@ static void setup(void)
 	bindings[2] = binding_of(VNI_MAX, 3, BINDING_MAX_IPS);
 	keys[0] = binding_key(&bindings[0]);
 	keys[1] = binding_key(&bindings[2]);
+	memset(hints[0].id.b, 0x11, sizeof hints[0].id.b);
+	hints[0].at.ip = addrs[0];
+	hints[0].at.port = 6783;
+	memset(hints[1].id.b, 0x22, sizeof hints[1].id.b);
+	hints[1].at.ip = addrs[1];
+	hints[1].at.port = 7000;
 
 	m->type = MSG_PING;
 	m->ping.seq = 0x0102030405060708;
@@ -124,6 +131,12 @@ static void setup(void)
 	m++;
 	m->type = MSG_REHANDSHAKE;
 	m->rehandshake.refused = true;
+	m++;
+	m->type = MSG_PEERS;
+	m->peers.want = true;
+	m->peers.port = 6783;
+	m->peers.v = hints;
+	m->peers.n = 2;
 }
 
 enum {
@@ -206,6 +219,17 @@ static void expect_equal(const struct message *a, const struct message *b)
 		return;
 	case MSG_REHANDSHAKE:
 		ck_assert(a->rehandshake.refused == b->rehandshake.refused);
+		return;
+	case MSG_PEERS:
+		ck_assert(a->peers.want == b->peers.want);
+		ck_assert_uint_eq(a->peers.port, b->peers.port);
+		ck_assert_uint_eq(a->peers.n, b->peers.n);
+		for (size_t i = 0; i < a->peers.n; i++) {
+			ck_assert(peer_id_equal(&a->peers.v[i].id,
+						&b->peers.v[i].id));
+			ck_assert(endpoint_equal(&a->peers.v[i].at,
+						 &b->peers.v[i].at));
+		}
 		return;
 	}
 	ck_abort_msg("type %d", a->type);
@@ -392,7 +416,8 @@ enum {
 	UPDATE = 4,
 	SA_OFFER = 5,
 	SA_DELETE = 7,
-	REHANDSHAKE = 11
+	REHANDSHAKE = 11,
+	PEERS = 12
 };
 
 static const struct {
@@ -424,6 +449,13 @@ static const struct {
 	{"port zero", SA_OFFER, 72, "\0\0", 2, ERR_RANGE},
 	{"SPI zero", SA_DELETE, 0, "\0\0\0\0", 4, ERR_RANGE},
 	{"refused neither yes nor no", REHANDSHAKE, 0, "\2", 1, ERR_RANGE},
+	{"want neither yes nor no", PEERS, 0, "\2", 1, ERR_RANGE},
+	{"no port of one's own", PEERS, 1, "\0\0", 2, ERR_RANGE},
+	{"257 hosts", PEERS, 3, "\1\1", 2, ERR_LIMIT},
+	{"host zero", PEERS, 5, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16,
+	 ERR_MALFORMED},
+	{"host at a multicast address", PEERS, 33, "\xe0", 1, ERR_RANGE},
+	{"host at port zero", PEERS, 37, "\0\0", 2, ERR_RANGE},
 };
 
 START_TEST(nonsense_is_refused_as_in_table)
@@ -442,6 +474,7 @@ START_TEST(count_beyond_body_is_refused)
 	ck_assert_int_eq(decode_changed(RECORD, 84, "\0\xc8", 2),
 			 ERR_TRUNCATED);
 	ck_assert_int_eq(decode_changed(UPDATE, 88, "\4\0", 2), ERR_TRUNCATED);
+	ck_assert_int_eq(decode_changed(PEERS, 3, "\1\0", 2), ERR_TRUNCATED);
 }
 END_TEST
 
@@ -450,6 +483,7 @@ START_TEST(largest_messages_fit_into_a_record)
 	static struct binding many[MSG_MAX_BINDINGS + 1];
 	static struct binding_key gone[MSG_MAX_REMOVED + 1];
 	static struct ip_addr where[MSG_MAX_ADDRS + 1];
+	static struct peer_hint known[MSG_MAX_HINTS + 1];
 	struct message m = samples[RECORD];
 	struct wbuf none = WBUF_INITIALIZER(0);
 	struct message back;
@@ -486,6 +520,20 @@ START_TEST(largest_messages_fit_into_a_record)
 	message_free(&back);
 	wbuf_free(&out);
 	m.update.n_removed++;
+	ck_assert_int_eq(message_encode(&m, &none), ERR_LIMIT);
+
+	m = samples[PEERS];
+	m.peers.v = known;
+	m.peers.n = MSG_MAX_HINTS;
+	for (size_t i = 0; i <= MSG_MAX_HINTS; i++) {
+		known[i] = hints[0];
+	}
+	out = encoded(&m);
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), FDP_OK);
+	expect_equal(&m, &back);
+	message_free(&back);
+	wbuf_free(&out);
+	m.peers.n++;
 	ck_assert_int_eq(message_encode(&m, &none), ERR_LIMIT);
 	ck_assert_uint_eq(none.size, 0);
 }

@@ -242,6 +242,10 @@ def messages():
         ("rekey-response", 0x8024, struct.pack(">I", 2**32 - 1) + b"\xc3" * 32),
         ("rekey-ask", 0x0025, b""),
         ("rehandshake", 0x0026, b"\x01"),
+        ("peers", 0x0012,
+         struct.pack(">BH", 1, 6783) + listed([
+             b"\x11" * 16 + ip("192.0.2.1") + struct.pack(">H", 6783),
+             b"\x22" * 16 + ip("2001:db8::7") + struct.pack(">H", 7000)])),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 

@@ -1,0 +1,187 @@
+/* Hosts that learn of each other. */
+#include "fake/scenario.h"
+
+enum {
+	SEEDS = 25,
+	N = 6
+};
+
+/* 'n' hosts, each of which dials the first one alone. */
+static struct world *star(uint64_t seed, unsigned int n, bool discovers)
+{
+	struct world *w = hosts_new(seed, n, "secret");
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct host *h = world_host(w, i);
+
+		h->discovers = discovers;
+		if (i) {
+			host_add_target(h, seed & 1 ? &host_a(w)->v6
+						    : &host_a(w)->v4);
+		}
+	}
+	return w;
+}
+
+static void start_in_any_order(struct world *w, unsigned int n)
+{
+	unsigned int first = (unsigned int)world_draw(w, n);
+
+	for (unsigned int i = 0; i < n; i++) {
+		host_start_well(world_host(w, (first + i) % n));
+		world_run(w, world_draw(w, 2) * world_draw(w, SEC));
+	}
+}
+
+static void demand_verdict(struct host *h, const char *verdict)
+{
+	struct json *json = host_ask(h, "status", NULL);
+	const char *text = jsonget_string(json, "verdict");
+
+	DEMAND(h->world, !strcmp(text, verdict), "%s is %s, not %s", h->name,
+	       text, verdict);
+	json_destroy(json);
+}
+
+SEED_TEST(one_address_is_enough_for_all, SEEDS)
+{
+	struct world *w = star(seed, N, true);
+
+	start_in_any_order(w, N);
+	demand_connected(w, 60 * SEC);
+	for (unsigned int i = 0; i < N; i++) {
+		DEMAND(w,
+		       n_connections(world_host(w, i), "established") == N - 1,
+		       "not one connection each");
+	}
+	for (unsigned int i = 0; i < N; i++) {
+		attach(world_host(w, i), i + 1);
+	}
+	demand_all_reach(w, N);
+	demand_tidy(w, N);
+	world_free(w);
+}
+
+SEED_TEST(without_discovery_the_star_stays, SEEDS)
+{
+	struct world *w = star(seed, 4, false);
+
+	start_in_any_order(w, 4);
+	world_run(w, 200 * SEC);
+	DEMAND(w, n_connections(host_a(w), "established") == 3, "no star");
+	for (unsigned int i = 1; i < 4; i++) {
+		DEMAND(w, n_connections(world_host(w, i), "established") == 1,
+		       "%s has other connections", world_host(w, i)->name);
+	}
+	world_free(w);
+}
+
+/* Whoever does not want to dial is dialled. */
+SEED_TEST(one_that_does_not_discover_is_found_by_others, SEEDS)
+{
+	struct world *w = star(seed, 4, true);
+
+	world_host(w, (unsigned int)(seed % 4))->discovers = false;
+	start_in_any_order(w, 4);
+	demand_connected(w, 300 * SEC);
+	world_free(w);
+}
+
+/* Two meshes that nobody told of each other, until one host dials another. */
+SEED_TEST(two_meshes_become_one, SEEDS)
+{
+	struct world *w = hosts_new(seed, N, "secret");
+	char ip[IP_STRLEN], args[64];
+
+	for (unsigned int i = 0; i < N; i++) {
+		struct host *h = world_host(w, i);
+
+		h->discovers = true;
+		if (i >= 2) {
+			host_add_target(h, &world_host(w, i % 2)->v4);
+		}
+	}
+	start_all(w, N);
+	world_run(w, 30 * SEC);
+	DEMAND(w, n_connections(host_a(w), "established") == N / 2 - 1,
+	       "not two meshes");
+	snprintf(args, sizeof args, "{\"address\": \"%s\"}",
+		 ip_format(&world_host(w, 1)->v4, ip));
+	json_destroy(
+		host_ask(world_host(w, 2 * (unsigned int)world_draw(w, N / 2)),
+			 "connect", args));
+	demand_connected(w, 600 * SEC);
+	world_free(w);
+}
+
+/* It was the only address that all were given. */
+SEED_TEST(the_first_host_is_not_needed_any_more, SEEDS)
+{
+	struct world *w = star(seed, 4, true);
+
+	start_in_any_order(w, 4);
+	demand_connected(w, 60 * SEC);
+	host_stop(host_a(w));
+	world_break(w, host_b(w), host_c(w));
+	world_run(w, 90 * SEC);
+	for (unsigned int i = 1; i < 4; i++) {
+		DEMAND(w, n_connections(world_host(w, i), "established") == 2,
+		       "%s has lost others", world_host(w, i)->name);
+	}
+	attach(host_b(w), 2);
+	attach(host_c(w), 3);
+	host_start_well(host_a(w));
+	demand_connected(w, 120 * SEC);
+	attach(host_a(w), 1);
+	demand_all_reach(w, 3);
+	world_free(w);
+}
+
+/* A host that left for good is no reason to worry for ever, and is not dialled
+ * for ever. */
+SEED_TEST(host_that_left_is_forgotten_in_the_end, 5)
+{
+	struct world *w = star(seed, 4, true);
+	struct host *b = host_b(w), *gone = world_host(w, 3);
+
+	start_in_any_order(w, 4);
+	demand_connected(w, 60 * SEC);
+	host_crash(gone);
+	world_run(w, 300 * SEC);
+	demand_verdict(b, "healthy");
+	world_run(w, 3700 * SEC);
+	DEMAND(w, n_connections(b, "retrying") == 0, "still dialled");
+	/* Its own addresses are enough for it. */
+	host_start_well(gone);
+	demand_connected(w, 120 * SEC);
+	world_free(w);
+}
+
+/* An operator's word counts more than hints. */
+SEED_TEST(forgotten_host_is_not_found_again_until_connect, SEEDS)
+{
+	struct world *w = star(seed, 4, true);
+	struct host *b = host_b(w), *d = world_host(w, 3);
+	const struct ip_addr *at = seed & 1 ? &d->v6 : &d->v4;
+	char ip[IP_STRLEN], args[80];
+
+	d->discovers = false;
+	start_all(w, 4);
+	demand_connected(w, 300 * SEC);
+	snprintf(args, sizeof args, "{\"address\": \"%s\"}", ip_format(at, ip));
+	json_destroy(host_ask(b, "forget", args));
+	/* Who was dialled dials not: only hints could bring it back. */
+	world_run(w, 300 * SEC);
+	DEMAND(w, !host_is_connected(b, d), "it came back");
+	DEMAND(w, n_connections(b, "retrying") == 0, "it is shown");
+	json_destroy(host_ask(b, "connect", args));
+	demand_connected(w, 30 * SEC);
+	world_free(w);
+}
+
+SCENARIO_MAIN("discovery", one_address_is_enough_for_all,
+	      without_discovery_the_star_stays,
+	      one_that_does_not_discover_is_found_by_others,
+	      two_meshes_become_one, the_first_host_is_not_needed_any_more,
+	      host_that_left_is_forgotten_in_the_end,
+	      forgotten_host_is_not_found_again_until_connect)
