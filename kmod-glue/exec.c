@@ -11,6 +11,7 @@
 #include "util.h"
 
 #include "kmod-glue/agent.h"
+#include "kmod-glue/fault.h"
 #include "kmod-glue/flow_print.h"
 #include "kmod-glue/guard.h"
 #include "kmod-glue/odp_socket.h"
@@ -47,6 +48,7 @@ struct exec *exec_new(const struct exec_config *config)
 
 	exec->config = *config;
 	ovs_list_init(&exec->events);
+	fault_init();
 	return exec;
 }
 
@@ -705,6 +707,11 @@ void exec_run(struct exec *exec, const struct ops *ops)
 			flush_xfrm(exec);
 		}
 		run_op(exec, i);
+		if (fault_is_last(&ops->v[i])) {
+			flush_odp(exec);
+			flush_xfrm(exec);
+			fault_die();
+		}
 	}
 	flush_odp(exec);
 	flush_xfrm(exec);
