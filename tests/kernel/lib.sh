@@ -17,6 +17,8 @@
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
 #   soon COMMAND...     tries for a minute or two until COMMAND succeeds
 #   not COMMAND...      succeeds if COMMAND fails
+#   xfrm_baseline H...  from here on no XFRM counter of these hosts may grow:
+#   xfrm_quiet H        says which did
 #   finish              ends what was started; the last line of a scenario
 set -u
 
@@ -243,6 +245,26 @@ wire_none() { # NAME FILTER
 esp_only='not esp and not (ip6 and ip6[6] == 50) and not tcp port 6783
 	and not arp and not icmp6 and not icmp
 	and not (ip6 and ip6[6] == 0 and ip6[40] == 58)'
+
+# ---- IPsec ------------------------------------------------------------------------
+
+# Starts refuse something: packets that come before there is an SA, and
+# (XfrmOutPolBlock) iptables: it looks the guard's port up by name, for which libc
+# connects (and sends nothing) to it, and the block policy refuses even that.
+xfrm_baseline() { # H...
+	local h
+
+	for h in "$@"; do
+		ns "$h" cat /proc/net/xfrm_stat > "$work/$h.xfrm_stat"
+	done
+}
+
+xfrm_quiet() { # H
+	ns "$1" awk 'FNR == NR { before[$1] = $2; next }
+		$2 != before[$1] { print $1, before[$1], "to", $2; bad = 1 }
+		$2 && $1 !~ /XfrmOutNoStates|XfrmInNoPols|XfrmOutPolBlock/ { print; bad = 1 }
+		END { exit bad }' "$work/$1.xfrm_stat" /proc/net/xfrm_stat
+}
 
 # ---- packets ---------------------------------------------------------------------
 
