@@ -109,6 +109,7 @@ struct fake_kernel {
 	bool guarded;	/* Plaintext is a breach: the host has a password. */
 	bool disturbed; /* Somebody else took something away: the order of
 			 * things is not to be had. */
+	bool robbed; /* SAs are gone, and nobody may be there for new ones. */
 	bool datapath, foreign_datapath;
 	uint16_t taken_udp_port; /* By somebody else. */
 	struct fake_port ports[FAKE_MAX_PORTS];

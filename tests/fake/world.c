@@ -17,7 +17,7 @@
 enum {
 	LOG_LINES = 80, /* Shown when something fails. */
 	LOG_LINE_SIZE = 200,
-	MAX_KEYS = 4096,
+	MAX_KEYS = 16384,
 	SPIN_LIMIT = 1000 /* Timers at one and the same time. */
 };
 
@@ -104,10 +104,7 @@ struct world {
 
 /* ---- Messages ---- */
 
-static void note(struct world *w, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void note(struct world *w, const char *format, ...)
+void world_note(struct world *w, const char *format, ...)
 {
 	char *line = w->log[w->n_log++ % LOG_LINES];
 	va_list args;
@@ -387,6 +384,7 @@ static void run_send(struct host *h, const struct op *op)
 	unsigned int side;
 	struct stream *s = stream_of(h, op->conn, &side);
 	uint64_t when_us;
+	bool cut;
 
 	if (!s) {
 		return;
@@ -406,6 +404,10 @@ static void run_send(struct host *h, const struct op *op)
 		return;
 	}
 	when_us = w->now_us + delay(w);
+	cut = chance(w, w->weather.cut);
+	if (cut) {
+		rest.size = world_draw(w, rest.size);
+	}
 	while (rest.size) {
 		size_t size = rest.size;
 		struct span piece = rest;
@@ -417,6 +419,15 @@ static void run_send(struct host *h, const struct op *op)
 		push(w, s, !side, EVENT_DATA, 0, piece, when_us);
 		rest = span_of(rest.data + size, rest.size - size);
 		when_us += w->weather.small_chunks ? world_draw(w, 300) : 0;
+	}
+	if (cut) {
+		world_note(w, "-- conn %u of %s breaks there", op->conn,
+			   h->name);
+		push(w, s, !side, EVENT_CLOSED, ECONNRESET, span_of(NULL, 0),
+		     when_us);
+		push(w, s, side, EVENT_CLOSED, ECONNRESET, span_of(NULL, 0),
+		     w->now_us + delay(w));
+		s->dead = true;
 	}
 }
 
@@ -452,7 +463,8 @@ static void stream_reset(struct world *w, struct stream *s, unsigned int to,
 
 void world_break(struct world *w, const struct host *a, const struct host *b)
 {
-	note(w, "-- connections between %s and %s break", a->name, b->name);
+	world_note(w, "-- connections between %s and %s break", a->name,
+		   b->name);
 	for (struct stream *s = w->streams; s; s = s->next) {
 		const struct host *x = s->side[0].host, *y = s->side[1].host;
 
@@ -467,8 +479,8 @@ void world_break(struct world *w, const struct host *a, const struct host *b)
 void world_partition(struct world *w, const struct host *a,
 		     const struct host *b, bool apart)
 {
-	note(w, "-- %s and %s are %s", a->name, b->name,
-	     apart ? "apart" : "joined");
+	world_note(w, "-- %s and %s are %s", a->name, b->name,
+		   apart ? "apart" : "joined");
 	w->apart[a->index][b->index] = apart;
 	w->apart[b->index][a->index] = apart;
 }
@@ -532,8 +544,11 @@ static void check_pin(struct host *h, const struct xfrm_policy *p)
 			return;
 		}
 	}
-	world_fail(h->world, "%s pins a policy to SPI %x, which is not there",
-		   h->name, p->spi);
+	if (!h->kernel.robbed) {
+		world_fail(h->world,
+			   "%s pins a policy to SPI %x, which is not there",
+			   h->name, p->spi);
+	}
 }
 
 static void hash_op(struct world *w, const struct host *h, const struct op *op)
@@ -620,7 +635,7 @@ static void run_op(struct host *h, const struct op *op)
 
 	hash_op(w, h, op);
 	op_text(op, text, sizeof text);
-	note(w, "%s %s: %s", h->name, op_type_name(op->type), text);
+	world_note(w, "%s %s: %s", h->name, op_type_name(op->type), text);
 	switch (op->type) {
 	case OP_DIAL:
 		run_dial(h, op);
@@ -988,14 +1003,19 @@ struct host *world_host(struct world *w, unsigned int index)
 
 void world_each_seed(unsigned int n, void (*body)(uint64_t seed))
 {
-	const char *only = getenv("FDP_SEED");
+	const char *only = getenv("FDP_SEED"), *range = getenv("FDP_SEEDS");
+	uint64_t first = 1, last = n;
 
 	if (only) {
-		body(strtoull(only, NULL, 0));
-		return;
+		first = last = strtoull(only, NULL, 0);
+	} else if (range) {
+		char *end;
+
+		first = strtoull(range, &end, 0);
+		last = *end == '-' ? strtoull(end + 1, NULL, 0) : first;
 	}
-	for (unsigned int i = 0; i < n; i++) {
-		body(i + 1);
+	for (uint64_t seed = first; seed <= last; seed++) {
+		body(seed);
 	}
 }
 
@@ -1083,7 +1103,7 @@ void host_start(struct host *h)
 	config.n_targets = h->n_targets;
 	config.discover = h->discovers;
 	config.state = h->state;
-	note(w, "-- %s starts", h->name);
+	world_note(w, "-- %s starts", h->name);
 	h->life++;
 	h->next_accept = 2;
 	h->results_us = w->now_us;
@@ -1142,7 +1162,7 @@ static void bury(struct host *h, bool silently)
 
 void host_kill(struct host *h)
 {
-	note(h->world, "-- %s dies", h->name);
+	world_note(h->world, "-- %s dies", h->name);
 	bury(h, false);
 }
 
@@ -1155,21 +1175,21 @@ void host_stop(struct host *h)
 {
 	struct event event = {.type = EVENT_STOP};
 
-	note(h->world, "-- %s stops", h->name);
+	world_note(h->world, "-- %s stops", h->name);
 	step(h, &event);
 	bury(h, false);
 }
 
 void host_crash(struct host *h)
 {
-	note(h->world, "-- %s loses power", h->name);
+	world_note(h->world, "-- %s loses power", h->name);
 	bury(h, true);
 	fake_kernel_done(&h->kernel);
 	h->kernel.n_sas = 0;
 	h->kernel.n_policies = 0;
 	h->kernel.guard = false;
 	h->kernel.n_links = 0;
-	h->kernel.disturbed = false;
+	h->kernel.disturbed = h->kernel.robbed = false;
 	for (size_t i = 0; i < h->n_endpoints; i++) {
 		endpoint_free(h->endpoints[i]);
 	}
@@ -1182,7 +1202,7 @@ static bool has_replied(void *aux)
 {
 	const struct host *h = aux;
 
-	return h->replied;
+	return h->replied || !h->engine;
 }
 
 struct json *host_command(struct host *h, const char *name, const char *args)
@@ -1190,20 +1210,23 @@ struct json *host_command(struct host *h, const char *name, const char *args)
 	struct json *json = args ? json_from_string(args) : NULL;
 	struct event event = {.type = EVENT_COMMAND};
 
-	if (!h->engine) {
-		world_fail(h->world, "%s is not there to answer", h->name);
-	}
 	if (json && json->type == JSON_STRING) {
 		world_fail(h->world, "%s: %s", args, json_string(json));
 	}
 	event.command.id = h->world->next_command++;
 	event.command.name = name;
 	event.command.args = json;
-	h->replied = false;
-	step(h, &event);
+	h->replied = h->reply_ok = false;
+	if (h->engine) {
+		step(h, &event);
+	}
 	json_destroy(json);
 	if (!world_run_until(h->world, has_replied, h, 10 * SEC)) {
 		world_fail(h->world, "%s does not answer %s", h->name, name);
+	}
+	if (!h->replied) {
+		free(h->reply);
+		h->reply = xstrdup("it is dead");
 	}
 	if (!h->reply_ok) {
 		return NULL;
@@ -1228,8 +1251,8 @@ struct json *host_reload(struct host *h, const char *first, const char *second)
 {
 	struct event event = {.type = EVENT_PASSWORDS};
 
-	note(h->world, "-- %s reads %s, %s", h->name, first,
-	     second ? second : "-");
+	world_note(h->world, "-- %s reads %s, %s", h->name, first,
+		   second ? second : "-");
 	h->n_slots = 0;
 	host_set_password(h, 0, first);
 	if (second) {
@@ -1316,6 +1339,7 @@ struct endpoint *host_attach(struct host *h, const char *netns,
 	struct json *json = host_command(h, "attach-check", args);
 	struct endpoint *e = NULL;
 	struct mac address;
+	char link[ODP_NAME_SIZE];
 	int64_t mtu;
 
 	free(args);
@@ -1328,11 +1352,15 @@ struct endpoint *host_attach(struct host *h, const char *netns,
 	}
 	fake_kernel_add_link(&h->kernel, jsonget_string(json, "host_ifname"),
 			     (uint32_t)mtu);
+	snprintf(link, sizeof link, "%s", jsonget_string(json, "host_ifname"));
 	args = json_to_string(json, 0);
 	json_destroy(json);
 	json = host_command(h, "attach", args);
 	free(args);
 	if (!json) {
+		if (!h->engine) {
+			fake_kernel_lose_port(&h->kernel, link);
+		}
 		return NULL;
 	}
 	ovs_assert(h->n_endpoints < WORLD_MAX_ENDPOINTS);
@@ -1359,10 +1387,20 @@ static void drop_endpoint(struct endpoint *e)
 
 void host_detach(struct endpoint *e)
 {
+	struct host *h = e->host;
 	char *args = xasprintf("{\"netns\": \"%s\"}", e->netns);
+	struct json *json = host_command(h, "detach", args);
 
-	json_destroy(host_ask(e->host, "detach", args));
 	free(args);
+	if (!json && h->engine) {
+		world_fail(h->world, "%s refuses detach: %s", h->name,
+			   h->reply);
+	}
+	if (!json) {
+		host_lose_port(e);
+		return;
+	}
+	json_destroy(json);
 	drop_endpoint(e);
 }
 

@@ -43,6 +43,8 @@ struct weather {
 	uint64_t delay_min_us, delay_max_us;
 	unsigned int dial_failure; /* Per mille. */
 	bool small_chunks;	   /* Streams arrive in bits and pieces. */
+	unsigned int cut; /* Streams that break, per mille of what is sent:
+			   * after any byte of it. */
 };
 
 struct host {
@@ -124,7 +126,8 @@ bool world_run_until(struct world *, bool (*done)(void *aux), void *aux,
 		     uint64_t timeout_us);
 
 /* Runs a command with JSON arguments (NULL: none).  The answer, which the
- * caller destroys, or NULL and host->reply if it was refused. */
+ * caller destroys, or NULL and host->reply if it was refused or the daemon
+ * died. */
 struct json *host_command(struct host *, const char *name, const char *args);
 /* The same for one that must succeed. */
 struct json *host_ask(struct host *, const char *name, const char *args);
@@ -140,6 +143,7 @@ bool world_connect(struct world *, uint64_t timeout_us);
  * it was refused (host->reply says why). */
 struct endpoint *host_attach(struct host *, const char *netns,
 			     const char *addresses, const char *mac);
+/* If the daemon dies of it, the interface goes all the same. */
 void host_detach(struct endpoint *);
 /* Somebody deletes its interface; the endpoint is gone. */
 void host_lose_port(struct endpoint *);
@@ -152,7 +156,12 @@ bool endpoint_reaches(struct endpoint *e, const struct ip_addr *ip);
 bool endpoint_reaches_with(struct endpoint *e, const struct ip_addr *ip,
 			   size_t size, unsigned int n);
 
-/* Runs 'body' for 'n' seeds, or for FDP_SEED alone if that is set. */
+/* A line of the log. */
+void world_note(struct world *, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Runs 'body' for 'n' seeds; for FDP_SEED alone if that is set, or for those of
+ * FDP_SEEDS=FROM-TO. */
 void world_each_seed(unsigned int n, void (*body)(uint64_t seed));
 
 struct ip_addr ip_of(const char *text);

@@ -195,7 +195,7 @@ static bool dies_in(const struct stage *stage, unsigned int n, uint64_t seed)
 		host_start_well(b);
 	}
 	live(w, 100 * MS);
-	a->kernel.disturbed = false;
+	a->kernel.disturbed = a->kernel.robbed = false;
 	demand_connected(w, 130 * SEC);
 	for (unsigned int i = 0; i < 2; i++) {
 		if (!world_host(w, i)->n_endpoints) {
@@ -273,7 +273,7 @@ SEED_TEST(policies_flushed_while_dead_guard_drops_all, 30)
 	DEMAND(w, a->kernel.n_guarded > 10, "the guard has dropped %u",
 	       (unsigned int)a->kernel.n_guarded);
 	host_start_well(a);
-	a->kernel.disturbed = false;
+	a->kernel.disturbed = a->kernel.robbed = false;
 	demand_connected(w, 20 * SEC);
 	demand_all_reach(w, 2);
 	demand_tidy(w, 2);
@@ -290,7 +290,7 @@ SEED_TEST(guard_removed_put_back_at_once, 30)
 	world_run(w, MS);
 	DEMAND(w, a->kernel.guard, "no guard");
 	DEMAND(w, a->n_warnings > warned, "not said");
-	a->kernel.disturbed = false;
+	a->kernel.disturbed = a->kernel.robbed = false;
 	demand_all_reach(w, 2);
 	world_free(w);
 }

@@ -149,7 +149,7 @@ SEED_TEST(policy_removed_by_somebody_put_back, SEEDS)
 	world_run(w, 5 * MS);
 	DEMAND(w, h->kernel.n_policies == 6, "%zu policies",
 	       h->kernel.n_policies);
-	h->kernel.disturbed = false;
+	h->kernel.disturbed = h->kernel.robbed = false;
 	demand_all_reach(w, 2);
 	demand_tidy(w, 2);
 	demand_all_reach(w, 2);
