@@ -20,12 +20,19 @@ enum {
 };
 
 enum {
-	SIGNATURE_TLV_BYTES = 4 + SIGN_BYTES,
-	FIELDS_NEEDED = 1 << (FIELD_NAME & FIELD_INDEX_MASK) |
-			1 << (FIELD_ID & FIELD_INDEX_MASK) |
-			1 << (FIELD_INCARNATION & FIELD_INDEX_MASK),
-	FIELDS_SIGNING = 1 << FIELD_KEY | 1 << FIELD_SIGNATURE
+	SIGNATURE_TLV_BYTES = 4 + SIGN_BYTES
 };
+
+/* A number with the critical bit and the same without it are two types. */
+#define FIELD_BIT(TYPE)                              \
+	(UINT64_C(1) << (((TYPE)&FIELD_INDEX_MASK) | \
+			 ((TYPE)&TLV_CRITICAL ? FIELD_INDEX_MASK + 1 : 0)))
+
+static const uint64_t fields_needed = FIELD_BIT(FIELD_NAME) |
+				      FIELD_BIT(FIELD_ID) |
+				      FIELD_BIT(FIELD_INCARNATION);
+static const uint64_t fields_signing =
+	FIELD_BIT(FIELD_KEY) | FIELD_BIT(FIELD_SIGNATURE);
 
 static bool name_char_is_valid(char c)
 {
@@ -157,11 +164,11 @@ static enum err decode_field(uint16_t type, struct span value,
 
 /* Notes in '*seen' that a field was there.  The signature covers what comes
  * before it, so nothing may follow. */
-static enum err note_field(uint16_t type, uint32_t *seen)
+static enum err note_field(uint16_t type, uint64_t *seen)
 {
-	uint32_t bit = 1u << (type & FIELD_INDEX_MASK);
+	uint64_t bit = FIELD_BIT(type);
 
-	if (*seen & 1u << FIELD_SIGNATURE) {
+	if (*seen & FIELD_BIT(FIELD_SIGNATURE)) {
 		return ERR_MALFORMED;
 	}
 	if ((type & ~TLV_CRITICAL) > FIELD_INDEX_MASK) {
@@ -177,7 +184,7 @@ static enum err note_field(uint16_t type, uint32_t *seen)
 enum err identity_decode(struct span bytes, struct identity *out)
 {
 	struct identity id = {.name = ""};
-	uint32_t seen = 0;
+	uint64_t seen = 0;
 
 	if (bytes.size > IDENTITY_MAX_BYTES) {
 		return ERR_OVERSIZED;
@@ -197,12 +204,12 @@ enum err identity_decode(struct span bytes, struct identity *out)
 			return err;
 		}
 	}
-	if ((seen & FIELDS_NEEDED) != FIELDS_NEEDED ||
+	if ((seen & fields_needed) != fields_needed ||
 	    peer_id_is_zero(&id.id)) {
 		return ERR_MALFORMED;
 	}
-	if (seen & FIELDS_SIGNING) {
-		if ((seen & FIELDS_SIGNING) != FIELDS_SIGNING) {
+	if (seen & fields_signing) {
+		if ((seen & fields_signing) != fields_signing) {
 			return ERR_MALFORMED;
 		}
 		id.has_key = true;

@@ -196,6 +196,28 @@ START_TEST(missing_field_is_refused_if_needed)
 }
 END_TEST
 
+/* Type 1 without the critical bit is not the name, nor are 2 and 3 what they
+ * look like. */
+START_TEST(optional_namesake_is_no_substitute)
+{
+	for (size_t field = 1; field <= 3; field++) {
+		struct wbuf out = encoded();
+		struct identity id;
+		size_t at = 0;
+
+		for (size_t i = 1; i < field; i++) {
+			at += 4u + out.data[at + 3];
+		}
+		ck_assert_uint_eq(out.data[at], 0x80);
+		ck_assert_uint_eq(out.data[at + 1], field);
+		out.data[at] = 0;
+		ck_assert_int_eq(identity_decode(wbuf_span(&out), &id),
+				 ERR_MALFORMED);
+		wbuf_free(&out);
+	}
+}
+END_TEST
+
 START_TEST(oversized_identity_is_refused)
 {
 	struct wbuf out = encoded();
@@ -394,6 +416,7 @@ int main(void)
 	tcase_add_loop_test(tc, nonsense_is_refused_as_in_table, 0,
 			    sizeof nonsense / sizeof nonsense[0]);
 	tcase_add_test(tc, missing_field_is_refused_if_needed);
+	tcase_add_test(tc, optional_namesake_is_no_substitute);
 	tcase_add_test(tc, oversized_identity_is_refused);
 	tcase_add_test(tc, longest_identity_fits_its_bound);
 	tcase_add_test(tc, signed_identity_comes_back_and_verifies);
