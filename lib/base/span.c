@@ -13,7 +13,9 @@ static enum err cut(struct span *s, size_t size, const uint8_t **at)
 		return ERR_TRUNCATED;
 	}
 	*at = s->data;
-	s->data += size;
+	if (size) { /* No arithmetic on the null of an empty span. */
+		s->data += size;
+	}
 	s->size -= size;
 	return FDP_OK;
 }
