@@ -11,6 +11,11 @@ target_compile_options(fdp-flags INTERFACE
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef
 	-ffunction-sections -fdata-sections -fno-omit-frame-pointer)
 target_link_options(fdp-flags INTERFACE -Wl,--gc-sections)
+if(FDP_FUZZ)
+	# clang is stricter about libopenvswitch's headers.
+	target_compile_options(fdp-flags INTERFACE -Wno-pedantic
+		-Wno-sign-conversion -Werror=implicit-function-declaration)
+endif()
 if(FDP_WERROR)
 	target_compile_options(fdp-flags INTERFACE -Werror)
 endif()

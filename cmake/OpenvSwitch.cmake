@@ -32,11 +32,22 @@ set(_conf
     ac_cv_header_valgrind_valgrind_h=no
     ovs_cv_binutils_avx512_good=no)
 
+# The library of a gcc build serves a clang build as well.
+set(FDP_OVS_CC "" CACHE STRING "Compiler of libopenvswitch (default: ours)")
+set(_cc "${CMAKE_C_COMPILER}")
+set(_cc_id "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}")
+if(FDP_OVS_CC)
+	set(_cc "${FDP_OVS_CC}")
+	execute_process(COMMAND "${_cc}" -dumpfullversion
+		OUTPUT_VARIABLE _cc_id OUTPUT_STRIP_TRAILING_WHITESPACE)
+	string(PREPEND _cc_id "GNU ")
+endif()
+
 set(_script "${CMAKE_CURRENT_LIST_DIR}/openvswitch-build.sh")
 file(SHA256 "${FDP_OVS_TARBALL}" _tarball_hash)
 file(SHA256 "${_script}" _script_hash)
 string(SHA256 _key
-       "${_tarball_hash} ${_script_hash} ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_SYSTEM_PROCESSOR} ${_cflags} ${_conf}")
+       "${_tarball_hash} ${_script_hash} ${_cc_id} ${CMAKE_SYSTEM_PROCESSOR} ${_cflags} ${_conf}")
 string(SUBSTRING "${_key}" 0 16 _key)
 set(_prefix "${FDP_CACHE_DIR}/openvswitch-${_key}")
 # The key is in the name here too: with another key the old links are not taken.
@@ -45,7 +56,7 @@ set(_linkdir "${CMAKE_BINARY_DIR}/openvswitch-${_key}")
 add_custom_command(
 	OUTPUT "${_linkdir}/libopenvswitch.a"
 	COMMAND sh "${_script}" "${FDP_OVS_TARBALL}" "${_prefix}" "${_linkdir}"
-		"${CMAKE_C_COMPILER}" "${_cflags}" ${_conf}
+		"${_cc}" "${_cflags}" ${_conf}
 	COMMENT "libopenvswitch in ${_prefix}"
 	USES_TERMINAL VERBATIM)
 add_custom_target(openvswitch-build DEPENDS "${_linkdir}/libopenvswitch.a")

@@ -30,6 +30,8 @@ static struct {
 	size_t next;	  /* Up to where they were answered. */
 	size_t n_sa_adds; /* Counted from straw_start() on. */
 	size_t n_errors;  /* Lines of the log of that level. */
+	uint64_t n_random;
+	uint32_t n_conns;
 } straw;
 
 /* The connection and its far end. */
@@ -51,13 +53,13 @@ struct far {
 /* Never the same twice: a counter, hashed. */
 static void straw_random(void *aux UNUSED, void *buf, size_t size)
 {
-	static uint64_t n;
 	uint8_t block[64];
 
 	for (size_t done = 0; done < size; done += sizeof block) {
-		n++;
-		crypto_generichash(block, sizeof block, (const uint8_t *)&n,
-				   sizeof n, NULL, 0);
+		straw.n_random++;
+		crypto_generichash(block, sizeof block,
+				   (const uint8_t *)&straw.n_random,
+				   sizeof straw.n_random, NULL, 0);
 		memcpy((uint8_t *)buf + done, block,
 		       size - done < sizeof block ? size - done : sizeof block);
 	}
@@ -123,7 +125,8 @@ static UNUSED void straw_wait(uint64_t duration_us)
 	straw.now_us = end_us;
 }
 
-static void straw_start(bool encrypt)
+/* Starts with the content of a state file, or NULL. */
+static UNUSED void straw_start_with(bool encrypt, const char *state)
 {
 	static const struct kernel_snapshot nothing;
 	struct event event = {.type = EVENT_START};
@@ -144,11 +147,17 @@ static void straw_start(bool encrypt)
 	config.n_slots = encrypt;
 	config.port = 6783;
 	config.vxlan_port = 6784;
+	config.state = state;
 	strcpy(config.datapath, "fdp");
 	straw.engine = engine_new(&config);
 	event.start.snapshot = &nothing;
 	straw_step(&event);
 	ck_assert(engine_is_running(straw.engine));
+}
+
+static UNUSED void straw_start(bool encrypt)
+{
+	straw_start_with(encrypt, NULL);
 }
 
 static void straw_stop(void)
@@ -247,14 +256,12 @@ static void far_read(struct far *f)
 /* Somebody at 'ip' connects; nothing is said yet. */
 static void far_accept(struct far *f, const char *ip)
 {
-	static uint32_t next_conn = 2;
 	struct event event = {.type = EVENT_ACCEPTED};
 
 	memset(f, 0, sizeof *f);
 	wbuf_init(&f->rx, 0);
 	f->deaf = true; /* Until it begins a handshake. */
-	f->conn = next_conn;
-	next_conn += 2;
+	f->conn = 2 * ++straw.n_conns;
 	f->next_op = straw.all.n;
 	f->local.ip = straw_ip("192.0.2.1");
 	f->local.port = 6783;
