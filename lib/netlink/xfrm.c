@@ -22,6 +22,7 @@ static_assert(sizeof(struct xfrm_userpolicy_info) == 168, "kernel ABI");
 static_assert(sizeof(struct xfrm_user_tmpl) == 64, "kernel ABI");
 static_assert(sizeof(struct xfrm_algo_aead) == 72, "kernel ABI");
 static_assert(sizeof(struct xfrm_replay_state_esn) == 24, "kernel ABI");
+static_assert(sizeof(struct xfrm_mark) == 8, "kernel ABI");
 
 /* Encoders. */
 
@@ -191,6 +192,17 @@ static void put_template(struct wbuf *b, const struct xfrm_policy *policy)
 	nlattr_put(b, XFRMA_TMPL, &tmpl, sizeof tmpl);
 }
 
+/* Kernels since 5.9 tell policies apart by value and mask; see
+ * xfrm_policy_mark_match() in net/xfrm/xfrm_policy.c. */
+static void put_mark(struct wbuf *b, const struct xfrm_policy *policy)
+{
+	struct xfrm_mark mark = {.v = policy->mark, .m = policy->mark_mask};
+
+	if (policy->mark_mask) {
+		nlattr_put(b, XFRMA_MARK, &mark, sizeof mark);
+	}
+}
+
 void xfrm_put_policy(struct wbuf *b, uint32_t seq, uint16_t flags,
 		     const struct xfrm_policy *policy, bool update)
 {
@@ -208,6 +220,7 @@ void xfrm_put_policy(struct wbuf *b, uint32_t seq, uint16_t flags,
 	if (!policy->block) {
 		put_template(b, policy);
 	}
+	put_mark(b, policy);
 	nlmsg_end(b, start);
 }
 
@@ -221,6 +234,7 @@ void xfrm_put_policy_del(struct wbuf *b, uint32_t seq, uint16_t flags,
 	put_policy_selector(policy, &id.sel);
 	id.dir = put_dir(policy->dir);
 	nlmsg_put_fixed(b, &id, sizeof id);
+	put_mark(b, policy);
 	nlmsg_end(b, start);
 }
 
@@ -241,11 +255,12 @@ struct attrs {
 	struct span aead;
 	struct span replay;
 	struct span policy_type;
-	bool foreign; /* Something that fdp never uses. */
+	struct span mark; /* Only if it is not zero. */
+	bool foreign;	  /* Something that fdp never uses. */
 };
 
-/* fdp sets no marks and no interfaces: an object that has them differs from
- * ours of the same selector. */
+/* fdp sets no interfaces, and marks in policies only: an object that has them
+ * differs from ours of the same selector. */
 static bool is_set(struct span value)
 {
 	for (size_t i = 0; i < value.size; i++) {
@@ -291,6 +306,10 @@ static enum err get_attrs(struct span in, struct attrs *out)
 			out->foreign = true;
 			break;
 		case XFRMA_MARK:
+			if (is_set(value)) {
+				out->mark = value;
+			}
+			break;
 		case XFRMA_IF_ID:
 			out->foreign |= is_set(value);
 			break;
@@ -396,7 +415,8 @@ static enum err get_sa_info(const struct xfrm_usersa_info *info,
 	    info->id.proto != IPPROTO_ESP ||
 	    info->mode != XFRM_MODE_TRANSPORT ||
 	    !(info->flags & XFRM_STATE_ESN) ||
-	    info->sel.family != info->family || attrs->foreign) {
+	    info->sel.family != info->family || attrs->foreign ||
+	    attrs->mark.size) {
 		return ERR_UNSUPPORTED;
 	}
 	err = get_selector(&info->sel, &sel_src, &sel_dst, &sa->udp_port);
@@ -468,6 +488,22 @@ static enum err get_template(struct span attr, struct xfrm_policy *policy)
 	return FDP_OK;
 }
 
+static enum err get_mark(struct span attr, struct xfrm_policy *policy)
+{
+	struct xfrm_mark mark;
+	enum err err;
+
+	if (!attr.size) {
+		return FDP_OK;
+	}
+	err = span_bytes(&attr, &mark, sizeof mark);
+	if (!err) {
+		policy->mark = mark.v;
+		policy->mark_mask = mark.m;
+	}
+	return err;
+}
+
 static enum err get_policy(struct span info_bytes, const struct attrs *attrs,
 			   struct xfrm_policy *policy)
 {
@@ -496,7 +532,8 @@ static enum err get_policy(struct span info_bytes, const struct attrs *attrs,
 	result.v6 = info.sel.family == AF_INET6;
 	result.priority = info.priority;
 	result.block = info.action == XFRM_POLICY_BLOCK;
-	if (!result.block) {
+	err = get_mark(attrs->mark, &result);
+	if (!err && !result.block) {
 		/* Without a template it lets plain packets pass. */
 		err = attrs->tmpl.data ? get_template(attrs->tmpl, &result)
 				       : ERR_UNSUPPORTED;
@@ -670,15 +707,20 @@ bool xfrm_sa_is_ours(const struct xfrm_sa *sa)
 
 bool xfrm_policy_is_ours(const struct xfrm_policy *policy)
 {
-	return policy->block ? policy->priority == XFRM_PRIORITY_BLOCK
-			     : policy->priority == XFRM_PRIORITY_PEER &&
-				       reqid_is_ours(policy->reqid);
+	if (policy->block) {
+		return policy->priority == XFRM_PRIORITY_BLOCK &&
+		       !policy->mark_mask;
+	}
+	return reqid_is_ours(policy->reqid) &&
+	       policy->priority == (policy->mark_mask ? XFRM_PRIORITY_LANE
+						      : XFRM_PRIORITY_PEER);
 }
 
 bool xfrm_policy_same_selector(const struct xfrm_policy *a,
 			       const struct xfrm_policy *b)
 {
 	return a->dir == b->dir && policy_is_v6(a) == policy_is_v6(b) &&
-	       a->udp_port == b->udp_port && ip_equal(&a->src, &b->src) &&
+	       a->udp_port == b->udp_port && a->mark == b->mark &&
+	       a->mark_mask == b->mark_mask && ip_equal(&a->src, &b->src) &&
 	       ip_equal(&a->dst, &b->dst);
 }

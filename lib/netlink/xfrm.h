@@ -23,6 +23,7 @@ enum {
 	 * in [BASE, BASE + RANGE); the priorities are ours alone. */
 	XFRM_REQID_BASE = 0x0fd00000,
 	XFRM_REQID_RANGE = 0x00100000,
+	XFRM_PRIORITY_LANE = 0x0fcff, /* Before PEER: with a mark. */
 	XFRM_PRIORITY_PEER = 0x0fd00,
 	XFRM_PRIORITY_BLOCK = 0x0fdff
 };
@@ -58,6 +59,8 @@ struct xfrm_policy {
 	bool v6;
 	uint16_t udp_port;
 	uint32_t priority;
+	/* Only for packets with these bits of skb->mark; mask 0 = for all. */
+	uint32_t mark, mark_mask;
 	bool block;	/* Drop; the fields below do not count. */
 	uint32_t reqid; /* Template: required ESP transport with this reqid. */
 	uint32_t spi;	/* Outbound: the very SA to use; 0 = any. */
@@ -69,7 +72,7 @@ void xfrm_put_sa(struct wbuf *, uint32_t seq, uint16_t flags,
 void xfrm_put_sa_del(struct wbuf *, uint32_t seq, uint16_t flags,
 		     const struct ip_addr *dst, uint32_t spi);
 void xfrm_put_sa_dump(struct wbuf *, uint32_t seq);
-/* 'update' replaces an existing policy of the same selector
+/* 'update' replaces an existing policy of the same selector and mark
  * (XFRM_MSG_UPDPOLICY), else it must not exist (XFRM_MSG_NEWPOLICY). */
 void xfrm_put_policy(struct wbuf *, uint32_t seq, uint16_t flags,
 		     const struct xfrm_policy *, bool update);
@@ -111,7 +114,7 @@ enum err xfrm_get_event(struct span msg, struct xfrm_event *) FDP_MUST_CHECK;
 /* Is it one of fdp's own, by reqid or priority? */
 bool xfrm_sa_is_ours(const struct xfrm_sa *);
 bool xfrm_policy_is_ours(const struct xfrm_policy *);
-/* Same selector and direction: at most one of both can exist. */
+/* Same selector, direction and mark: at most one of both can exist. */
 bool xfrm_policy_same_selector(const struct xfrm_policy *,
 			       const struct xfrm_policy *);
 

@@ -21,6 +21,7 @@
  *   ip xfrm policy add src 192.0.2.1/32 dst 192.0.2.2/32 proto udp dport 6784
  *     dir out priority 64768 tmpl src 192.0.2.1 dst 192.0.2.2 proto esp
  *     spi 0x01020304 reqid 0x0fd00007 mode transport
+ *   the same with mark 0x30 mask 0xf0 priority 64767, and its delete
  *   ip xfrm policy update src ::/0 dst ::/0 proto udp dport 6784 dir in
  *     priority 65023 action block
  *   ip xfrm policy delete src ::/0 dst ::/0 proto udp dport 6784 dir in
@@ -48,6 +49,22 @@ static const char newpolicy_hex[] =
 	"000000000000000000fd000000000000010000000000000044000500c0000202"
 	"000000000000000000000000010203043200000002000000c000020100000000"
 	"00000000000000000700d00f00000000ffffffffffffffffffffffff";
+
+static const char newlane_hex[] =
+	"08010000130005000100000000000000c0000202000000000000000000000000"
+	"c00002010000000000000000000000001a80ffff000000000200202011000000"
+	"0000000000000000ffffffffffffffffffffffffffffffffffffffffffffffff"
+	"ffffffffffffffff000000000000000000000000000000000000000000000000"
+	"0000000000000000000000000000000000000000000000000000000000000000"
+	"0000000000000000fffc000000000000010000000000000044000500c0000202"
+	"000000000000000000000000010203043200000002000000c000020100000000"
+	"00000000000000000700d00f00000000ffffffffffffffffffffffff"
+	"0c00150030000000f0000000";
+
+static const char dellane_hex[] =
+	"5c000000140005000100000000000000c0000202000000000000000000000000"
+	"c00002010000000000000000000000001a80ffff000000000200202011000000"
+	"000000000000000000000000010000000c00150030000000f0000000";
 
 static const char updpolicy_hex[] =
 	"b800000019000500010000000000000000000000000000000000000000000000"
@@ -153,6 +170,30 @@ START_TEST(policy_encoded_equals_that_of_iproute2)
 
 	xfrm_put_policy(&b, 1, NLM_F_ACK, &policy, false);
 	assert_bytes(&b, newpolicy_hex);
+	wbuf_free(&b);
+}
+END_TEST
+
+static struct xfrm_policy lane_policy(const char *src, const char *dst)
+{
+	struct xfrm_policy policy = peer_policy(XFRM_DIR_OUT, src, dst);
+
+	policy.priority = XFRM_PRIORITY_LANE;
+	policy.mark = 0x30;
+	policy.mark_mask = 0xf0;
+	return policy;
+}
+
+START_TEST(policy_with_mark_encoded_equals_that_of_iproute2)
+{
+	struct xfrm_policy policy = lane_policy("192.0.2.1", "192.0.2.2");
+	struct wbuf b = WBUF_INITIALIZER(0);
+
+	xfrm_put_policy(&b, 1, NLM_F_ACK, &policy, false);
+	assert_bytes(&b, newlane_hex);
+	wbuf_clear(&b);
+	xfrm_put_policy_del(&b, 1, NLM_F_ACK, &policy);
+	assert_bytes(&b, dellane_hex);
 	wbuf_free(&b);
 }
 END_TEST
@@ -268,6 +309,10 @@ static struct xfrm_policy policy_number(int i)
 		return block_policy(XFRM_DIR_OUT, false);
 	case 5:
 		return block_policy(XFRM_DIR_IN, true);
+	case 6:
+		return lane_policy("192.0.2.1", "192.0.2.2");
+	case 7:
+		return lane_policy("2001:db8::1", "2001:db8::2");
 	default:
 		return block_policy(XFRM_DIR_OUT, true);
 	}
@@ -290,6 +335,8 @@ START_TEST(policy_encoded_decodes_the_same)
 	ck_assert_int_eq(back.block, policy.block);
 	ck_assert_uint_eq(back.reqid, policy.reqid);
 	ck_assert_uint_eq(back.spi, policy.spi);
+	ck_assert_uint_eq(back.mark, policy.mark);
+	ck_assert_uint_eq(back.mark_mask, policy.mark_mask);
 	ck_assert(xfrm_policy_same_selector(&policy, &back));
 	ck_assert(xfrm_policy_is_ours(&back));
 	wbuf_free(&b);
@@ -540,7 +587,8 @@ static void append_attr(struct wbuf *b, uint16_t type, const void *data,
 	nlmsg_end(b, 0);
 }
 
-START_TEST(object_with_a_mark_is_unsupported)
+/* A mark is for policies only; one that is cut off is none. */
+START_TEST(object_with_a_mark_or_interface_is_as_in_table)
 {
 	const struct xfrm_mark none = {0, 0}, mark = {1, 0xff};
 	const uint32_t if_id = 3;
@@ -549,9 +597,10 @@ START_TEST(object_with_a_mark_is_unsupported)
 	struct xfrm_sa sa;
 
 	for (int i = 0; i < 3; i++) {
-		enum err want = i == 0 ? FDP_OK : ERR_UNSUPPORTED;
-
 		for (int which = 0; which <= 1; which++) {
+			enum err want = i == 0 || (i == 1 && which)
+						? FDP_OK
+						: ERR_UNSUPPORTED;
 			enum err err;
 
 			wbuf_clear(&b);
@@ -564,8 +613,19 @@ START_TEST(object_with_a_mark_is_unsupported)
 			err = which ? xfrm_get_policy(wbuf_span(&b), &policy)
 				    : xfrm_get_sa(wbuf_span(&b), &sa);
 			ck_assert_int_eq(err, want);
+			if (i == 1 && which) {
+				ck_assert_uint_eq(policy.mark, 1);
+				ck_assert_uint_eq(policy.mark_mask, 0xff);
+				/* Somebody else's, with our priority. */
+				ck_assert(!xfrm_policy_is_ours(&policy));
+			}
 		}
 	}
+	wbuf_clear(&b);
+	put_example(&b, 1);
+	append_attr(&b, XFRMA_MARK, &mark, 4);
+	ck_assert_int_eq(xfrm_get_policy(wbuf_span(&b), &policy),
+			 ERR_TRUNCATED);
 	wbuf_free(&b);
 }
 END_TEST
@@ -842,11 +902,12 @@ int main(void)
 
 	tcase_add_test(tc, sa_encoded_equals_that_of_iproute2);
 	tcase_add_test(tc, policy_encoded_equals_that_of_iproute2);
+	tcase_add_test(tc, policy_with_mark_encoded_equals_that_of_iproute2);
 	tcase_add_test(tc, block_policy_encoded_equals_that_of_iproute2);
 	tcase_add_test(tc, sa_encoded_decodes_the_same);
 	tcase_add_test(tc, sa_decoded_has_no_key);
 	tcase_add_test(tc, window_out_of_range_is_brought_into_it);
-	tcase_add_loop_test(tc, policy_encoded_decodes_the_same, 0, 7);
+	tcase_add_loop_test(tc, policy_encoded_decodes_the_same, 0, 9);
 	tcase_add_test(tc, spi_of_inbound_policy_is_not_sent);
 	tcase_add_test(tc, many_requests_in_one_buffer_stay_apart);
 	tcase_add_test(tc, buffer_too_small_overflows_as_a_whole);
@@ -857,7 +918,7 @@ int main(void)
 	tcase_add_loop_test(tc, message_with_any_byte_changed_is_safe, 0, 2);
 	tcase_add_test(tc, sa_of_another_kind_is_unsupported);
 	tcase_add_test(tc, policy_of_another_kind_is_unsupported);
-	tcase_add_test(tc, object_with_a_mark_is_unsupported);
+	tcase_add_test(tc, object_with_a_mark_or_interface_is_as_in_table);
 	tcase_add_test(tc, policy_without_template_is_unsupported);
 	tcase_add_test(tc, sub_policy_is_unsupported);
 	tcase_add_test(tc, message_of_another_type_is_malformed);
