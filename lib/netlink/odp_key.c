@@ -528,6 +528,17 @@ static void put_set_tunnel(struct wbuf *b, const struct action *a)
 	nlattr_nest_end(b, set);
 }
 
+/* The value, then the mask (validate_set() in net/openvswitch/flow_netlink.c).
+ */
+static void put_set_mark(struct wbuf *b, const struct action *a)
+{
+	size_t set = nlattr_nest(b, OVS_ACTION_ATTR_SET_MASKED);
+	uint32_t both[2] = {a->mark.value, a->mark.mask};
+
+	nlattr_put(b, OVS_KEY_ATTR_SKB_MARK, both, sizeof both);
+	nlattr_nest_end(b, set);
+}
+
 void odp_put_action_attrs(struct wbuf *b, const struct actions *as)
 {
 	for (size_t i = 0; i < as->n; i++) {
@@ -539,6 +550,9 @@ void odp_put_action_attrs(struct wbuf *b, const struct actions *as)
 			break;
 		case ACTION_SET_TUNNEL:
 			put_set_tunnel(b, a);
+			break;
+		case ACTION_SET_MARK:
+			put_set_mark(b, a);
 			break;
 		}
 	}
@@ -940,6 +954,26 @@ static enum err get_set(struct span attrs, struct actions *as)
 	return FDP_OK;
 }
 
+static enum err get_set_masked(struct span attrs, struct actions *as)
+{
+	struct span value;
+	uint32_t both[2];
+	uint16_t type;
+	enum err err =
+		attrs.size ? nlattr_get(&attrs, &type, &value) : ERR_MALFORMED;
+
+	if (!err && type != OVS_KEY_ATTR_SKB_MARK) {
+		err = ERR_UNSUPPORTED;
+	}
+	if (!err) {
+		err = get_fixed(value, both, sizeof both);
+	}
+	if (!err) {
+		actions_set_mark(as, both[0], both[1]);
+	}
+	return err;
+}
+
 static enum err get_action(uint16_t type, struct span value, struct actions *as)
 {
 	uint32_t port;
@@ -954,6 +988,8 @@ static enum err get_action(uint16_t type, struct span value, struct actions *as)
 		return err;
 	case OVS_ACTION_ATTR_SET:
 		return get_set(value, as);
+	case OVS_ACTION_ATTR_SET_MASKED:
+		return get_set_masked(value, as);
 	default:
 		return ERR_UNSUPPORTED;
 	}

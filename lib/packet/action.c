@@ -41,6 +41,14 @@ struct action *actions_set_tunnel(struct actions *as)
 	return append(as, ACTION_SET_TUNNEL);
 }
 
+void actions_set_mark(struct actions *as, uint32_t value, uint32_t mask)
+{
+	struct action *a = append(as, ACTION_SET_MARK);
+
+	a->mark.value = value & mask;
+	a->mark.mask = mask;
+}
+
 static bool action_equal(const struct action *a, const struct action *b)
 {
 	if (a->type != b->type) {
@@ -58,6 +66,9 @@ static bool action_equal(const struct action *a, const struct action *b)
 		       a->tunnel.ttl == b->tunnel.ttl &&
 		       a->tunnel.df == b->tunnel.df &&
 		       a->tunnel.csum == b->tunnel.csum;
+	case ACTION_SET_MARK:
+		return a->mark.value == b->mark.value &&
+		       a->mark.mask == b->mark.mask;
 	}
 	return false;
 }

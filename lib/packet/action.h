@@ -11,7 +11,8 @@
 
 enum action_type {
 	ACTION_OUTPUT,
-	ACTION_SET_TUNNEL
+	ACTION_SET_TUNNEL,
+	ACTION_SET_MARK
 };
 
 struct action {
@@ -28,6 +29,11 @@ struct action {
 			bool df;   /* Don't fragment (IPv4 underlay). */
 			bool csum; /* Outer UDP checksum (IPv6 underlay). */
 		} tunnel;
+		/* ACTION_SET_MARK: skb->mark, from here on; 'value' where
+		 * 'mask' has one bits, the others stay. */
+		struct {
+			uint32_t value, mask;
+		} mark;
 	};
 };
 
@@ -44,6 +50,7 @@ void actions_output(struct actions *, uint32_t port);
 /* Appends and returns a zeroed ACTION_SET_TUNNEL to fill in; the pointer holds
  * until the next append. */
 struct action *actions_set_tunnel(struct actions *);
+void actions_set_mark(struct actions *, uint32_t value, uint32_t mask);
 bool actions_equal(const struct actions *, const struct actions *);
 void actions_copy(struct actions *to, const struct actions *from);
 

@@ -4,7 +4,7 @@
 #include "packet/action.h"
 #include "world.h"
 
-/* "3, tunnel to 'vni', 1". */
+/* "3, tunnel to 'vni', 1, mark". */
 static void fill(struct actions *as, uint32_t vni)
 {
 	static const struct ip_addr dst = U4(7);
@@ -17,6 +17,7 @@ static void fill(struct actions *as, uint32_t vni)
 	a->tunnel.vni = vni;
 	a->tunnel.ttl = 64;
 	actions_output(as, 1);
+	actions_set_mark(as, 0x120, 0xf0);
 }
 
 START_TEST(list_keeps_order_while_it_grows)
@@ -61,7 +62,8 @@ START_TEST(copy_is_equal_and_its_own)
 	ck_assert(actions_equal(&as, &copy));
 	actions_output(&copy, 9);
 	ck_assert(!actions_equal(&as, &copy));
-	ck_assert_uint_eq(as.n, 3);
+	ck_assert_uint_eq(as.n, 4);
+	ck_assert_uint_eq(as.v[3].mark.value, 0x20);
 
 	actions_init(&empty);
 	actions_copy(&none, &empty);
@@ -97,6 +99,8 @@ START_TEST(any_differing_member_makes_lists_unequal)
 	DIFFER(b.v[1].tunnel.ttl = 2);
 	DIFFER(b.v[1].tunnel.df = true);
 	DIFFER(b.v[1].tunnel.csum = true);
+	DIFFER(b.v[3].mark.value = 0x10);
+	DIFFER(b.v[3].mark.mask = 0x20);
 	DIFFER(b.n--);
 #undef DIFFER
 }

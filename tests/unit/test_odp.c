@@ -130,6 +130,10 @@ static void rnd_actions(struct actions *as)
 			actions_output(as, rnd() & 0xffff);
 			continue;
 		}
+		if (rnd() & 1) {
+			actions_set_mark(as, rnd(), rnd());
+			continue;
+		}
 		a = actions_set_tunnel(as);
 		rnd_ip(&a->tunnel.dst, rnd() & 1);
 		if (rnd() & 1) {
@@ -291,12 +295,15 @@ START_TEST(actions_print_like_ovs_dpctl)
 	a->tunnel.csum = true;
 	actions_output(&as, 1);
 	actions_output(&as, 2);
+	actions_set_mark(&as, 0x30, 0xf0);
+	actions_output(&as, 1);
 	flow_print_actions(&ds, &as);
 	ck_assert_str_eq(ds_cstr(&ds),
 			 "set(tunnel(tun_id=0x64,dst=172.31.0.2,ttl=64,"
 			 "tp_dst=6784,flags(df|key))),1,"
 			 "set(tunnel(tun_id=0xffffff,ipv6_src=fd00::1,"
-			 "ipv6_dst=fd00::2,ttl=64,flags(csum|key))),1,2");
+			 "ipv6_dst=fd00::2,ttl=64,flags(csum|key))),1,2,"
+			 "set(skb_mark(0x30/0xf0)),1");
 	actions_free(&as);
 	ds_destroy(&ds);
 }
@@ -488,6 +495,42 @@ START_TEST(random_actions_decode_to_themselves)
 		ck_assert(actions_equal(&as, &got));
 		actions_free(&as);
 		actions_free(&got);
+		wbuf_free(&b);
+	}
+}
+END_TEST
+
+/* Open vSwitch's own tools set other fields, and other sizes do not exist. */
+START_TEST(set_masked_of_anything_else_is_refused)
+{
+	static const struct {
+		uint16_t key;
+		size_t size;
+		enum err err;
+	} cases[] = {
+		{OVS_KEY_ATTR_SKB_MARK, 8, FDP_OK},
+		{OVS_KEY_ATTR_SKB_MARK, 4, ERR_MALFORMED},
+		{OVS_KEY_ATTR_SKB_MARK, 12, ERR_MALFORMED},
+		{OVS_KEY_ATTR_PRIORITY, 8, ERR_UNSUPPORTED},
+		{OVS_KEY_ATTR_UNSPEC, 0, ERR_MALFORMED}, /* Nothing in it. */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		static const uint8_t bytes[12];
+		struct wbuf b = WBUF_INITIALIZER(0);
+		struct actions as;
+		size_t nest;
+
+		actions_init(&as);
+		nest = nlattr_nest(&b, OVS_ACTION_ATTR_SET_MASKED);
+		if (cases[i].key) {
+			nlattr_put(&b, cases[i].key, bytes, cases[i].size);
+		}
+		nlattr_nest_end(&b, nest);
+		ck_assert_int_eq(odp_get_actions(wbuf_span(&b), &as),
+				 cases[i].err);
+		ck_assert_uint_eq(as.n, !cases[i].err);
+		actions_free(&as);
 		wbuf_free(&b);
 	}
 }
@@ -1082,6 +1125,7 @@ int main(void)
 	tcase_add_loop_test(attrs, mask_is_completed_as_the_kernel_does, 0,
 			    ARRAY_SIZE(completions));
 	tcase_add_test(attrs, random_actions_decode_to_themselves);
+	tcase_add_test(attrs, set_masked_of_anything_else_is_refused);
 	tcase_add_test(attrs, action_that_is_not_ours_is_unsupported);
 	tcase_add_test(attrs, unknown_key_attributes_are_skipped);
 	tcase_add_test(attrs, attribute_of_wrong_size_is_malformed);
