@@ -376,6 +376,7 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	ec.n_slots = lc->n_slots;
 	ec.port = config->port;
 	ec.vxlan_port = (uint16_t)(config->port + 1);
+	ec.sas_per_peer = config->sas_per_peer;
 	ovs_strlcpy(ec.datapath, config->datapath, sizeof ec.datapath);
 	ec.targets = targets;
 	ec.n_targets = config->n_peers;

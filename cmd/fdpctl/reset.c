@@ -25,6 +25,10 @@
 
 #define ALIAS_PREFIX "fdpd:"
 
+enum {
+	MARK_STRLEN = 32
+};
+
 struct reset {
 	const struct context *ctx;
 	bool dry_run;
@@ -226,9 +230,17 @@ static void keep_policy(void *doomed_, const struct xfrm_policy *policy)
 	d->policies[d->n++] = *policy;
 }
 
+/* ", mark 0x10/0xf0" */
+static const char *mark_format(const struct xfrm_policy *p,
+			       char buf[MARK_STRLEN])
+{
+	snprintf(buf, MARK_STRLEN, ", mark 0x%x/0x%x", p->mark, p->mark_mask);
+	return buf;
+}
+
 static char *describe(const struct doomed *d, size_t i)
 {
-	char src[IP_STRLEN], dst[IP_STRLEN];
+	char src[IP_STRLEN], dst[IP_STRLEN], mark[MARK_STRLEN];
 	const struct xfrm_policy *p;
 
 	if (d->sas) {
@@ -237,10 +249,11 @@ static char *describe(const struct doomed *d, size_t i)
 				 ip_format(&d->sas[i].dst, dst), d->sas[i].spi);
 	}
 	p = &d->policies[i];
-	return xasprintf("policy %s, %s -> %s, UDP %u: %s",
+	return xasprintf("policy %s, %s -> %s, UDP %u%s: %s",
 			 p->dir == XFRM_DIR_IN ? "in" : "out",
 			 selector_format(p->v6, &p->src, src),
 			 selector_format(p->v6, &p->dst, dst), p->udp_port,
+			 p->mark_mask ? mark_format(p, mark) : "",
 			 p->block ? "block" : "require ESP");
 }
 

@@ -12,6 +12,7 @@
 
 #include "control/reply.h"
 #include "daemon.h"
+#include "ipsec/policy.h"
 #include "kmod-glue/xfrm_socket.h"
 #include "selector.h"
 
@@ -109,6 +110,31 @@ static const struct json *peer_of(const struct json *names, uint32_t reqid)
 	return NULL;
 }
 
+/* The lane of an SA (datapath/lane.h), -1 if that cannot be told: our policies
+ * say it of the outbound ones in use, the daemon also of the inbound ones. */
+static int lane_of(const struct dump *dump, const struct xfrm_sa *sa,
+		   const struct json *names)
+{
+	struct json *const *lane;
+	size_t n, i;
+
+	for (i = 0; i < dump->n_policies; i++) {
+		const struct xfrm_policy *p = &dump->policies[i];
+
+		if (!p->block && p->dir == XFRM_DIR_OUT && p->spi == sa->spi &&
+		    ip_equal(&p->dst, &sa->dst)) {
+			return (int)policy_lane(p);
+		}
+	}
+	lane = reply_array(peer_of(names, sa->reqid), "lanes", &n);
+	for (i = 0; i < n; i++) {
+		if (reply_number(lane[i], "spi_in", 0) == sa->spi) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
 static void put_number(struct json *object, const char *key, uint64_t value)
 {
 	json_object_put(object, key, json_integer_create((long long)value));
@@ -138,6 +164,8 @@ static struct json *sa_to_json(const struct dump *dump,
 	put_peer(object, names, sa->reqid);
 	put_number(object, "spi", sa->spi);
 	put_number(object, "reqid", sa->reqid);
+	json_object_put(object, "lane",
+			json_integer_create(lane_of(dump, sa, names)));
 	put_number(object, "bytes", sa->bytes);
 	put_number(object, "packets", sa->packets);
 	put_number(object, "sequence",
@@ -166,6 +194,8 @@ static struct json *policy_to_json(const struct xfrm_policy *p,
 			       p->block ? "block" : "require-esp");
 	put_number(object, "udp_port", p->udp_port);
 	put_number(object, "priority", p->priority);
+	put_number(object, "mark", p->mark);
+	put_number(object, "mark_mask", p->mark_mask);
 	put_number(object, "reqid", p->block ? 0 : p->reqid);
 	put_number(object, "spi", p->block ? 0 : p->spi);
 	put_peer(object, names, p->block ? 0 : p->reqid);

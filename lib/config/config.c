@@ -14,6 +14,7 @@ enum config_type {
 	TYPE_DEVICE,
 	TYPE_BOOL,
 	TYPE_PORT,
+	TYPE_LANES,
 	TYPE_ADDRESS,
 	TYPE_ENDPOINTS
 };
@@ -38,6 +39,7 @@ static const struct schema {
 enum {
 	DEVICE_NAME_MAX = 15, /* IFNAMSIZ less the terminating zero. */
 	PORT_MAX = 65534,     /* PORT + 1 is used as well. */
+	SAS_PER_PEER_MAX = 16,
 	HELP_COLUMN = 28
 };
 
@@ -145,25 +147,26 @@ static enum err set_bool(bool *to, const char *value, struct ds *why)
 	return FDP_OK;
 }
 
-static enum err set_port(uint16_t *to, const char *value, struct ds *why)
+/* A decimal number from 1 to 'max'; 'what' it is, for the sentence. */
+static enum err set_number(uint16_t *to, const char *value, const char *what,
+			   unsigned int max, struct ds *why)
 {
-	unsigned int port = 0;
+	unsigned int number = 0;
 
 	for (const char *p = value; *p; p++) {
 		if (*p < '0' || *p > '9') {
-			ds_put_format(why, "\"%s\" is not a port number",
-				      value);
+			ds_put_format(why, "\"%s\" is not a %s", value, what);
 			return ERR_MALFORMED;
 		}
-		if (port <= PORT_MAX) {
-			port = port * 10 + (unsigned int)(*p - '0');
+		if (number <= max) {
+			number = number * 10 + (unsigned int)(*p - '0');
 		}
 	}
-	if (port < 1 || port > PORT_MAX) {
-		ds_put_format(why, "the port must be from 1 to %d", PORT_MAX);
+	if (number < 1 || number > max) {
+		ds_put_format(why, "the %s must be from 1 to %u", what, max);
 		return ERR_RANGE;
 	}
-	*to = (uint16_t)port;
+	*to = (uint16_t)number;
 	return FDP_OK;
 }
 
@@ -233,7 +236,11 @@ enum err config_set(struct config *config, enum config_key key,
 		err = set_bool(to, value, why);
 		break;
 	case TYPE_PORT:
-		err = set_port(to, value, why);
+		err = set_number(to, value, "port number", PORT_MAX, why);
+		break;
+	case TYPE_LANES:
+		err = set_number(to, value, "number of SAs", SAS_PER_PEER_MAX,
+				 why);
 		break;
 	case TYPE_ADDRESS:
 		err = ip_addr_parse(value, to);
@@ -284,6 +291,7 @@ void config_free(struct config *config)
 			break;
 		case TYPE_BOOL:
 		case TYPE_PORT:
+		case TYPE_LANES:
 		case TYPE_ADDRESS:
 			break;
 		}
@@ -409,6 +417,7 @@ void config_overlay(struct config *config, const struct config *over)
 			*(bool *)to = *(const bool *)from;
 			break;
 		case TYPE_PORT:
+		case TYPE_LANES:
 			*(uint16_t *)to = *(const uint16_t *)from;
 			break;
 		case TYPE_ADDRESS:
@@ -467,6 +476,7 @@ void config_print(const struct config *config, struct ds *ds)
 				      *(const bool *)from ? "true" : "false");
 			break;
 		case TYPE_PORT:
+		case TYPE_LANES:
 			ds_put_format(ds, "%s = %u\n", name,
 				      *(const uint16_t *)from);
 			break;
@@ -531,6 +541,7 @@ bool config_equal(const struct config *a, const struct config *b)
 			equal = *(const bool *)x == *(const bool *)y;
 			break;
 		case TYPE_PORT:
+		case TYPE_LANES:
 			equal = *(const uint16_t *)x == *(const uint16_t *)y;
 			break;
 		case TYPE_ADDRESS:

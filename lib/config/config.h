@@ -48,6 +48,7 @@ struct config {
 	char *name; /* NULL: the host name. */
 	uint16_t port;
 	struct ip_addr listen; /* Zero: every address. */
+	uint16_t sas_per_peer;
 	char *datapath;
 	char *state_dir;
 	char *run_dir;

@@ -594,7 +594,7 @@ void render_trace(const struct json *reply, bool colour, struct ds *ds)
 	struct ds shown = DS_EMPTY_INITIALIZER;
 	struct json *const *step;
 	const char *text;
-	int64_t spi;
+	int64_t spi, lane;
 	size_t n, i;
 
 	put_fact(ds, "match", reply_text(reply, "key", ""));
@@ -635,6 +635,10 @@ void render_trace(const struct json *reply, bool colour, struct ds *ds)
 			ds_put_format(ds, ", ESP SPI 0x%08" PRIx64,
 				      (uint64_t)spi);
 		}
+		lane = reply_number(reply, "lane", -1);
+		if (lane >= 0) {
+			ds_put_format(ds, ", lane %" PRId64, lane);
+		}
 		ds_put_char(ds, '\n');
 	}
 	text = reply_text(reply, "actions", "");
@@ -645,12 +649,22 @@ void render_trace(const struct json *reply, bool colour, struct ds *ds)
 			 : "each such packet comes up to the daemon");
 }
 
+/* Nothing for an SA that is in use no more. */
+static void put_lane(struct columns *c, int64_t lane)
+{
+	if (lane < 0) {
+		columns_put(c, "");
+	} else {
+		columns_format(c, "%" PRId64, lane);
+	}
+}
+
 static void put_sas(const struct json *reply, bool colour, struct ds *ds)
 {
 	static const char *const heads[] = {
-		"DIR",	     "PEER",	"SOURCE",  "DESTINATION",
-		"SPI",	     "REQID",	">BYTES",  ">PACKETS",
-		">SEQUENCE", ">REPLAY", ">ERRORS", "AGE"};
+		"DIR",	   "PEER",    "SOURCE", "DESTINATION", "SPI",
+		"REQID",   ">LANE",   ">BYTES", ">PACKETS",    ">SEQUENCE",
+		">REPLAY", ">ERRORS", "AGE"};
 	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
 	struct json *const *sa;
 	size_t n, i;
@@ -668,6 +682,7 @@ static void put_sas(const struct json *reply, bool colour, struct ds *ds)
 		columns_put(c, reply_text(sa[i], "dst", ""));
 		columns_hex(c, reply_number(sa[i], "spi", 0));
 		columns_hex(c, reply_number(sa[i], "reqid", 0));
+		put_lane(c, reply_number(sa[i], "lane", -1));
 		columns_format(c, "%" PRId64, reply_number(sa[i], "bytes", 0));
 		columns_format(c, "%" PRId64,
 			       reply_number(sa[i], "packets", 0));
@@ -686,11 +701,25 @@ static void put_sas(const struct json *reply, bool colour, struct ds *ds)
 	columns_free(c);
 }
 
+/* As ip-xfrm(8) says it; nothing where any packet is meant. */
+static void put_mark(struct columns *c, const struct json *policy)
+{
+	int64_t mask = reply_number(policy, "mark_mask", 0);
+
+	if (mask) {
+		columns_format(c, "0x%" PRIx64 "/0x%" PRIx64,
+			       (uint64_t)reply_number(policy, "mark", 0),
+			       (uint64_t)mask);
+	} else {
+		columns_put(c, "");
+	}
+}
+
 static void put_policies(const struct json *reply, bool colour, struct ds *ds)
 {
 	static const char *const heads[] = {"DIR",	   "PEER",  "SOURCE",
 					    "DESTINATION", ">PORT", "POLICY",
-					    "SPI",	   "REQID"};
+					    "SPI",	   "REQID", "MARK"};
 	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
 	struct json *const *policy;
 	size_t n, i;
@@ -705,6 +734,7 @@ static void put_policies(const struct json *reply, bool colour, struct ds *ds)
 		columns_put(c, reply_text(policy[i], "action", ""));
 		columns_hex(c, reply_number(policy[i], "spi", 0));
 		columns_hex(c, reply_number(policy[i], "reqid", 0));
+		put_mark(c, policy[i]);
 	}
 	ds_put_char(ds, '\n');
 	if (n) {

@@ -521,7 +521,8 @@ void forwarding_set_peer(struct forwarding *f, const struct fwd_peer *peer)
 
 	if (p->known && ip_equal(&old->local, &peer->local) &&
 	    ip_equal(&old->remote, &peer->remote) &&
-	    old->udp_port == peer->udp_port && old->up == peer->up) {
+	    old->udp_port == peer->udp_port && old->n_lanes == peer->n_lanes &&
+	    old->up == peer->up) {
 		return;
 	}
 	peer_place(f, p, &peer->remote);

@@ -44,6 +44,7 @@ struct fwd_peer {
 	struct ip_addr local;  /* Our tunnel address towards it. */
 	struct ip_addr remote; /* Its tunnel address. */
 	uint16_t udp_port;     /* Its VXLAN port. */
+	unsigned int n_lanes;  /* SAs to spread packets over; 0 is 1. */
 	bool up;	       /* May packets be sent now? */
 };
 

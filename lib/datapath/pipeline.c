@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "datapath/guard.h"
+#include "datapath/lane.h"
 #include "datapath/look.h"
 #include "packet/reply.h"
 
@@ -262,6 +263,22 @@ static void send_to(struct walk *w, const struct fwd_peer *peer,
 	actions_output(&w->out->actions, tunnel->port_no);
 }
 
+/* One lane for each flow.  Nothing follows the output, so the mark reaches
+ * nobody else; what is replicated has none and takes lane 0. */
+static void send_in_lane(struct walk *w, const struct fwd_peer *peer,
+			 const struct fwd_port *tunnel)
+{
+	struct translation *out = w->out;
+
+	if (peer->n_lanes > 1) {
+		out->lane = lane_choose(w->flow, peer->n_lanes, &out->mask);
+		actions_set_mark(&out->actions, lane_mark(out->lane),
+				 LANE_MARK_MASK);
+		SAY(w, "lane %u of %u", out->lane, peer->n_lanes);
+	}
+	send_to(w, peer, tunnel);
+}
+
 static enum reason unicast(struct walk *w)
 {
 	const struct mac *dst = &w->flow->eth_dst;
@@ -301,7 +318,7 @@ static enum reason unicast(struct walk *w)
 	}
 	SAY(w, "destination %s: peer %u at %s, through port %u", MAC_TEXT(dst),
 	    target->peer, IP_TEXT(&peer->remote), tunnel->port_no);
-	send_to(w, peer, tunnel);
+	send_in_lane(w, peer, tunnel);
 	return REASON_REMOTE;
 }
 
@@ -439,6 +456,7 @@ static void translation_clear(struct translation *t)
 	wbuf_clear(&t->reply);
 	t->vni = 0;
 	t->peer = UINT32_MAX;
+	t->lane = 0;
 }
 
 void pipeline_translate(const struct forwarding *fwd, const struct flow *flow,

@@ -32,6 +32,7 @@ struct translation {
 	struct wbuf reply;
 	uint32_t vni;  /* The network it is in; 0 if none was found. */
 	uint32_t peer; /* REMOTE, or from the tunnel: the peer; UINT32_MAX. */
+	unsigned int lane; /* REMOTE: datapath/lane.h. */
 };
 
 void translation_init(struct translation *);

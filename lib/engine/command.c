@@ -478,6 +478,20 @@ static struct json *binding_json(const struct binding *b)
 	return json;
 }
 
+static struct json *lanes_json(const struct tunnel *t)
+{
+	struct json *list = json_array_create_empty();
+
+	for (unsigned int i = 0; i < MAX(t->n_in, t->n_out); i++) {
+		struct json *json = json_object_create();
+
+		put_int(json, "spi_in", t->lanes[i].spi_in);
+		put_int(json, "spi_out", t->lanes[i].spi_out);
+		json_array_add(list, json);
+	}
+	return list;
+}
+
 static struct json *peer_json(const struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
@@ -491,8 +505,9 @@ static struct json *peer_json(const struct peer *p)
 	json_object_put_string(json, "overlay",
 			       tunnel_is_usable(t) ? "fastdp" : "none");
 	put_int(json, "udp_port", t->udp_port);
-	put_int(json, "spi_in", t->spi_in);
-	put_int(json, "spi_out", t->spi_out);
+	put_int(json, "spi_in", t->lanes[0].spi_in);
+	put_int(json, "spi_out", t->lanes[0].spi_out);
+	json_object_put(json, "lanes", lanes_json(t));
 	put_int(json, "reqid", t->reqid);
 	put_int(json, "mtu", t->mtu);
 	for (size_t i = 0; i < p->record.n; i++) {

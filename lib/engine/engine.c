@@ -16,6 +16,11 @@ bool engine_encrypts(const struct engine *e)
 	return e->config.n_slots > 0;
 }
 
+unsigned int engine_lanes(const struct engine *e)
+{
+	return MIN(MAX(e->config.sas_per_peer, 1), LANES_MAX);
+}
+
 void copy_text(char *to, size_t size, const char *from)
 {
 	snprintf(to, size, "%s", from);

@@ -32,8 +32,9 @@ struct engine_config {
 	/* Stretched passwords, primary first; n_slots 0 = no encryption. */
 	struct hs_slot slots[2];
 	size_t n_slots;
-	uint16_t port;	     /* TCP control port. */
-	uint16_t vxlan_port; /* UDP; the control port plus one. */
+	unsigned int sas_per_peer; /* 1 to LANES_MAX; 0 is 1. */
+	uint16_t port;		   /* TCP control port. */
+	uint16_t vxlan_port;	   /* UDP; the control port plus one. */
 	char datapath[16];
 	const struct ip_endpoint *targets; /* Peers to dial; copied. */
 	size_t n_targets;

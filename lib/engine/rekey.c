@@ -77,7 +77,7 @@ static void use_secret(struct engine *e, struct peer *p, struct secret *s1)
 	t->peer_active = false;
 	t->rekey_began_us = e->now_us;
 	engine_wake(e, e->now_us + REKEY_STUCK_US);
-	tunnel_add_sa_in(e, p);
+	tunnel_add_sas_in(e, p);
 }
 
 enum err tunnel_rekey_requested(struct engine *e, struct peer *p,
@@ -168,8 +168,7 @@ static void sa_lost(struct engine *e, const struct known_sa *lost)
 	struct peer *p = peer_by_reqid(e, sa.reqid);
 
 	tunnel_forget_sa(e, &sa.dst, sa.spi);
-	if (!p || (sa.spi != p->tunnel.spi_in && sa.spi != p->tunnel.spi_out &&
-		   sa.spi != p->tunnel.spi_next)) {
+	if (!p || !tunnel_has_spi(&p->tunnel, sa.spi)) {
 		return; /* One that lingered. */
 	}
 	engine_log(e, OP_LOG_WARN,
@@ -216,7 +215,7 @@ static void repair_policies(struct engine *e)
 	put_blocks(e, NULL);
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		if (p->tunnel.policies) {
-			tunnel_put_policies(e, p, p->tunnel.spi_out);
+			tunnel_put_policies(e, p);
 		}
 	}
 }
@@ -226,13 +225,24 @@ static bool is_policy_of(const struct engine *e, const struct peer *p,
 			 const struct xfrm_policy *policy)
 {
 	const struct tunnel *t = &p->tunnel;
-	struct xfrm_policy in, out;
+	struct xfrm_policy own;
 
-	policy_make_in(&in, &t->local, &t->remote, e->config.vxlan_port,
+	if (!t->policies) {
+		return false;
+	}
+	policy_make_in(&own, &t->local, &t->remote, e->config.vxlan_port,
 		       t->reqid);
-	policy_make_out(&out, &t->local, &t->remote, t->udp_port, t->reqid, 0);
-	return t->policies && (xfrm_policy_same_selector(&in, policy) ||
-			       xfrm_policy_same_selector(&out, policy));
+	if (xfrm_policy_same_selector(&own, policy)) {
+		return true;
+	}
+	for (unsigned int i = 0; i < LANES_MAX; i++) {
+		tunnel_make_out(t, i, &own);
+		if (t->lanes[i].policy &&
+		    xfrm_policy_same_selector(&own, policy)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void policy_deleted(struct engine *e, const struct xfrm_policy *gone)
@@ -252,7 +262,7 @@ static void policy_deleted(struct engine *e, const struct xfrm_policy *gone)
 			   "the IPsec policy for %s was removed by somebody "
 			   "else; putting it back",
 			   p->name);
-		tunnel_put_policies(e, p, p->tunnel.spi_out);
+		tunnel_put_policies(e, p);
 	}
 }
 
@@ -275,8 +285,7 @@ void tunnel_xfrm_event(struct engine *e, const struct event *event)
 		break;
 	case XFRM_EVENT_SA_SOFT:
 		p = peer_by_reqid(e, x->sa.reqid);
-		if (p && (x->sa.spi == p->tunnel.spi_in ||
-			  x->sa.spi == p->tunnel.spi_out)) {
+		if (p && tunnel_has_spi(&p->tunnel, x->sa.spi)) {
 			tunnel_rekey(e, p);
 		}
 		break;

@@ -25,6 +25,7 @@
 #include "base/rng.h"
 #include "datapath/flow_table.h"
 #include "datapath/forwarding.h"
+#include "datapath/lane.h"
 #include "datapath/pipeline.h"
 #include "engine/engine.h"
 #include "mesh/admission.h"
@@ -138,9 +139,22 @@ enum tunnel_state {
 	TUNNEL_UP
 };
 
-/* The way to one peer.  Keying: both policies, our inbound SA, our offer; on
- * the peer's offer the outbound SA, then the out policy is pinned to it, then
- * flows may use it; up when the peer said the same. */
+/* One SA each way, and the out policy that leads to ours (datapath/lane.h). */
+struct lane {
+	uint32_t spi_in; /* Being installed or in use; 0 = none. */
+	bool in_ready;
+	unsigned int attempts; /* To find a free SPI. */
+	uint32_t spi_out;  /* In use: the policy is pinned to it; 0 = none. */
+	uint32_t spi_next; /* Being installed. */
+	bool next_ready;   /* Installed. */
+	bool pinning;	   /* The policy is on the way to it. */
+	bool policy;	   /* Installed, or being so. */
+};
+
+/* The way to one peer.  Keying: both policies, our inbound SAs, our offer; on
+ * the peer's offer the outbound SAs, then the out policies are pinned to them,
+ * then flows may use them; up when the peer said the same.  All lanes take each
+ * step together. */
 struct tunnel {
 	enum tunnel_state state;
 	enum reason reason; /* Why not up. */
@@ -156,14 +170,13 @@ struct tunnel {
 	bool failed;	   /* The kernel refused a part of it. */
 	uint64_t retry_us; /* When to begin again after that; 0 = never. */
 	uint32_t epoch;	   /* Of the ratchet; 0: a session's first keys. */
-	uint32_t spi_in;   /* Being installed or in use; 0 = none. */
-	bool in_ready;
 	uint8_t salt_in[ESP_SALT_BYTES];
-	unsigned int attempts;	 /* To find a free SPI. */
-	uint32_t spi_out;	 /* In use, pinned; 0 = none. */
-	uint32_t spi_next;	 /* Being installed. */
-	bool peer_active;	 /* The peer sends through spi_in. */
-	uint32_t epoch_out;	 /* That spi_out belongs to. */
+	struct lane lanes[LANES_MAX];
+	unsigned int n_in;	 /* Lanes with a spi_in. */
+	unsigned int n_out;	 /* Lanes in use from us; 0 = none yet. */
+	unsigned int n_next;	 /* Lanes with a spi_next; 0 = none. */
+	bool peer_active;	 /* The peer sends through our inbound SAs. */
+	uint32_t epoch_out;	 /* That the outbound SAs belong to. */
 	uint64_t rekey_us;	 /* When the next one is due. */
 	uint64_t rekey_began_us; /* One is under way since; 0 = none. */
 	bool rekey_again;	 /* Something was lost meanwhile. */
@@ -328,6 +341,8 @@ void engine_log(struct engine *, enum op_log_level, const char *format, ...)
 /* Registers a pending op and puts its cookie into 'op'. */
 struct pending *engine_expect(struct engine *, struct op *, enum pending_kind);
 bool engine_encrypts(const struct engine *);
+/* How many SAs we want from each peer, and to it at most. */
+unsigned int engine_lanes(const struct engine *);
 /* Copies 'from' as far as it fits; always terminated. */
 void copy_text(char *to, size_t size, const char *from);
 
@@ -414,10 +429,15 @@ void tunnel_begin(struct engine *, struct peer *);
 void tunnel_offer(struct engine *, struct peer *, const struct msg_sa_offer *);
 void tunnel_active(struct engine *, struct peer *,
 		   const struct msg_sa_active *);
-/* Our inbound SA for the epoch, and then the offer of it. */
-void tunnel_add_sa_in(struct engine *, struct peer *);
-/* Puts the policies of a peer, the out policy pinned to 'spi_out'. */
-void tunnel_put_policies(struct engine *, struct peer *, uint32_t spi_out);
+/* Our inbound SAs for the epoch, and then the offer of them. */
+void tunnel_add_sas_in(struct engine *, struct peer *);
+/* Puts again the policies that a peer has, pinned as they were. */
+void tunnel_put_policies(struct engine *, struct peer *);
+/* The out policy of a lane, not pinned. */
+void tunnel_make_out(const struct tunnel *, unsigned int lane,
+		     struct xfrm_policy *);
+/* Is 'spi' that of an SA that is, or is about to be, in use? */
+bool tunnel_has_spi(const struct tunnel *, uint32_t spi);
 /* NULL if we have no such SA. */
 struct known_sa *tunnel_find_sa(struct engine *, const struct ip_addr *dst,
 				uint32_t spi);

@@ -54,11 +54,15 @@ struct json *trace_run(const struct engine *e, const struct flow *flow)
 	put_texts(json, flow, &x);
 	peer = x.peer == UINT32_MAX ? NULL : peer_by_number(e, x.peer);
 	if (peer) {
+		uint32_t spi = peer->tunnel.lanes[x.lane].spi_out;
+
 		json_object_put_string(json, "peer", peer->name);
-		if (peer->tunnel.spi_out && !flow->tunnel.present) {
-			json_object_put(
-				json, "spi",
-				json_integer_create(peer->tunnel.spi_out));
+		if (spi && !flow->tunnel.present) {
+			json_object_put(json, "spi", json_integer_create(spi));
+			if (peer->tunnel.n_out > 1) {
+				json_object_put(json, "lane",
+						json_integer_create(x.lane));
+			}
 		}
 	}
 	translation_free(&x);

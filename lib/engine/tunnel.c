@@ -63,17 +63,31 @@ void tunnel_forget_sa(struct engine *e, const struct ip_addr *dst, uint32_t spi)
 	}
 }
 
-/* Every SA towards 'dst' with 'reqid' but 'spi' is to go after a while. */
-static void sa_linger(struct engine *e, const struct ip_addr *dst,
-		      uint32_t reqid, uint32_t spi)
+bool tunnel_has_spi(const struct tunnel *t, uint32_t spi)
+{
+	for (unsigned int i = 0; i < LANES_MAX; i++) {
+		const struct lane *lane = &t->lanes[i];
+
+		if (spi == lane->spi_in || spi == lane->spi_out ||
+		    spi == lane->spi_next) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Every SA of the tunnel towards 'dst' that is not in use any more is to go
+ * after a while. */
+static void sa_linger(struct engine *e, const struct tunnel *t,
+		      const struct ip_addr *dst)
 {
 	uint64_t when_us = e->now_us + SA_LINGER_US;
 
 	for (size_t i = 0; i < e->n_sas; i++) {
 		struct known_sa *sa = &e->sas[i];
 
-		if (sa->reqid == reqid && ip_equal(&sa->dst, dst) &&
-		    sa->spi != spi) {
+		if (sa->reqid == t->reqid && ip_equal(&sa->dst, dst) &&
+		    !tunnel_has_spi(t, sa->spi)) {
 			sa->delete_us = MIN(sa->delete_us, when_us);
 			engine_wake(e, sa->delete_us);
 		}
@@ -165,7 +179,7 @@ void tunnel_timers(struct engine *e)
 bool tunnel_is_usable(const struct tunnel *t)
 {
 	return t->state == TUNNEL_UP ||
-	       (t->state == TUNNEL_KEYING && t->spi_out);
+	       (t->state == TUNNEL_KEYING && t->lanes[0].spi_out);
 }
 
 /* Tells the forwarding table what the tunnel is now. */
@@ -177,6 +191,7 @@ static void publish(struct engine *e, struct peer *p)
 		.local = t->local,
 		.remote = t->remote,
 		.udp_port = t->udp_port,
+		.n_lanes = t->n_out,
 		.up = tunnel_is_usable(t),
 	};
 
@@ -273,7 +288,32 @@ static uint32_t choose_reqid(const struct engine *e, const struct peer *self,
 	}
 }
 
-void tunnel_put_policies(struct engine *e, struct peer *p, uint32_t spi_out)
+void tunnel_make_out(const struct tunnel *t, unsigned int lane,
+		     struct xfrm_policy *policy)
+{
+	policy_make_out(policy, &t->local, &t->remote, t->udp_port, t->reqid,
+			0);
+	policy_set_lane(policy, lane);
+}
+
+static void put_out(struct engine *e, const struct peer *p, unsigned int lane,
+		    enum pending_kind kind, uint32_t spi)
+{
+	struct xfrm_policy policy;
+
+	tunnel_make_out(&p->tunnel, lane, &policy);
+	policy.spi = spi;
+	put_policy(e, p, &policy, kind, spi);
+}
+
+static void del_out(struct engine *e, const struct tunnel *t, unsigned int lane)
+{
+	struct op *op = ops_add(e->ops, OP_POLICY_DEL);
+
+	tunnel_make_out(t, lane, &op->policy);
+}
+
+static void put_in(struct engine *e, const struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
 	struct xfrm_policy policy;
@@ -281,9 +321,40 @@ void tunnel_put_policies(struct engine *e, struct peer *p, uint32_t spi_out)
 	policy_make_in(&policy, &t->local, &t->remote, e->config.vxlan_port,
 		       t->reqid);
 	put_policy(e, p, &policy, PENDING_POLICY, 0);
-	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
-			spi_out);
-	put_policy(e, p, &policy, PENDING_POLICY, 0);
+}
+
+void tunnel_put_policies(struct engine *e, struct peer *p)
+{
+	const struct tunnel *t = &p->tunnel;
+
+	put_in(e, p);
+	for (unsigned int i = 0; i < LANES_MAX; i++) {
+		const struct lane *lane = &t->lanes[i];
+
+		if (lane->policy) {
+			put_out(e, p, i, PENDING_POLICY,
+				lane->pinning ? lane->spi_next : lane->spi_out);
+		}
+	}
+}
+
+/* Lanes of an earlier run, which may have had more of them: they go on until
+ * new keys are in use, unless somebody removed their SA while we were dead. */
+static void adopt_lanes(struct engine *e, struct tunnel *t)
+{
+	struct xfrm_policy policy;
+	uint32_t spi;
+
+	for (unsigned int i = 1; i < LANES_MAX; i++) {
+		tunnel_make_out(t, i, &policy);
+		claim_policy(e, &policy, &spi);
+		if (spi && tunnel_find_sa(e, &t->remote, spi)) {
+			t->lanes[i].policy = true;
+			t->lanes[i].spi_out = spi;
+		} else if (spi) {
+			del_out(e, t, i);
+		}
+	}
 }
 
 /* The first policies of a tunnel. */
@@ -301,14 +372,16 @@ static void place_policies(struct engine *e, struct peer *p)
 	policy_make_in(&policy, &t->local, &t->remote, e->config.vxlan_port,
 		       t->reqid);
 	claim_policy(e, &policy, &spi);
-	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
-			0);
+	tunnel_make_out(t, 0, &policy);
 	claim_policy(e, &policy, &spi);
 	if (spi && !tunnel_find_sa(e, &t->remote, spi)) {
 		spi = 0; /* Somebody removed it while we were dead. */
 	}
+	put_in(e, p);
+	t->lanes[0].policy = true;
 	/* One that is there goes on using the SA that it is pinned to. */
-	tunnel_put_policies(e, p, spi ? spi : t->spi_out);
+	put_out(e, p, 0, PENDING_POLICY, spi ? spi : t->lanes[0].spi_out);
+	adopt_lanes(e, t);
 }
 
 static void key_params(const struct engine *e, const struct peer *p,
@@ -338,7 +411,7 @@ static void add_sa(struct engine *e, struct peer *p, bool inbound, uint32_t spi,
 
 	key_params(e, p, inbound, spi, salt, &key);
 	sa_make(&op->sa, &p->conn->esp, &key, t->reqid,
-		inbound ? e->config.vxlan_port : t->udp_port);
+		inbound ? e->config.vxlan_port : t->udp_port, engine_lanes(e));
 	pending =
 		engine_expect(e, op, inbound ? PENDING_SA_IN : PENDING_SA_OUT);
 	pending->peer = p->number;
@@ -346,14 +419,36 @@ static void add_sa(struct engine *e, struct peer *p, bool inbound, uint32_t spi,
 	sa_note(e, &key.dst_ip, spi, t->reqid, UINT64_MAX);
 }
 
-void tunnel_add_sa_in(struct engine *e, struct peer *p)
+static void add_sa_in(struct engine *e, struct peer *p, struct lane *lane)
+{
+	do {
+		lane->spi_in = sa_draw_spi(e->rng);
+	} while (tunnel_find_sa(e, &p->tunnel.local, lane->spi_in));
+	lane->in_ready = false;
+	add_sa(e, p, true, lane->spi_in, p->tunnel.salt_in);
+}
+
+/* One salt is enough: each SPI makes another key of it. */
+void tunnel_add_sas_in(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
 
-	t->spi_in = sa_draw_spi(e->rng);
 	rng_fill(e->rng, t->salt_in, sizeof t->salt_in);
-	t->in_ready = false;
-	add_sa(e, p, true, t->spi_in, t->salt_in);
+	t->n_in = engine_lanes(e);
+	for (unsigned int i = 0; i < t->n_in; i++) {
+		t->lanes[i].attempts = 0;
+		add_sa_in(e, p, &t->lanes[i]);
+	}
+}
+
+static bool all_in_ready(const struct tunnel *t)
+{
+	for (unsigned int i = 0; i < t->n_in; i++) {
+		if (!t->lanes[i].in_ready) {
+			return false;
+		}
+	}
+	return t->n_in;
 }
 
 static void send_offer(struct engine *e, struct peer *p)
@@ -361,7 +456,10 @@ static void send_offer(struct engine *e, struct peer *p)
 	const struct tunnel *t = &p->tunnel;
 	struct message m = {.type = MSG_SA_OFFER};
 
-	m.sa_offer.spi = t->spi_in;
+	for (unsigned int i = 0; i < t->n_in; i++) {
+		m.sa_offer.spis[i] = t->lanes[i].spi_in;
+	}
+	m.sa_offer.n_spis = t->n_in;
 	memcpy(m.sa_offer.salt, t->salt_in, sizeof m.sa_offer.salt);
 	m.sa_offer.epoch = t->epoch;
 	m.sa_offer.src_ip = t->remote;
@@ -369,6 +467,17 @@ static void send_offer(struct engine *e, struct peer *p)
 	m.sa_offer.vxlan_port = e->config.vxlan_port;
 	m.sa_offer.mtu = t->path_mtu;
 	conn_send(e, p->conn, &m);
+}
+
+static bool knows_any(struct engine *e, const struct peer *p,
+		      const struct msg_sa_offer *m)
+{
+	for (size_t i = 0; i < m->n_spis; i++) {
+		if (tunnel_find_sa(e, &p->tunnel.remote, m->spis[i])) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void tunnel_offer(struct engine *e, struct peer *p,
@@ -390,18 +499,22 @@ void tunnel_offer(struct engine *e, struct peer *p,
 		down(e, p, REASON_NAT, detail);
 		return;
 	}
-	if (t->spi_next || t->epoch_out == t->epoch ||
-	    tunnel_find_sa(e, &t->remote, m->spi)) {
-		/* One offer an epoch, and a key is never installed twice. */
+	/* One offer an epoch, and a key is never installed twice. */
+	if (t->n_next || t->epoch_out == t->epoch || knows_any(e, p, m)) {
 		return;
 	}
-	t->spi_next = m->spi;
-	add_sa(e, p, false, m->spi, m->salt);
+	t->n_next = MIN((unsigned int)m->n_spis, engine_lanes(e));
+	for (unsigned int i = 0; i < t->n_next; i++) {
+		t->lanes[i].spi_next = m->spis[i];
+		t->lanes[i].next_ready = false;
+		t->lanes[i].pinning = false;
+		add_sa(e, p, false, m->spis[i], m->salt);
+	}
 }
 
 bool tunnel_is_keyed(const struct tunnel *t)
 {
-	return t->peer_active && t->spi_out && !t->spi_next &&
+	return t->peer_active && t->lanes[0].spi_out && !t->n_next &&
 	       t->epoch_out == t->epoch;
 }
 
@@ -418,11 +531,11 @@ void tunnel_active(struct engine *e, struct peer *p,
 {
 	struct tunnel *t = &p->tunnel;
 
-	if (m->spi != t->spi_in || !t->in_ready) {
+	if (m->spi != t->lanes[0].spi_in || !all_in_ready(t)) {
 		return;
 	}
 	t->peer_active = true;
-	sa_linger(e, &t->local, t->reqid, t->spi_in);
+	sa_linger(e, t, &t->local);
 	check_keyed(e, p);
 }
 
@@ -430,71 +543,151 @@ static void sa_in_result(struct engine *e, struct peer *p, uint32_t spi,
 			 const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
+	struct lane *lane = NULL;
 
-	if (spi != t->spi_in) {
+	for (unsigned int i = 0; i < t->n_in; i++) {
+		if (t->lanes[i].spi_in == spi) {
+			lane = &t->lanes[i];
+		}
+	}
+	if (!lane) {
 		return;
 	}
 	if (event->os_errno) {
 		tunnel_forget_sa(e, &t->local, spi);
-		t->spi_in = 0;
-		if (++t->attempts < SA_ADD_ATTEMPTS && p->conn) {
-			tunnel_add_sa_in(e, p);
+		lane->spi_in = 0;
+		if (++lane->attempts < SA_ADD_ATTEMPTS && p->conn) {
+			add_sa_in(e, p, lane);
 		} else {
 			failed(e, p, event->result.detail);
 		}
 		return;
 	}
-	t->in_ready = true;
-	t->attempts = 0;
-	if (p->conn) {
+	lane->in_ready = true;
+	if (p->conn && all_in_ready(t)) {
 		send_offer(e, p);
 	}
+}
+
+/* NULL if 'spi' is not one of those that are on their way. */
+static struct lane *lane_by_next(struct tunnel *t, uint32_t spi)
+{
+	for (unsigned int i = 0; i < t->n_next; i++) {
+		if (t->lanes[i].spi_next == spi) {
+			return &t->lanes[i];
+		}
+	}
+	return NULL;
+}
+
+static void forget_next(struct tunnel *t)
+{
+	for (unsigned int i = 0; i < LANES_MAX; i++) {
+		t->lanes[i].spi_next = 0;
+		t->lanes[i].pinning = false;
+	}
+	t->n_next = 0;
+}
+
+/* One of the new outbound SAs could not be made: the others are of no use, and
+ * no policy leads to them. */
+static void drop_next(struct engine *e, struct tunnel *t)
+{
+	for (size_t i = 0; i < e->n_sas;) {
+		const struct known_sa *sa = &e->sas[i];
+
+		if (ip_equal(&sa->dst, &t->remote) &&
+		    lane_by_next(t, sa->spi)) {
+			sa_delete(e, i);
+		} else {
+			i++;
+		}
+	}
+	forget_next(t);
 }
 
 static void sa_out_result(struct engine *e, struct peer *p, uint32_t spi,
 			  const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
-	struct xfrm_policy policy;
+	struct lane *lane = lane_by_next(t, spi);
 
-	if (spi != t->spi_next) {
+	if (!lane) {
 		return;
 	}
 	if (event->os_errno) {
 		tunnel_forget_sa(e, &t->remote, spi);
-		t->spi_next = 0;
+		drop_next(e, t);
 		failed(e, p, event->result.detail);
 		return;
 	}
-	policy_make_out(&policy, &t->local, &t->remote, t->udp_port, t->reqid,
-			spi);
-	put_policy(e, p, &policy, PENDING_PIN, spi);
+	lane->next_ready = true;
+	for (unsigned int i = 0; i < t->n_next; i++) {
+		if (!t->lanes[i].next_ready) {
+			return;
+		}
+	}
+	for (unsigned int i = 0; i < t->n_next; i++) {
+		t->lanes[i].pinning = true;
+		t->lanes[i].policy = true;
+		put_out(e, p, i, PENDING_PIN, t->lanes[i].spi_next);
+	}
+}
+
+/* All policies are pinned: from now on the peer hears us through the new SAs
+ * only.  Lanes that there are no more are merged into lane 0. */
+static void use_next(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+	struct message m = {.type = MSG_SA_ACTIVE};
+
+	t->n_out = t->n_next;
+	t->n_next = 0;
+	t->epoch_out = t->epoch;
+	for (unsigned int i = t->n_out; i < LANES_MAX; i++) {
+		if (t->lanes[i].policy) {
+			del_out(e, t, i);
+		}
+		t->lanes[i].policy = false;
+		t->lanes[i].spi_out = 0;
+	}
+	sa_linger(e, t, &t->remote);
+	if (p->conn) {
+		m.sa_active.spi = t->lanes[0].spi_out;
+		m.sa_active.epoch = t->epoch;
+		conn_send(e, p->conn, &m);
+	}
+	publish(e, p);
+	check_keyed(e, p);
 }
 
 static void pin_result(struct engine *e, struct peer *p, uint32_t spi,
 		       const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
-	struct message m = {.type = MSG_SA_ACTIVE};
+	struct lane *lane = lane_by_next(t, spi);
+	bool pinning = false;
 
-	if (spi != t->spi_next) {
+	if (!lane) {
 		return;
 	}
-	t->spi_next = 0;
+	lane->spi_next = 0;
+	lane->pinning = false;
 	if (event->os_errno) {
+		/* Never a policy for a mark that leads to no SA for certain. */
+		lane->policy = lane == t->lanes || lane->spi_out;
 		failed(e, p, event->result.detail);
-		return;
+	} else {
+		lane->spi_out = spi;
 	}
-	t->spi_out = spi;
-	t->epoch_out = t->epoch;
-	sa_linger(e, &t->remote, t->reqid, spi);
-	if (p->conn) {
-		m.sa_active.spi = spi;
-		m.sa_active.epoch = t->epoch;
-		conn_send(e, p->conn, &m);
+	for (unsigned int i = 0; i < t->n_next; i++) {
+		pinning |= t->lanes[i].pinning;
 	}
-	publish(e, p);
-	check_keyed(e, p);
+	if (!pinning && t->failed) {
+		forget_next(t);
+	} else if (!pinning) {
+		use_next(e, p);
+	}
 }
 
 void tunnel_result(struct engine *e, const struct pending *pending,
@@ -616,12 +809,11 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	t->rekey_us = UINT64_MAX;
 	t->rekey_began_us = 0;
 	t->rekey_again = false;
-	t->spi_next = 0;
+	forget_next(t);
 	t->peer_active = false;
-	t->attempts = 0;
 	t->failed = false;
 	t->retry_us = 0;
-	tunnel_add_sa_in(e, p);
+	tunnel_add_sas_in(e, p);
 }
 
 void tunnel_end(struct engine *e, struct peer *p)
@@ -635,7 +827,7 @@ void tunnel_end(struct engine *e, struct peer *p)
 	}
 	guarded = t->policies && t->udp_port != e->config.vxlan_port;
 	t->state = TUNNEL_DOWN;
-	t->spi_out = 0;
+	t->lanes[0].spi_out = 0;
 	publish(e, p);
 	forward_sync(e);
 	/* Flows of an earlier run may lead here too. */
@@ -648,9 +840,11 @@ void tunnel_end(struct engine *e, struct peer *p)
 				i++;
 			}
 		}
-		policy_make_out(&policy, &t->local, &t->remote, t->udp_port,
-				t->reqid, 0);
-		ops_add(e->ops, OP_POLICY_DEL)->policy = policy;
+		for (unsigned int i = 0; i < LANES_MAX; i++) {
+			if (t->lanes[i].policy) {
+				del_out(e, t, i);
+			}
+		}
 		policy_make_in(&policy, &t->local, &t->remote,
 			       e->config.vxlan_port, t->reqid);
 		ops_add(e->ops, OP_POLICY_DEL)->policy = policy;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "datapath/lane.h"
+
 void policy_make_block(struct xfrm_policy *p, unsigned int i, uint16_t udp_port)
 {
 	memset(p, 0, sizeof *p);
@@ -32,6 +34,22 @@ void policy_make_out(struct xfrm_policy *p, const struct ip_addr *local,
 		     uint32_t reqid, uint32_t spi)
 {
 	make_peer(p, XFRM_DIR_OUT, local, remote, udp_port, reqid, spi);
+}
+
+void policy_set_lane(struct xfrm_policy *p, unsigned int lane)
+{
+	_Static_assert(LANES_MAX - 1 == LANE_MARK_MASK >> LANE_MARK_SHIFT,
+		       "every lane has a mark");
+	p->mark = lane_mark(lane);
+	p->mark_mask = lane ? LANE_MARK_MASK : 0;
+	p->priority = lane ? XFRM_PRIORITY_LANE : XFRM_PRIORITY_PEER;
+}
+
+unsigned int policy_lane(const struct xfrm_policy *p)
+{
+	return p->mark_mask == LANE_MARK_MASK
+		       ? (p->mark & LANE_MARK_MASK) >> LANE_MARK_SHIFT
+		       : 0;
 }
 
 void policy_make_in(struct xfrm_policy *p, const struct ip_addr *local,

@@ -22,6 +22,13 @@ void policy_make_out(struct xfrm_policy *, const struct ip_addr *local,
 		     const struct ip_addr *remote, uint16_t udp_port,
 		     uint32_t reqid, uint32_t spi);
 
+/* Makes of an out policy, which is for lane 0, that of 'lane'
+ * (datapath/lane.h): only for packets with its mark, and before that of
+ * lane 0. */
+void policy_set_lane(struct xfrm_policy *, unsigned int lane);
+/* The lane of an out policy. */
+unsigned int policy_lane(const struct xfrm_policy *);
+
 /* Traffic from 'remote' to our UDP 'udp_port' is let in only if an SA with
  * 'reqid' carried it. */
 void policy_make_in(struct xfrm_policy *, const struct ip_addr *local,

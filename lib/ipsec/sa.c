@@ -19,7 +19,7 @@ uint32_t sa_reqid(const struct ip_addr *remote, unsigned int attempt)
 
 void sa_make(struct xfrm_sa *sa, const struct secret *esp,
 	     const struct esp_key_params *key, uint32_t reqid,
-	     uint16_t udp_port)
+	     uint16_t udp_port, unsigned int n_lanes)
 {
 	struct esp_keymat keymat;
 
@@ -31,7 +31,8 @@ void sa_make(struct xfrm_sa *sa, const struct secret *esp,
 	sa->spi = key->spi;
 	sa->reqid = reqid;
 	sa->udp_port = udp_port;
-	sa->replay_window = SA_REPLAY_WINDOW;
+	sa->replay_window =
+		n_lanes > 1 ? SA_REPLAY_WINDOW_LANES : SA_REPLAY_WINDOW;
 	sa->soft_packets = SA_SOFT_PACKETS;
 	sa->hard_packets = SA_HARD_PACKETS;
 	sa->soft_bytes = SA_SOFT_BYTES;

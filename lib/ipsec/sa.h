@@ -17,7 +17,10 @@
 
 enum {
 	SA_REPLAY_WINDOW = 1024, /* Packets. */
-	SA_SPI_MIN = 256	 /* RFC 4303 2.1: 1 to 255 are reserved. */
+	/* Where several CPUs are at it, packets of one SA overtake each other
+	 * by more. */
+	SA_REPLAY_WINDOW_LANES = XFRM_MAX_REPLAY_WINDOW,
+	SA_SPI_MIN = 256 /* RFC 4303 2.1: 1 to 255 are reserved. */
 };
 
 /* Backstops in the kernel, by draft-irtf-cfrg-aead-limits for packets of up to
@@ -36,10 +39,10 @@ uint32_t sa_draw_spi(const struct rng *);
 uint32_t sa_reqid(const struct ip_addr *remote, unsigned int attempt);
 
 /* Fills in an SA for UDP 'udp_port' (the receiver's VXLAN port) from
- * key->src_ip to key->dst_ip; derives its key from 'esp'.  The caller wipes
- * 'sa'. */
+ * key->src_ip to key->dst_ip, one of 'n_lanes' that way; derives its key from
+ * 'esp'.  The caller wipes 'sa'. */
 void sa_make(struct xfrm_sa *sa, const struct secret *esp,
 	     const struct esp_key_params *key, uint32_t reqid,
-	     uint16_t udp_port);
+	     uint16_t udp_port, unsigned int n_lanes);
 
 #endif

@@ -9,7 +9,10 @@
 
 enum {
 	BINDING_MAX_BYTES = 4 + 6 + 1 + BINDING_MAX_IPS * 16,
-	SPI_MIN = 256 /* RFC 4303 2.1: 1 to 255 are reserved. */
+	SPI_MIN = 256, /* RFC 4303 2.1: 1 to 255 are reserved. */
+
+	/* Optional fields of an SA_OFFER. */
+	FIELD_MORE_SPIS = 0x0001 /* u32 each, for the lanes from 1 on. */
 };
 
 /* The promise of the header: what is within the bounds fits. */
@@ -127,15 +130,26 @@ static enum err put_peers(struct wbuf *out, const struct msg_peers *m)
 	return FDP_OK;
 }
 
-static void put_sa_offer(struct wbuf *out, const struct msg_sa_offer *m)
+static enum err put_sa_offer(struct wbuf *out, const struct msg_sa_offer *m)
 {
-	wbuf_u32(out, m->spi);
+	if (m->n_spis < 1 || m->n_spis > MSG_MAX_SPIS) {
+		return ERR_LIMIT;
+	}
+	wbuf_u32(out, m->spis[0]);
 	wbuf_bytes(out, m->salt, sizeof m->salt);
 	wbuf_u32(out, m->epoch);
 	wbuf_bytes(out, m->src_ip.b, sizeof m->src_ip.b);
 	wbuf_bytes(out, m->dst_ip.b, sizeof m->dst_ip.b);
 	wbuf_u16(out, m->vxlan_port);
 	wbuf_u32(out, m->mtu);
+	if (m->n_spis > 1) {
+		wbuf_u16(out, FIELD_MORE_SPIS);
+		wbuf_u16(out, (uint16_t)((m->n_spis - 1) * sizeof *m->spis));
+	}
+	for (size_t i = 1; i < m->n_spis; i++) {
+		wbuf_u32(out, m->spis[i]);
+	}
+	return FDP_OK;
 }
 
 static enum err put_body(struct wbuf *out, const struct message *m)
@@ -155,8 +169,7 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 	case MSG_PEERS:
 		return put_peers(out, &m->peers);
 	case MSG_SA_OFFER:
-		put_sa_offer(out, &m->sa_offer);
-		return FDP_OK;
+		return put_sa_offer(out, &m->sa_offer);
 	case MSG_SA_ACTIVE:
 		wbuf_u32(out, m->sa_active.spi);
 		wbuf_u32(out, m->sa_active.epoch);
@@ -442,10 +455,53 @@ static enum err get_spi(struct span *in, uint32_t *spi)
 	return err ? err : *spi < SPI_MIN ? ERR_RANGE : FDP_OK;
 }
 
+/* The SPIs behind the first one: none twice. */
+static enum err get_more_spis(struct span in, struct msg_sa_offer *m)
+{
+	if (m->n_spis != 1 || !in.size || in.size % sizeof *m->spis) {
+		return ERR_MALFORMED;
+	}
+	if (in.size / sizeof *m->spis > MSG_MAX_SPIS - 1) {
+		return ERR_LIMIT;
+	}
+	while (in.size) {
+		uint32_t spi;
+		enum err err = get_spi(&in, &spi);
+
+		for (size_t i = 0; !err && i < m->n_spis; i++) {
+			err = m->spis[i] == spi ? ERR_MALFORMED : FDP_OK;
+		}
+		if (err) {
+			return err;
+		}
+		m->spis[m->n_spis++] = spi;
+	}
+	return FDP_OK;
+}
+
+static enum err get_sa_offer_fields(struct span *in, struct msg_sa_offer *m)
+{
+	enum err err = FDP_OK;
+
+	while (!err && in->size) {
+		struct span value;
+		uint16_t type;
+
+		err = tlv_next(in, &type, &value);
+		if (!err && type == FIELD_MORE_SPIS) {
+			err = get_more_spis(value, m);
+		} else if (!err && type & TLV_CRITICAL) {
+			err = ERR_UNKNOWN_CRITICAL;
+		}
+	}
+	return err;
+}
+
 static enum err get_sa_offer(struct span *in, struct msg_sa_offer *m)
 {
-	enum err err = get_spi(in, &m->spi);
+	enum err err = get_spi(in, &m->spis[0]);
 
+	m->n_spis = 1;
 	if (!err) {
 		err = span_bytes(in, m->salt, sizeof m->salt);
 	}
@@ -469,7 +525,7 @@ static enum err get_sa_offer(struct span *in, struct msg_sa_offer *m)
 		     ip_is_v4(&m->src_ip) != ip_is_v4(&m->dst_ip))) {
 		err = ERR_RANGE;
 	}
-	return err;
+	return err ? err : get_sa_offer_fields(in, m);
 }
 
 static enum err get_sa_active(struct span *in, struct msg_sa_active *m)

@@ -51,6 +51,7 @@ enum {
 	MSG_MAX_BINDINGS = 200,
 	MSG_MAX_REMOVED = 1024,
 	MSG_MAX_HINTS = 256,
+	MSG_MAX_SPIS = 16,	  /* In an SA_OFFER. */
 	MSG_CLOSE_TEXT_SIZE = 128 /* With the terminating zero. */
 };
 
@@ -108,10 +109,14 @@ struct msg_peers {
 	size_t n;
 };
 
-/* The author has installed an inbound SA: traffic from 'src_ip' (the reader's
- * underlay address) to 'dst_ip' (the author's) may use it. */
+/* The author has installed inbound SAs: traffic from 'src_ip' (the reader's
+ * underlay address) to 'dst_ip' (the author's) may use them.  One goes into the
+ * message's fixed part; those behind it into a field that older readers skip,
+ * who then use the first one only. */
 struct msg_sa_offer {
-	uint32_t spi; /* Chosen by the author; 256 or more (RFC 4303 2.1). */
+	/* Chosen by the author; 256 or more (RFC 4303 2.1), all different. */
+	uint32_t spis[MSG_MAX_SPIS];
+	size_t n_spis; /* 1 to MSG_MAX_SPIS. */
 	uint8_t salt[ESP_SALT_BYTES];
 	uint32_t epoch;
 	struct ip_addr src_ip, dst_ip;
@@ -119,7 +124,8 @@ struct msg_sa_offer {
 	uint32_t mtu; /* The author's underlay MTU in bytes; 0 unknown. */
 };
 
-/* The author sends through the SA 'spi' that the reader offered. */
+/* The author sends through the SAs that the reader offered, 'spi' being the
+ * first of them, or through as many of them as it likes. */
 struct msg_sa_active {
 	uint32_t spi;
 	uint32_t epoch;

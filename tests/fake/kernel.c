@@ -234,13 +234,14 @@ static void sa_del(struct fake_kernel *k, const struct xfrm_sa *sa)
 
 static bool policy_matches(const struct xfrm_policy *p, enum xfrm_dir dir,
 			   const struct ip_addr *src, const struct ip_addr *dst,
-			   uint16_t udp_port)
+			   uint16_t udp_port, uint32_t mark)
 {
 	bool v6 = ip_is_zero(&p->dst) && ip_is_zero(&p->src)
 			  ? p->v6
 			  : !ip_is_v4(ip_is_zero(&p->dst) ? &p->src : &p->dst);
 
 	return p->dir == dir && v6 == !ip_is_v4(dst) &&
+	       (mark & p->mark_mask) == p->mark &&
 	       (ip_is_zero(&p->src) || ip_equal(&p->src, src)) &&
 	       (ip_is_zero(&p->dst) || ip_equal(&p->dst, dst)) &&
 	       (!p->udp_port || p->udp_port == udp_port);
@@ -250,14 +251,14 @@ static const struct xfrm_policy *policy_lookup(const struct fake_kernel *k,
 					       enum xfrm_dir dir,
 					       const struct ip_addr *src,
 					       const struct ip_addr *dst,
-					       uint16_t udp_port)
+					       uint16_t udp_port, uint32_t mark)
 {
 	const struct xfrm_policy *best = NULL;
 
 	for (size_t i = 0; i < k->n_policies; i++) {
 		const struct xfrm_policy *p = &k->policies[i];
 
-		if (policy_matches(p, dir, src, dst, udp_port) &&
+		if (policy_matches(p, dir, src, dst, udp_port, mark) &&
 		    (!best || p->priority < best->priority)) {
 			best = p;
 		}
@@ -428,22 +429,37 @@ static void check_guard(struct fake_kernel *k)
 	}
 }
 
-/* A flow sends to a peer only while policy and SA are there. */
+/* set(skb_mark(...)) */
+static uint32_t set_mark(uint32_t mark, const struct action *a)
+{
+	return (mark & ~a->mark.mask) | a->mark.value;
+}
+
+/* A flow sends to a peer only while policy and SA are there, and those that its
+ * mark asks for. */
 static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
 {
+	uint32_t mark = 0;
+
 	for (size_t i = 0; i < f->actions.n; i++) {
 		const struct action *a = &f->actions.v[i];
 		const struct xfrm_policy *p;
 		char buf[IP_STRLEN];
 
+		if (a->type == ACTION_SET_MARK) {
+			mark = set_mark(mark, a);
+		}
 		if (a->type != ACTION_SET_TUNNEL) {
 			continue;
 		}
 		p = policy_lookup(k, XFRM_DIR_OUT, &a->tunnel.src,
-				  &a->tunnel.dst, a->tunnel.tp_dst);
+				  &a->tunnel.dst, a->tunnel.tp_dst, mark);
 		if (!p || p->block) {
 			breach(k, "a flow to %s, but no policy",
 			       ip_format(&a->tunnel.dst, buf));
+		} else if (p->mark != mark) {
+			breach(k, "a flow to %s, but no lane for mark %x",
+			       ip_format(&a->tunnel.dst, buf), mark);
 		} else if (!sa_of_policy(k, p, &a->tunnel.src, &a->tunnel.dst,
 					 a->tunnel.tp_dst)) {
 			breach(k, "a flow to %s, but no SA (reqid %x, SPI %x)",
@@ -525,13 +541,13 @@ static bool is_guarded(const struct fake_kernel *k)
 }
 
 static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
-		       struct span frame)
+		       uint32_t mark, struct span frame)
 {
 	const struct ip_addr *src = &tunnel->tunnel.src;
 	const struct ip_addr *dst = &tunnel->tunnel.dst;
 	uint16_t udp_port = tunnel->tunnel.tp_dst;
 	const struct xfrm_policy *policy =
-		policy_lookup(k, XFRM_DIR_OUT, src, dst, udp_port);
+		policy_lookup(k, XFRM_DIR_OUT, src, dst, udp_port, mark);
 	struct fake_sa *sa = NULL;
 	struct fake_packet *p;
 
@@ -583,6 +599,7 @@ static void execute(struct fake_kernel *k, const struct actions *actions,
 		    struct span frame)
 {
 	const struct action *tunnel = NULL;
+	uint32_t mark = 0;
 
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct action *a = &actions->v[i];
@@ -592,13 +609,20 @@ static void execute(struct fake_kernel *k, const struct actions *actions,
 			tunnel = a;
 			continue;
 		}
+		if (a->type == ACTION_SET_MARK) {
+			mark = set_mark(mark, a);
+			continue;
+		}
 		port = port_by_number(k, a->port);
 		if (!port) {
 			continue; /* Dropped, as ovs_vport_send() is not. */
 		}
 		if (port->type == ODP_VPORT_VXLAN && tunnel) {
-			vxlan_send(k, tunnel, frame);
+			vxlan_send(k, tunnel, mark, frame);
 		} else if (port->type == ODP_VPORT_NETDEV) {
+			if (mark) {
+				breach(k, "a mark reaches a container");
+			}
 			k->n_delivered++;
 			k->deliver(k->aux, port->name, frame);
 		}
@@ -687,7 +711,8 @@ static bool admit(struct fake_kernel *k, const struct fake_packet *p)
 			return false;
 		}
 	}
-	policy = policy_lookup(k, XFRM_DIR_IN, &p->src, &p->dst, p->udp_port);
+	policy =
+		policy_lookup(k, XFRM_DIR_IN, &p->src, &p->dst, p->udp_port, 0);
 	if (!policy && !p->esp && is_guarded(k)) {
 		k->n_guarded++;
 		return false;

@@ -55,6 +55,7 @@ struct host {
 	struct ip_addr v4, v6; /* 192.0.2.(index + 1), 2001:db8::(index + 1) */
 	struct hs_slot slots[2];
 	size_t n_slots;
+	unsigned int sas_per_peer; /* As the seed says; at the next start. */
 	struct ip_endpoint targets[WORLD_MAX_HOSTS];
 	size_t n_targets;
 	bool discovers; /* Dials hosts that others know. */
@@ -91,7 +92,8 @@ struct weather *world_weather(struct world *);
 uint64_t world_draw(struct world *, uint64_t n);
 struct host *world_host(struct world *, unsigned int index);
 
-/* 'password' may be NULL.  The daemon is not running yet. */
+/* 'password' may be NULL.  The daemon is not running yet.  One seed in three
+ * gives each host one SA a peer, one four, one something to each. */
 struct host *world_add_host(struct world *, const char *name,
 			    const char *password);
 void host_set_password(struct host *, size_t slot, const char *password);

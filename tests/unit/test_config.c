@@ -37,6 +37,7 @@ START_TEST(nothing_given_defaults)
 	ck_assert_ptr_null(config.name);
 	ck_assert_uint_eq(config.port, 6783);
 	ck_assert(ip_is_zero(&config.listen));
+	ck_assert_uint_eq(config.sas_per_peer, 1);
 	ck_assert_str_eq(config.datapath, "fdp");
 	ck_assert_str_eq(config.state_dir, "/var/lib/fdpd");
 	ck_assert_str_eq(config.run_dir, "/run/fdpd");
@@ -59,6 +60,7 @@ START_TEST(full_file_every_value)
 				   "name = host.a\n"
 				   "port = 7783\n"
 				   "listen = 2001:db8::9\n"
+				   "sas-per-peer = 4\n"
 				   "datapath = fdp0\n"
 				   "state-dir = /s = t\n"
 				   "run-dir = /r#1\n"
@@ -76,6 +78,7 @@ START_TEST(full_file_every_value)
 	ck_assert_str_eq(config.name, "host.a");
 	ck_assert_uint_eq(config.port, 7783);
 	ck_assert(!ip_is_v4(&config.listen));
+	ck_assert_uint_eq(config.sas_per_peer, 4);
 	ck_assert_str_eq(config.datapath, "fdp0");
 	ck_assert_str_eq(config.state_dir, "/s = t");
 	ck_assert_str_eq(config.run_dir, "/r#1");
@@ -113,6 +116,14 @@ static const struct {
 	 "line 1: config is for the command line only"},
 	{"check-config = true\n", ERR_REFUSED,
 	 "line 1: check-config is for the command line only"},
+	{"sas-per-peer = 0\n", ERR_RANGE,
+	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
+	{"sas-per-peer = 17\n", ERR_RANGE,
+	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
+	{"sas-per-peer = 4294967297\n", ERR_RANGE,
+	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
+	{"sas-per-peer = -1\n", ERR_MALFORMED,
+	 "line 1: sas-per-peer: \"-1\" is not a number of SAs"},
 	{"name =\n", ERR_MALFORMED, "line 1: name: a value is needed"},
 	{"name = a\tb\n", ERR_MALFORMED,
 	 "line 1: name: control characters are not allowed"},
@@ -137,11 +148,11 @@ static const struct {
 	{"port = -1\n", ERR_MALFORMED,
 	 "line 1: port: \"-1\" is not a port number"},
 	{"port = 0\n", ERR_RANGE,
-	 "line 1: port: the port must be from 1 to 65534"},
+	 "line 1: port: the port number must be from 1 to 65534"},
 	{"port = 65535\n", ERR_RANGE,
-	 "line 1: port: the port must be from 1 to 65534"},
+	 "line 1: port: the port number must be from 1 to 65534"},
 	{"port = 18446744073709551617\n", ERR_RANGE,
-	 "line 1: port: the port must be from 1 to 65534"},
+	 "line 1: port: the port number must be from 1 to 65534"},
 	{"listen = localhost\n", ERR_MALFORMED,
 	 "line 1: listen: \"localhost\" is not an IP address"},
 	{"peer = host.example\n", ERR_MALFORMED,
@@ -277,6 +288,9 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 	case CONFIG_KEY_PORT:
 		snprintf(to, size, "%u", 1 + seed % 65534);
 		break;
+	case CONFIG_KEY_SAS_PER_PEER:
+		snprintf(to, size, "%u", 1 + seed % 16);
+		break;
 	case CONFIG_KEY_LISTEN:
 		snprintf(to, size, seed & 1 ? "192.0.2.%u" : "2001:db8::%u",
 			 1 + seed % 250);
@@ -376,6 +390,7 @@ START_TEST(command_line_over_file_wins)
 					 "name = file\n"
 					 "port = 2\n"
 					 "listen = 192.0.2.5\n"
+					 "sas-per-peer = 1\n"
 					 "datapath = d\n"
 					 "state-dir = /var/lib/fdpd\n"
 					 "run-dir = /r\n");

@@ -48,7 +48,7 @@ static struct ip_addr addrs[2];
 static struct binding bindings[3];
 static struct binding_key keys[2];
 static struct peer_hint hints[2];
-static struct message samples[13];
+static struct message samples[14];
 
 static void setup(void)
 {
@@ -104,7 +104,8 @@ static void setup(void)
 	m->update.n_removed = 2;
 	m++;
 	m->type = MSG_SA_OFFER;
-	m->sa_offer.spi = 0xc0ffee01;
+	m->sa_offer.spis[0] = 0xc0ffee01;
+	m->sa_offer.n_spis = 1;
 	memset(m->sa_offer.salt, 0x5a, sizeof m->sa_offer.salt);
 	m->sa_offer.epoch = 3;
 	m->sa_offer.src_ip = ip_from_v4(v4);
@@ -137,9 +138,16 @@ static void setup(void)
 	m->peers.port = 6783;
 	m->peers.v = hints;
 	m->peers.n = 2;
+	m++;
+	m->type = MSG_SA_OFFER;
+	m->sa_offer = samples[5].sa_offer;
+	m->sa_offer.spis[1] = 0x100;
+	m->sa_offer.spis[2] = 0xdeadbeef;
+	m->sa_offer.n_spis = 3;
 }
 
 enum {
+	OFFER_BYTES = 4 + 32 + 4 + 16 + 16 + 2 + 4, /* With one SPI. */
 	N_SAMPLES = sizeof samples / sizeof samples[0]
 };
 
@@ -193,7 +201,9 @@ static void expect_equal(const struct message *a, const struct message *b)
 		}
 		return;
 	case MSG_SA_OFFER:
-		ck_assert_uint_eq(a->sa_offer.spi, b->sa_offer.spi);
+		ck_assert_uint_eq(a->sa_offer.n_spis, b->sa_offer.n_spis);
+		ck_assert_mem_eq(a->sa_offer.spis, b->sa_offer.spis,
+				 sizeof a->sa_offer.spis);
 		ck_assert_mem_eq(a->sa_offer.salt, b->sa_offer.salt,
 				 ESP_SALT_BYTES);
 		ck_assert_uint_eq(a->sa_offer.epoch, b->sa_offer.epoch);
@@ -309,6 +319,9 @@ START_TEST(every_truncation_is_refused)
 		ck_assert_uint_eq(in.size, size);
 	}
 	for (size_t size = 0; size < out.size - TLV_HEADER_BYTES; size++) {
+		if (samples[_i].type == MSG_SA_OFFER && size == OFFER_BYTES) {
+			continue; /* All but the optional field. */
+		}
 		out.data[2] = (uint8_t)(size >> 8);
 		out.data[3] = (uint8_t)size;
 		in = span_of(out.data, TLV_HEADER_BYTES + size);
@@ -361,8 +374,9 @@ START_TEST(added_fields_are_skipped_unless_critical)
 
 		wbuf_bytes(&longer, body.data + TLV_HEADER_BYTES,
 			   body.size - TLV_HEADER_BYTES);
-		tlv_put(&longer, 1, "more", 4);
-		tlv_put(&longer, critical ? TLV_CRITICAL | 2 : 2, NULL, 0);
+		tlv_put(&longer, 0x7001, "more", 4);
+		tlv_put(&longer, critical ? TLV_CRITICAL | 0x7002 : 0x7002,
+			NULL, 0);
 		tlv_put(&out, (uint16_t)samples[_i].type, longer.data,
 			longer.size);
 		err = decode_one(wbuf_span(&out), &m);
@@ -417,7 +431,8 @@ enum {
 	SA_OFFER = 5,
 	SA_DELETE = 7,
 	REHANDSHAKE = 11,
-	PEERS = 12
+	PEERS = 12,
+	SA_OFFERS = 13
 };
 
 static const struct {
@@ -447,6 +462,18 @@ static const struct {
 	 ERR_RANGE},
 	{"two families", SA_OFFER, 40, "\x20\1", 2, ERR_RANGE},
 	{"port zero", SA_OFFER, 72, "\0\0", 2, ERR_RANGE},
+	/* The field of more SPIs: type, length, SPIs. */
+	{"reserved SPI, third", SA_OFFERS, OFFER_BYTES + 8, "\0\0\0\xff", 4,
+	 ERR_RANGE},
+	{"SPI twice", SA_OFFERS, OFFER_BYTES + 8, "\0\0\1\0", 4, ERR_MALFORMED},
+	{"SPI as the first one", SA_OFFERS, OFFER_BYTES + 4, "\xc0\xff\xee\1",
+	 4, ERR_MALFORMED},
+	{"SPIs end within one", SA_OFFERS, OFFER_BYTES + 2, "\0\7", 2,
+	 ERR_MALFORMED},
+	{"no SPIs", SA_OFFERS, OFFER_BYTES + 2,
+	 "\0\0\x70\0\0\4\xde\xad\xbe\xef", 10, ERR_MALFORMED},
+	{"two fields of SPIs", SA_OFFERS, OFFER_BYTES + 2, "\0\4\0\0\1\0", 6,
+	 ERR_TRUNCATED},
 	{"SPI zero", SA_DELETE, 0, "\0\0\0\0", 4, ERR_RANGE},
 	{"refused neither yes nor no", REHANDSHAKE, 0, "\2", 1, ERR_RANGE},
 	{"want neither yes nor no", PEERS, 0, "\2", 1, ERR_RANGE},
@@ -464,6 +491,37 @@ START_TEST(nonsense_is_refused_as_in_table)
 					nonsense[_i].offset, nonsense[_i].bytes,
 					nonsense[_i].size),
 			 nonsense[_i].err);
+}
+END_TEST
+
+START_TEST(offer_of_more_than_sixteen_is_refused)
+{
+	struct message m = samples[SA_OFFER], back;
+	struct wbuf out = WBUF_INITIALIZER(0);
+	struct wbuf body = WBUF_INITIALIZER(0);
+
+	for (uint32_t i = 0; i < MSG_MAX_SPIS; i++) {
+		m.sa_offer.spis[i] = 0x1000 + i;
+	}
+	m.sa_offer.n_spis = MSG_MAX_SPIS;
+	ck_assert_int_eq(message_encode(&m, &out), FDP_OK);
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), FDP_OK);
+	expect_equal(&m, &back);
+	message_free(&back);
+	/* One more, and the lengths as they should be. */
+	wbuf_bytes(&body, out.data + TLV_HEADER_BYTES,
+		   out.size - TLV_HEADER_BYTES);
+	wbuf_u32(&body, 0x2000);
+	body.data[OFFER_BYTES + 3] = MSG_MAX_SPIS * 4;
+	wbuf_clear(&out);
+	tlv_put(&out, MSG_SA_OFFER, body.data, body.size);
+	ck_assert_int_eq(decode_one(wbuf_span(&out), &back), ERR_LIMIT);
+	m.sa_offer.n_spis++;
+	ck_assert_int_eq(message_encode(&m, &out), ERR_LIMIT);
+	m.sa_offer.n_spis = 0;
+	ck_assert_int_eq(message_encode(&m, &out), ERR_LIMIT);
+	wbuf_free(&body);
+	wbuf_free(&out);
 }
 END_TEST
 
@@ -598,6 +656,7 @@ int main(void)
 	tcase_add_test(tc, unknown_critical_type_is_refused);
 	tcase_add_loop_test(tc, nonsense_is_refused_as_in_table, 0,
 			    sizeof nonsense / sizeof nonsense[0]);
+	tcase_add_test(tc, offer_of_more_than_sixteen_is_refused);
 	tcase_add_test(tc, count_beyond_body_is_refused);
 	tcase_add_test(tc, largest_messages_fit_into_a_record);
 	tcase_add_test(tc, full_buffer_is_left_as_it_was);

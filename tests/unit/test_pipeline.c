@@ -5,6 +5,7 @@
 
 #include "openvswitch/dynamic-string.h"
 
+#include "datapath/lane.h"
 #include "datapath/pipeline.h"
 #include "packet/parse.h"
 #include "world.h"
@@ -31,6 +32,11 @@ static char *actions_text(const struct actions *as)
 		ds_put_cstr(&ds, i ? "," : "");
 		if (a->type == ACTION_OUTPUT) {
 			ds_put_format(&ds, "%u", a->port);
+			continue;
+		}
+		if (a->type == ACTION_SET_MARK) {
+			ds_put_format(&ds, "mark(%x/%x)", a->mark.value,
+				      a->mark.mask);
 			continue;
 		}
 		ds_put_cstr(&ds, "tnl(");
@@ -860,6 +866,163 @@ START_TEST(many_connections_take_few_megaflows)
 }
 END_TEST
 
+/* Lanes. */
+
+/* Peer 7 is given 'n' SAs. */
+static void give_lanes(unsigned int n)
+{
+	struct fwd_peer peer = *forwarding_peer(world, 7);
+
+	peer.n_lanes = n;
+	forwarding_set_peer(world, &peer);
+}
+
+static unsigned int lane_of(const struct flow *flow)
+{
+	pipeline_translate(world, flow, NULL, &tr);
+	ck_assert_int_eq(tr.reason, REASON_REMOTE);
+	return tr.lane;
+}
+
+START_TEST(several_lanes_mark_then_tunnel_then_output)
+{
+	static const struct flow tcp = {IP4(2, 2, 7, 6), .tp_src = 40000,
+					.tp_dst = 80};
+	struct ds ds = DS_EMPTY_INITIALIZER;
+	struct pipeline_trace trace = {join_lines, &ds};
+	char *actions, *mask, want[64];
+
+	give_lanes(4);
+	pipeline_translate(world, &tcp, &trace, &tr);
+	snprintf(want, sizeof want, "lane %u of 4\n", tr.lane);
+	ck_assert_ptr_nonnull(strstr(ds_cstr(&ds), want));
+	actions = actions_text(&tr.actions);
+	snprintf(want, sizeof want, "mark(%x/f0),tnl(192.0.2.7>1),1",
+		 tr.lane << 4);
+	ck_assert_str_eq(actions, want);
+	mask = mask_text(&tr.mask);
+	ck_assert_str_eq(mask,
+			 FROM_ENDPOINT " nw_src proto frag tp_src/6 tp_dst/6");
+	free(actions);
+	free(mask);
+	/* One lane is none. */
+	give_lanes(1);
+	pipeline_translate(world, &tcp, NULL, &tr);
+	actions = actions_text(&tr.actions);
+	ck_assert_str_eq(actions, "tnl(192.0.2.7>1),1");
+	ck_assert_uint_eq(tr.mask.tp_dst, 0);
+	free(actions);
+	ds_destroy(&ds);
+}
+END_TEST
+
+/* Whatever 'n' is, no lane gets more than twice its share, even of the even
+ * ports alone that connect() gives; and the megaflows are few. */
+START_TEST(ports_spread_over_all_lanes)
+{
+	unsigned int n = (unsigned int)_i, count[LANES_MAX] = {0};
+	enum {
+		FLOWS = 4096
+	};
+
+	give_lanes(n);
+	for (int i = 0; i < FLOWS; i++) {
+		struct flow flow = {IP4(2, 2, 7, 6)};
+
+		flow.tp_src = (uint16_t)(32768 + 2 * i);
+		flow.tp_dst = 443;
+		ck_assert_uint_lt(lane_of(&flow), n);
+		count[tr.lane]++;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		ck_assert_msg(count[i] >= FLOWS / n / 2 &&
+				      count[i] <= FLOWS / n * 2,
+			      "%u of %u: %u", i, n, count[i]);
+	}
+	ck_assert_int_le(__builtin_popcount(tr.mask.tp_src), n > 8 ? 5 : 4);
+}
+END_TEST
+
+/* What has no ports, or may be cut into fragments, goes by its addresses. */
+START_TEST(parts_of_a_datagram_take_one_lane)
+{
+	static const struct {
+		const char *what;
+		struct flow flow;
+	} alike[] = {
+		{"first",
+		 {IP4(2, 2, 7, 17), .tp_src = 40002, .tp_dst = 9,
+		  .nw_frag = FLOW_FRAG_FIRST}},
+		{"other first",
+		 {IP4(2, 2, 7, 17), .tp_src = 40004, .tp_dst = 9,
+		  .nw_frag = FLOW_FRAG_FIRST}},
+		{"later", {IP4(2, 2, 7, 17), .nw_frag = FLOW_FRAG_LATER}},
+		{"first of TCP",
+		 {IP4(2, 2, 7, 6), .tp_src = 40002,
+		  .nw_frag = FLOW_FRAG_FIRST}},
+		{"later of TCP", {IP4(2, 2, 7, 6), .nw_frag = FLOW_FRAG_LATER}},
+		{"ICMP", {IP4(2, 2, 7, 1), .tp_src = 8}},
+		{"ESP", {IP4(2, 2, 7, 50)}},
+		{"IPv6 first",
+		 {IP6(2, 2, 7, 17), .tp_src = 40006,
+		  .nw_frag = FLOW_FRAG_FIRST}},
+		{"IPv6 later", {IP6(2, 2, 7, 17), .nw_frag = FLOW_FRAG_LATER}},
+		{"802.2", {ETH(2, M(2), M(7), 0)}},
+	};
+
+	for (unsigned int n = 2; n <= LANES_MAX; n++) {
+		unsigned int lane;
+
+		give_lanes(n);
+		lane = lane_of(&alike[0].flow);
+		for (int i = 0; i < N_OF(alike); i++) {
+			ck_assert_msg(lane_of(&alike[i].flow) == lane, "%s",
+				      alike[i].what);
+		}
+	}
+}
+END_TEST
+
+/* The mark of one packet must not reach another receiver of it. */
+START_TEST(replicated_has_no_mark)
+{
+	static const struct flow to_all = {ETH(2, M(2), BROADCAST, 0)};
+
+	give_lanes(4);
+	pipeline_translate(world, &to_all, NULL, &tr);
+	ck_assert_int_eq(tr.reason, REASON_REPLICATED);
+	for (size_t i = 0; i < tr.actions.n; i++) {
+		ck_assert_int_ne(tr.actions.v[i].type, ACTION_SET_MARK);
+	}
+	ck_assert_uint_eq(tr.lane, 0);
+}
+END_TEST
+
+static bool has_dep(const struct deps *deps, dep_t dep)
+{
+	for (size_t i = 0; i < deps->n; i++) {
+		if (deps->v[i] == dep) {
+			return true;
+		}
+	}
+	return false;
+}
+
+START_TEST(other_number_of_lanes_changes_its_flows)
+{
+	static const struct flow tcp = {IP4(2, 2, 7, 6)};
+
+	pipeline_translate(world, &tcp, NULL, &tr);
+	ck_assert(has_dep(&tr.deps, dep_peer(7)));
+	deps_clear(forwarding_changed(world));
+	give_lanes(4);
+	ck_assert(has_dep(forwarding_changed(world), dep_peer(7)));
+	deps_clear(forwarding_changed(world));
+	give_lanes(4);
+	ck_assert_uint_eq(forwarding_changed(world)->n, 0);
+}
+END_TEST
+
 /* Mask soundness. */
 
 #define MERGE(F)       r.F = (__typeof__(r.F))((key->F & m->F) | (o->F & ~m->F))
@@ -932,6 +1095,7 @@ static void check_same(const struct translation *a, const struct translation *b)
 	REQUIRE(flow_equal(&a->mask, &b->mask));
 	REQUIRE(a->vni == b->vni);
 	REQUIRE(a->peer == b->peer);
+	REQUIRE(a->lane == b->lane);
 	REQUIRE(a->deps.n == b->deps.n);
 	REQUIRE(!a->deps.n ||
 		!memcmp(a->deps.v, b->deps.v, a->deps.n * sizeof *a->deps.v));
@@ -1038,6 +1202,11 @@ int main(void)
 	tcase_add_test(t, neighbour_solicitation_is_answered_to_the_asker);
 	tcase_add_test(t, trace_tells_each_step);
 	tcase_add_test(t, many_connections_take_few_megaflows);
+	tcase_add_test(t, several_lanes_mark_then_tunnel_then_output);
+	tcase_add_loop_test(t, ports_spread_over_all_lanes, 2, LANES_MAX + 1);
+	tcase_add_test(t, parts_of_a_datagram_take_one_lane);
+	tcase_add_test(t, replicated_has_no_mark);
+	tcase_add_test(t, other_number_of_lanes_changes_its_flows);
 	tcase_add_test(t, packets_equal_under_mask_get_same_verdict);
 	tcase_add_loop_test(t, each_case_s_mask_bits_matter, 0, N_OF(cases));
 	tcase_set_timeout(t, 120);

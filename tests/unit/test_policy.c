@@ -1,3 +1,4 @@
+#include "datapath/lane.h"
 #include "ipsec/policy.h"
 
 #include "vectors.h"
@@ -70,6 +71,34 @@ START_TEST(peer_policies_above_the_block_and_for_its_addresses)
 }
 END_TEST
 
+START_TEST(lanes_apart_by_mark_and_above_lane_0)
+{
+	struct ip_addr local = ip(pairs[_i].local);
+	struct ip_addr remote = ip(pairs[_i].remote);
+	struct xfrm_policy first, p[LANES_MAX];
+
+	policy_make_out(&first, &local, &remote, 7000, 0x0fd00001, 0x1234);
+	for (unsigned int i = 0; i < LANES_MAX; i++) {
+		p[i] = first;
+		policy_set_lane(&p[i], i);
+		ck_assert_uint_eq(policy_lane(&p[i]), i);
+		ck_assert(xfrm_policy_is_ours(&p[i]));
+		/* A packet of one lane is none of another, or of 0x4000. */
+		ck_assert_uint_eq(lane_mark(i) & ~0xf0u, 0);
+		for (unsigned int j = 0; j < i; j++) {
+			ck_assert(!xfrm_policy_same_selector(&p[i], &p[j]));
+			ck_assert((lane_mark(j) & p[i].mark_mask) != p[i].mark);
+		}
+	}
+	/* With one lane all is as if there were no lanes. */
+	ck_assert_mem_eq(&p[0], &first, sizeof first);
+	for (unsigned int i = 1; i < LANES_MAX; i++) {
+		ck_assert_uint_eq(lane_mark(i) & p[i].mark_mask, p[i].mark);
+		ck_assert_uint_lt(p[i].priority, p[0].priority);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("policy");
@@ -79,6 +108,8 @@ int main(void)
 	tcase_add_loop_test(tcase,
 			    peer_policies_above_the_block_and_for_its_addresses,
 			    0, sizeof pairs / sizeof pairs[0]);
+	tcase_add_loop_test(tcase, lanes_apart_by_mark_and_above_lane_0, 0,
+			    sizeof pairs / sizeof pairs[0]);
 	suite_add_tcase(suite, tcase);
 	return vectors_main(suite);
 }

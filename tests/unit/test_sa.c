@@ -75,7 +75,7 @@ START_TEST(made_sa_complete_and_of_the_derived_key)
 	struct xfrm_sa sa, other;
 
 	memset(&sa, 0xff, sizeof sa);
-	sa_make(&sa, &esp, &key, 0x0fd00007, 6784);
+	sa_make(&sa, &esp, &key, 0x0fd00007, 6784, 1);
 	ck_assert(ip_equal(&sa.src, &key.src_ip));
 	ck_assert(ip_equal(&sa.dst, &key.dst_ip));
 	ck_assert_uint_eq(sa.spi, 0x12345678);
@@ -93,15 +93,15 @@ START_TEST(made_sa_complete_and_of_the_derived_key)
 
 	/* Another SPI, salt or direction is another key. */
 	key.spi++;
-	sa_make(&other, &esp, &key, 0x0fd00007, 6784);
+	sa_make(&other, &esp, &key, 0x0fd00007, 6784, 1);
 	ck_assert_mem_ne(sa.key, other.key, sizeof sa.key);
 	key.spi--;
 	key.salt[31] = 1;
-	sa_make(&other, &esp, &key, 0x0fd00007, 6784);
+	sa_make(&other, &esp, &key, 0x0fd00007, 6784, 1);
 	ck_assert_mem_ne(sa.key, other.key, sizeof sa.key);
 	key.salt[31] = 0;
 	key.direction = KEY_I2R;
-	sa_make(&other, &esp, &key, 0x0fd00007, 6784);
+	sa_make(&other, &esp, &key, 0x0fd00007, 6784, 1);
 	ck_assert_mem_ne(sa.key, other.key, sizeof sa.key);
 }
 END_TEST

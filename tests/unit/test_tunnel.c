@@ -69,7 +69,8 @@ static struct message offer_of(uint32_t spi)
 {
 	struct message m = {.type = MSG_SA_OFFER};
 
-	m.sa_offer.spi = spi;
+	m.sa_offer.spis[0] = spi;
+	m.sa_offer.n_spis = 1;
 	m.sa_offer.salt[0] = (uint8_t)spi;
 	m.sa_offer.src_ip = straw_ip("192.0.2.1");
 	m.sa_offer.dst_ip = straw_ip("192.0.2.7");
@@ -91,7 +92,7 @@ static void send_active(void)
 	const struct message *offer = far_got(&f, MSG_SA_OFFER);
 
 	ck_assert_ptr_nonnull(offer);
-	m.sa_active.spi = offer->sa_offer.spi;
+	m.sa_active.spi = offer->sa_offer.spis[0];
 	m.sa_active.epoch = offer->sa_offer.epoch;
 	far_send(&f, &m);
 }
@@ -118,7 +119,7 @@ START_TEST(policies_then_inbound_sa_then_offer)
 	ck_assert_uint_eq(straw.all.v[out].policy.reqid,
 			  straw.all.v[sa].sa.reqid);
 	ck_assert_ptr_nonnull(offer);
-	ck_assert_uint_eq(offer->sa_offer.spi, straw.all.v[sa].sa.spi);
+	ck_assert_uint_eq(offer->sa_offer.spis[0], straw.all.v[sa].sa.spi);
 	/* Nothing is sent before the peer has offered. */
 	ck_assert_uint_eq(find_op(0, OP_SA_ADD, is_from_us), straw.all.n);
 	ck_assert_uint_eq(find_op(0, OP_POLICY_PUT, is_pin), straw.all.n);
@@ -171,7 +172,7 @@ START_TEST(keys_are_those_of_the_peer)
 	out = find_op(0, OP_SA_ADD, is_from_us);
 	session_export(&f.s1, KEY_LABEL_ESP, &esp);
 	memcpy(key.salt, offer->sa_offer.salt, sizeof key.salt);
-	key.spi = offer->sa_offer.spi;
+	key.spi = offer->sa_offer.spis[0];
 	key.src_id = f.id;
 	key.dst_id.b[0] = 0x80;
 	key.src_ip = straw_ip("192.0.2.7");

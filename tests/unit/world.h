@@ -262,6 +262,7 @@ static UNUSED void random_change(struct dice *d, struct forwarding *f)
 		peer.local = random_underlay(d);
 		peer.remote = random_underlay(d);
 		peer.up = !dice_one_in(d, 3);
+		peer.n_lanes = dice_roll(d, 17);
 		forwarding_set_peer(f, &peer);
 		break;
 	case 5:

@@ -247,6 +247,9 @@ def messages():
              b"\x11" * 16 + ip("192.0.2.1") + struct.pack(">H", 6783),
              b"\x22" * 16 + ip("2001:db8::7") + struct.pack(">H", 7000)])),
     ]
+    offer = out[5][2]
+    out.append(("sa-offer", 0x8020,
+                offer + tlv(1, struct.pack(">II", 0x100, 0xdeadbeef))))
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
 
