@@ -24,8 +24,8 @@
  *              unknown), reason (slug or ""), detail (sentence or ""),
  *              slot (0, 1 or -1), age (s in this state)}]}
  * peers        {peers: [{id, name, address, connected, overlay, udp_port,
- *              spi_in, spi_out, reqid, mtu, endpoints: [{network, mac,
- *              addresses}]}]}
+ *              spi_in, spi_out (of lane 0), lanes: [{spi_in, spi_out}],
+ *              reqid, mtu, endpoints: [{network, mac, addresses}]}]}
  * ports        {ports: [{vport, ifname, host_ifname, netns, mac, addresses,
  *              network, mtu}]}; the tunnel and the host's own port are in
  *              "others": [{vport, name, kind ("host", "tunnel")}]
@@ -44,7 +44,7 @@
  *              arp_sha?, arp_tha?, nd_target?, tun_src?, vni?} -> {steps
  *              [text], verdict ("forward", "drop", "answer"), reason, text,
  *              remedy, key, actions (as ovs-dpctl prints them), install,
- *              peer?, spi?}
+ *              peer?, spi?, lane? (if there are several)}
  * names        {} -> {ports {NUMBER: name}, peers {ADDRESS: name},
  *              peer_numbers {NUMBER: name}, flows {UFID hex: {reason,
  *              peer? (a number)}}}: what `fdpctl flows` adds to what it reads
