@@ -22,6 +22,7 @@ endif()
 
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(FDP_SANITIZE)
+	target_compile_definitions(fdp-flags INTERFACE FDP_SANITIZED)
 	target_compile_options(fdp-flags INTERFACE
 		-fsanitize=${FDP_SANITIZE} -fno-sanitize-recover=all)
 	target_link_options(fdp-flags INTERFACE -fsanitize=${FDP_SANITIZE})

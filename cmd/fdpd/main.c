@@ -36,6 +36,7 @@
 #include "kmod-glue/loop.h"
 #include "kmod-glue/password.h"
 #include "kmod-glue/privilege.h"
+#include "kmod-glue/syscall_filter.h"
 #include "session/identity.h"
 
 VLOG_DEFINE_THIS_MODULE(fdpd)
@@ -43,6 +44,7 @@ VLOG_DEFINE_THIS_MODULE(fdpd)
 enum {
 	OPT_CONFIG_KEY = UCHAR_MAX + 1, /* The first of N_CONFIG_KEYS. */
 	OPT_LAST_CONFIG_KEY = OPT_CONFIG_KEY + N_CONFIG_KEYS,
+	OPT_SECCOMP,
 	VLOG_OPTION_ENUMS,
 	DAEMON_OPTION_ENUMS
 };
@@ -62,6 +64,7 @@ struct options {
 	struct config config;
 	char *name; /* Of this host. */
 	bool verbosity_given;
+	enum syscall_filter filter;
 };
 
 struct daemon {
@@ -108,6 +111,10 @@ static void usage(const struct config *defaults)
 	daemon_usage();
 	vlog_usage();
 	printf("\nOther options:\n"
+	       "  --seccomp=on|off|kill       what to do about system calls that "
+	       "are not on the list\n"
+	       "                              of fdpd: refuse, nothing, die "
+	       "(default: on)\n"
 	       "  -h, --help                  display this help message\n"
 	       "  -V, --version               display version information\n"
 	       "\nfdpctl(8) talks to the running daemon.\n");
@@ -120,6 +127,7 @@ static struct option *make_options(void)
 	static const struct option others[] = {
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
+		{"seccomp", required_argument, NULL, OPT_SECCOMP},
 		DAEMON_LONG_OPTIONS,
 		VLOG_LONG_OPTIONS,
 	};
@@ -246,6 +254,11 @@ static void parse_library_options(int argc, char *argv[],
 			options->verbosity_given = true;
 		}
 		switch (c) {
+		case OPT_SECCOMP:
+			if (syscall_filter_parse(optarg, &options->filter)) {
+				ovs_fatal(0, "--seccomp: on, off or kill");
+			}
+			break;
 			DAEMON_OPTION_HANDLERS
 			VLOG_OPTION_HANDLERS
 		default:
@@ -301,6 +314,7 @@ static void parse_options(int argc, char *argv[], struct options *options)
 		ovs_cmdl_long_options_to_short_options(long_options);
 	struct config *config = &options->config;
 
+	options->filter = SYSCALL_FILTER_REFUSE;
 	parse_settings(argc, argv, long_options, short_options, config);
 	options->name = config->name ? xstrdup(config->name) : host_name();
 	if (config->check_config) {
@@ -553,8 +567,9 @@ static void limit_process(void)
 }
 
 /* From here on we read what strangers send, so what needs more than
- * CAP_NET_ADMIN is left to another process.  Before anything is opened: what
- * works now works again when all has to be opened anew. */
+ * CAP_NET_ADMIN and a list of system calls is left to another process.  Before
+ * anything is opened: what works now works again when all has to be opened
+ * anew. */
 static void drop_privileges(struct daemon *daemon)
 {
 	uint64_t keep = UINT64_C(1) << CAP_NET_ADMIN;
@@ -570,6 +585,10 @@ static void drop_privileges(struct daemon *daemon)
 	}
 	if (privilege_keep(keep, &why)) {
 		VLOG_ERR("%s; going on with all of them", ds_cstr(&why));
+		ds_clear(&why);
+	}
+	if (syscall_filter_install(daemon->options.filter, &why)) {
+		VLOG_WARN("%s; going on without", ds_cstr(&why));
 	}
 	ds_destroy(&why);
 }

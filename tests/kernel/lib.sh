@@ -80,6 +80,10 @@ finish() {
 	if [ ${#key_pids[@]} -gt 0 ]; then
 		case_ok 'no key and no salt was in two SAs' keys_ok
 	fi
+	if [ "${FDP_TIER:-}" != native ] && dmesg | grep 'type=1326.*comm="fdpd"' >&2; then
+		echo 'not ok fdpd made a system call that is not on its list'
+		failed=1
+	fi
 	exit $failed
 }
 
@@ -116,8 +120,8 @@ keys_ok() {
 
 # ---- fdpd and fdpctl ----------------------------------------------------------
 
-dirs() { # H: the options that keep hosts apart
-	echo "--name $1 --run-dir /run/$1 --state-dir /run/$1.state"
+dirs() { # H: the options that keep hosts apart; and nothing forbidden passes
+	echo "--name $1 --run-dir /run/$1 --state-dir /run/$1.state --seccomp=kill"
 }
 
 fdpd_try() { # H ARG...

@@ -36,6 +36,13 @@ case_ok 'the agent has four' [ "$(all_of "$agent")" = "$agent_caps $agent_caps $
 for pid in $main $agent; do
 	case_ok "no new privileges ($(field "$pid" Name))" [ "$(field "$pid" NoNewPrivs)" = 1 ]
 done
+case_ok 'a filter of system calls' [ "$(field "$main" Seccomp)" = 2 ]
+case_ok 'for the one thread there is' [ "$(field "$main" Threads)" = 1 ]
+case_ok 'not for the agent' [ "$(field "$agent" Seccomp)" = 0 ]
+case_ok 'the filter refuses and kills' "$bin/tests/unit/test_syscall_filter"
+if [ "$FDP_TIER" != native ]; then
+	case_ok 'what is refused is in the log of the kernel' grep -q 'type=1326.*comm="test_syscall' <(dmesg)
+fi
 only_a_socket() {
 	local target n=0
 
