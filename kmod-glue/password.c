@@ -17,6 +17,7 @@
 #include "util.h"
 
 #include "crypto/kdf.h"
+#include "kmod-glue/privilege.h"
 
 /* What the child says; below PIPE_BUF, so one write() carries it whole. */
 struct answer {
@@ -268,6 +269,10 @@ static void child_main(const char *path, bool allow_weak, int fd)
 	/* Nothing that the daemon closes meanwhile shall stay open here. */
 	(void)close_range(3, (unsigned int)fd - 1, 0);
 	(void)close_range((unsigned int)fd + 1, ~0U, 0);
+
+	/* The daemon has said it if that is impossible. */
+	(void)!privilege_lock_memory(&why);
+	ds_clear(&why);
 
 	memset(&answer, 0, sizeof answer);
 	answer.error = load(path, allow_weak, &answer, &why);

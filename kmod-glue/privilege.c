@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "openvswitch/dynamic-string.h"
@@ -48,5 +50,27 @@ error:;
 
 	ds_put_format(why, "cannot give up capabilities (%s)",
 		      ovs_strerror(error));
+	return error;
+}
+
+int privilege_lock_memory(struct ds *why)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	int error = 0;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) &&
+	    !getrlimit(RLIMIT_MEMLOCK, &limit) &&
+	    limit.rlim_cur != RLIM_INFINITY) {
+		error = EPERM;
+	} else if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) {
+		error = errno;
+	}
+	if (error) {
+		ds_put_format(why,
+			      "cannot lock memory, so keys may be written to "
+			      "swap (%s); start fdpd as root or with an "
+			      "unlimited `ulimit -l`",
+			      ovs_strerror(error));
+	}
 	return error;
 }

@@ -92,6 +92,7 @@ static const int calls[] = {
 	SCMP_SYS(mremap),
 	SCMP_SYS(madvise),
 	SCMP_SYS(mlock),
+	SCMP_SYS(mlockall),
 	SCMP_SYS(munlock),
 	/* Time, chance, and who we are. */
 	SCMP_SYS(clock_gettime),

@@ -580,6 +580,10 @@ static void drop_privileges(struct daemon *daemon)
 			&daemon->agent, &why)) {
 		VLOG_FATAL("%s", ds_cstr(&why));
 	}
+	if (privilege_lock_memory(&why)) {
+		VLOG_WARN("%s", ds_cstr(&why));
+		ds_clear(&why);
+	}
 	if (port < FIRST_UNPRIVILEGED_PORT) {
 		keep |= UINT64_C(1) << CAP_NET_BIND_SERVICE;
 	}
