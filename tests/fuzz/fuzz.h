@@ -15,6 +15,10 @@
 #include "base/rng.h"
 #include "base/span.h"
 
+#ifndef FDP_SOURCE_DIR
+#define FDP_SOURCE_DIR "." /* Nobody reads files here. */
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define REQUIRE(CONDITION)                                                     \
