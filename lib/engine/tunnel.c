@@ -634,8 +634,27 @@ static void sa_out_result(struct engine *e, struct peer *p, uint32_t spi,
 	}
 }
 
+/* Lanes that there are no more: their flows are moved, then their policies go.
+ * What is still under way with such a mark takes lane 0. */
+static void trim_lanes(struct engine *e, struct tunnel *t)
+{
+	bool synced = false;
+
+	for (unsigned int i = t->n_out; i < LANES_MAX; i++) {
+		if (t->lanes[i].policy && !synced) {
+			forward_sync(e);
+			synced = true;
+		}
+		if (t->lanes[i].policy) {
+			del_out(e, t, i);
+		}
+		t->lanes[i].policy = false;
+		t->lanes[i].spi_out = 0;
+	}
+}
+
 /* All policies are pinned: from now on the peer hears us through the new SAs
- * only.  Lanes that there are no more are merged into lane 0. */
+ * only. */
 static void use_next(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
@@ -644,20 +663,14 @@ static void use_next(struct engine *e, struct peer *p)
 	t->n_out = t->n_next;
 	t->n_next = 0;
 	t->epoch_out = t->epoch;
-	for (unsigned int i = t->n_out; i < LANES_MAX; i++) {
-		if (t->lanes[i].policy) {
-			del_out(e, t, i);
-		}
-		t->lanes[i].policy = false;
-		t->lanes[i].spi_out = 0;
-	}
+	publish(e, p);
+	trim_lanes(e, t);
 	sa_linger(e, t, &t->remote);
 	if (p->conn) {
 		m.sa_active.spi = t->lanes[0].spi_out;
 		m.sa_active.epoch = t->epoch;
 		conn_send(e, p->conn, &m);
 	}
-	publish(e, p);
 	check_keyed(e, p);
 }
 
