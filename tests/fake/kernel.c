@@ -435,6 +435,24 @@ static uint32_t set_mark(uint32_t mark, const struct action *a)
 	return (mark & ~a->mark.mask) | a->mark.value;
 }
 
+/* Whatever mark a policy to the same place asks for, its SA is there. */
+static void check_lanes(struct fake_kernel *k, const struct action *a)
+{
+	for (size_t i = 0; i < k->n_policies; i++) {
+		const struct xfrm_policy *p = &k->policies[i];
+		char buf[IP_STRLEN];
+
+		if (policy_matches(p, XFRM_DIR_OUT, &a->tunnel.src,
+				   &a->tunnel.dst, a->tunnel.tp_dst, p->mark) &&
+		    !p->block &&
+		    !sa_of_policy(k, p, &a->tunnel.src, &a->tunnel.dst,
+				  a->tunnel.tp_dst)) {
+			breach(k, "no SA %x to %s for mark %x", p->spi,
+			       ip_format(&a->tunnel.dst, buf), p->mark);
+		}
+	}
+}
+
 /* A flow sends to a peer only while policy and SA are there, and those that its
  * mark asks for. */
 static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
@@ -466,6 +484,7 @@ static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
 			       ip_format(&a->tunnel.dst, buf), p->reqid,
 			       p->spi);
 		}
+		check_lanes(k, a);
 	}
 }
 

@@ -172,12 +172,13 @@ static struct endpoint *attach_somehow(struct host *h, unsigned int n)
 }
 
 /* A life with everything in it; one op of 'a' fails somewhere. */
-static bool one_op_fails(enum op_type op, unsigned int nth)
+static bool one_op_fails(enum op_type op, unsigned int nth, unsigned int sas)
 {
 	struct world *w = hosts_new(1000 * op + nth, 3, "secret");
 	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
 	bool hit;
 
+	a->sas_per_peer = b->sas_per_peer = c->sas_per_peer = sas;
 	dial_all(w, 3, nth & 1);
 	start_all(w, 3);
 	inject(a, op, nth, errnos[nth % (sizeof errnos / sizeof errnos[0])]);
@@ -225,6 +226,22 @@ static bool one_op_fails(enum op_type op, unsigned int nth)
 	return hit;
 }
 
+/* The same where the peer's part is made of several. */
+START_TEST(any_op_on_several_sas_fails_once_and_settles)
+{
+	static const enum op_type on_sas[] = {OP_SA_ADD, OP_POLICY_PUT,
+					      OP_SA_DEL, OP_POLICY_DEL};
+
+	for (size_t i = 0; i < sizeof on_sas / sizeof on_sas[0]; i++) {
+		unsigned int nth = 0;
+
+		while (one_op_fails(on_sas[i], nth, 4) && nth < MAX_NTH) {
+			nth++;
+		}
+	}
+}
+END_TEST
+
 START_TEST(any_op_fails_once_never_plaintext_and_settles)
 {
 	const char *kind = getenv("FDP_FAULT"), *only = getenv("FDP_NTH");
@@ -239,7 +256,7 @@ START_TEST(any_op_fails_once_never_plaintext_and_settles)
 			if (kind) {
 				fprintf(stderr, "== %s %u\n", kind, nth);
 			}
-		} while (one_op_fails(kinds[i], nth) && !only &&
+		} while (one_op_fails(kinds[i], nth, 1) && !only &&
 			 ++nth < MAX_NTH);
 	}
 }
@@ -276,4 +293,5 @@ SCENARIO_MAIN("faults", first_start_fails_nothing_half_made,
 	      restart_fails_earlier_work_stays, foreign_datapath_left_alone,
 	      udp_port_taken_start_refused_by_name,
 	      any_op_fails_once_never_plaintext_and_settles,
+	      any_op_on_several_sas_fails_once_and_settles,
 	      sas_refused_for_a_while_said_and_repeated)

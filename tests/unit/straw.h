@@ -34,6 +34,9 @@ static struct {
 	uint32_t n_conns;
 } straw;
 
+/* SAs that the next engine to be started wants from a peer. */
+static unsigned int straw_sas_per_peer = 1;
+
 /* The connection and its far end. */
 struct far {
 	uint32_t conn;
@@ -147,6 +150,7 @@ static UNUSED void straw_start_with(bool encrypt, const char *state)
 	config.n_slots = encrypt;
 	config.port = 6783;
 	config.vxlan_port = 6784;
+	config.sas_per_peer = straw_sas_per_peer;
 	config.state = state;
 	strcpy(config.datapath, "fdp");
 	straw.engine = engine_new(&config);

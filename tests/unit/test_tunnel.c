@@ -8,6 +8,14 @@
 
 static struct far f;
 
+static void setup_lanes(void)
+{
+	straw_sas_per_peer = 4;
+	straw_start(true);
+	far_connect(&f, "192.0.2.7", 7, true);
+	straw_sas_per_peer = 1;
+}
+
 static void setup(void)
 {
 	straw_start(true);
@@ -365,12 +373,213 @@ START_TEST(lost_for_a_minute_flows_then_sas_then_policies)
 }
 END_TEST
 
+/* ---- Several SAs ---- */
+
+static void send_offer_of(uint32_t spi, size_t n, uint32_t epoch)
+{
+	struct message m = offer_of(spi);
+
+	for (size_t i = 0; i < n; i++) {
+		m.sa_offer.spis[i] = spi + (uint32_t)i;
+	}
+	m.sa_offer.n_spis = n;
+	m.sa_offer.epoch = epoch;
+	far_send(&f, &m);
+}
+
+/* The number of the last op of that type for which 'is' holds. */
+static size_t last_op(enum op_type type, bool (*is)(const struct op *))
+{
+	size_t i = straw.all.n - 1;
+
+	while (straw.all.v[i].type != type || !is(&straw.all.v[i])) {
+		ck_assert_uint_gt(i, 0);
+		i--;
+	}
+	return i;
+}
+
+/* What 'mark' asks for is pinned to 'spi', by the last word on it. */
+static void demand_pin(uint32_t mark, uint32_t spi)
+{
+	uint32_t pinned = 0;
+
+	for (size_t i = 0; i < straw.all.n; i++) {
+		const struct xfrm_policy *p = &straw.all.v[i].policy;
+
+		if (straw.all.v[i].type == OP_POLICY_PUT &&
+		    is_from_us(&straw.all.v[i]) && !p->block &&
+		    p->mark == mark) {
+			ck_assert_uint_eq(p->mark_mask, mark ? 0xf0 : 0);
+			pinned = p->spi;
+		}
+		if (straw.all.v[i].type == OP_POLICY_DEL &&
+		    is_from_us(&straw.all.v[i]) && p->mark == mark) {
+			pinned = 0;
+		}
+	}
+	ck_assert_uint_eq(pinned, spi);
+}
+
+START_TEST(several_all_in_then_offer_all_out_then_all_pins_then_active)
+{
+	const struct message *offer = far_got(&f, MSG_SA_OFFER);
+
+	ck_assert_ptr_nonnull(offer);
+	ck_assert_uint_eq(offer->sa_offer.n_spis, 4);
+	ck_assert_uint_eq(straw.n_sa_adds, 4);
+	for (size_t i = 0; i < straw.all.n; i++) {
+		const struct op *op = &straw.all.v[i];
+
+		if (op->type == OP_SA_ADD) {
+			ck_assert_uint_eq(op->sa.replay_window, 4096);
+		}
+	}
+	send_offer_of(0x1000, 4, 0);
+	ck_assert_uint_eq(straw.n_sa_adds, 8);
+	ck_assert_uint_lt(last_op(OP_SA_ADD, is_from_us),
+			  find_op(0, OP_POLICY_PUT, is_pin));
+	for (uint32_t i = 0; i < 4; i++) {
+		demand_pin(i << 4, 0x1000 + i);
+	}
+	ck_assert_uint_eq(far_got(&f, MSG_SA_ACTIVE)->sa_active.spi, 0x1000);
+	send_active();
+	straw_demand_row("established", "");
+	/* No two of one key. */
+	for (size_t i = 0; i < straw.all.n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			ck_assert(straw.all.v[i].type != OP_SA_ADD ||
+				  straw.all.v[j].type != OP_SA_ADD ||
+				  memcmp(straw.all.v[i].sa.key,
+					 straw.all.v[j].sa.key, XFRM_KEY_SIZE));
+		}
+	}
+}
+END_TEST
+
+START_TEST(peer_offers_fewer_or_more_as_many_as_both_want)
+{
+	size_t before = straw.n_sa_adds, n = (size_t)_i;
+
+	send_offer_of(0x1000, n, 0);
+	send_active();
+	straw_demand_row("established", "");
+	ck_assert_uint_eq(straw.n_sa_adds, before + (n < 4 ? n : 4));
+	for (uint32_t i = 0; i < 4; i++) {
+		demand_pin(i << 4, i < n ? 0x1000 + i : 0);
+	}
+}
+END_TEST
+
+/* A rekey to an offer of fewer: the others' policies go, nothing else. */
+START_TEST(rekey_with_fewer_surplus_policies_removed)
+{
+	struct ratchet ratchet;
+	size_t before;
+
+	send_offer_of(0x1000, 4, 0);
+	send_active();
+	ratchet_init(&ratchet, &f.s1);
+	before = straw.all.n;
+	rekey(&ratchet);
+	send_offer_of(0x2000, 2, 1);
+	send_active();
+	straw_demand_row("established", "");
+	demand_pin(0x00, 0x2000);
+	demand_pin(0x10, 0x2001);
+	demand_pin(0x20, 0);
+	demand_pin(0x30, 0);
+	ck_assert_uint_eq(count_ops(before, OP_POLICY_DEL), 2);
+	ck_assert_uint_eq(count_ops(before, OP_SA_DEL), 0);
+}
+END_TEST
+
+/* An SPI that is known makes the whole offer void: its key would be installed
+ * twice. */
+START_TEST(offer_with_a_known_spi_not_taken)
+{
+	struct ratchet ratchet;
+	size_t before;
+
+	send_offer_of(0x1000, 4, 0);
+	send_active();
+	ratchet_init(&ratchet, &f.s1);
+	rekey(&ratchet);
+	before = straw.n_sa_adds;
+	send_offer_of(0x1003, 4, 1);
+	ck_assert_uint_eq(straw.n_sa_adds, before);
+}
+END_TEST
+
+START_TEST(one_of_several_lost_all_are_renewed)
+{
+	struct event event = {.type = EVENT_XFRM};
+	struct xfrm_event x = {.type = XFRM_EVENT_SA_DELETED};
+	unsigned int lane = (unsigned int)_i % 4;
+
+	send_offer_of(0x1000, 4, 0);
+	send_active();
+	if (_i < 4) {
+		x.sa.dst = straw_ip("192.0.2.7");
+		x.sa.spi = 0x1000 + lane;
+	} else {
+		x.sa.dst = straw_ip("192.0.2.1");
+		x.sa.spi = far_got(&f, MSG_SA_OFFER)->sa_offer.spis[lane];
+	}
+	event.xfrm = &x;
+	straw_step(&event);
+	far_send(&f, &(struct message){.type = MSG_PING});
+	ck_assert_ptr_nonnull(far_got(&f, MSG_REKEY_ASK));
+}
+END_TEST
+
+/* Each policy that somebody removes is put back, pinned as it was. */
+START_TEST(policy_of_a_lane_removed_put_back)
+{
+	struct event event = {.type = EVENT_XFRM};
+	struct xfrm_event x = {.type = XFRM_EVENT_POLICY_DELETED};
+	size_t before;
+
+	send_offer_of(0x1000, 4, 0);
+	send_active();
+	x.policy = straw.all.v[last_op(OP_POLICY_PUT, is_pin)].policy;
+	ck_assert_uint_eq(x.policy.mark, 0x30);
+	event.xfrm = &x;
+	before = straw.all.n;
+	straw_step(&event);
+	ck_assert_uint_eq(count_ops(before, OP_POLICY_PUT), 5);
+	demand_pin(0x30, 0x1003);
+	/* One that we never had is nobody's business. */
+	x.policy.mark = 0x40;
+	before = straw.all.n;
+	straw_step(&event);
+	ck_assert_uint_eq(count_ops(before, OP_POLICY_PUT), 0);
+}
+END_TEST
+
+START_TEST(several_lost_for_a_minute_all_removed)
+{
+	struct event event = {.type = EVENT_CLOSED};
+	size_t before;
+
+	send_offer_of(0x1000, 4, 0);
+	send_active();
+	event.conn = f.conn;
+	straw_step(&event);
+	before = straw.all.n;
+	straw_wait(61 * SECOND);
+	ck_assert_uint_eq(count_ops(before, OP_SA_DEL), 8);
+	ck_assert_uint_eq(count_ops(before, OP_POLICY_DEL), 5);
+}
+END_TEST
+
 #define N(A) ((int)(sizeof(A) / sizeof((A)[0])))
 
 int main(void)
 {
 	Suite *suite = suite_create("tunnel");
 	TCase *tcase = tcase_create("tunnel");
+	TCase *lanes = tcase_create("lanes");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, policies_then_inbound_sa_then_offer);
@@ -387,5 +596,17 @@ int main(void)
 	tcase_add_test(tcase, flood_of_rekeys_cut_off);
 	tcase_add_test(tcase, lost_for_a_minute_flows_then_sas_then_policies);
 	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(lanes, setup_lanes, teardown);
+	tcase_add_test(
+		lanes,
+		several_all_in_then_offer_all_out_then_all_pins_then_active);
+	tcase_add_loop_test(
+		lanes, peer_offers_fewer_or_more_as_many_as_both_want, 1, 17);
+	tcase_add_test(lanes, rekey_with_fewer_surplus_policies_removed);
+	tcase_add_test(lanes, offer_with_a_known_spi_not_taken);
+	tcase_add_loop_test(lanes, one_of_several_lost_all_are_renewed, 0, 8);
+	tcase_add_test(lanes, policy_of_a_lane_removed_put_back);
+	tcase_add_test(lanes, several_lost_for_a_minute_all_removed);
+	suite_add_tcase(suite, lanes);
 	return vectors_main(suite);
 }
