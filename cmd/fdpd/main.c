@@ -26,6 +26,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "socket-util.h"
+#include "svec.h"
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
@@ -72,6 +73,7 @@ struct daemon {
 	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
 	size_t n_slots;
 	struct agent *agent;
+	struct svec unprotected; /* Against what, in a line each. */
 	struct loop *loop; /* NULL while the datapath cannot be made again. */
 	long long int opened_ms, reopen_ms, delay_ms;
 
@@ -566,10 +568,16 @@ static void limit_process(void)
 	}
 }
 
+static void note_unprotected(struct daemon *daemon, struct ds *why)
+{
+	svec_add(&daemon->unprotected, ds_cstr(why));
+	ds_clear(why);
+}
+
 /* From here on we read what strangers send, so what needs more than
  * CAP_NET_ADMIN and a list of system calls is left to another process.  Before
  * anything is opened: what works now works again when all has to be opened
- * anew. */
+ * anew.  A machine where it cannot be done gets a network all the same. */
 static void drop_privileges(struct daemon *daemon)
 {
 	uint64_t keep = UINT64_C(1) << CAP_NET_ADMIN;
@@ -581,18 +589,16 @@ static void drop_privileges(struct daemon *daemon)
 		VLOG_FATAL("%s", ds_cstr(&why));
 	}
 	if (privilege_lock_memory(&why)) {
-		VLOG_WARN("%s", ds_cstr(&why));
-		ds_clear(&why);
+		note_unprotected(daemon, &why);
 	}
 	if (port < FIRST_UNPRIVILEGED_PORT) {
 		keep |= UINT64_C(1) << CAP_NET_BIND_SERVICE;
 	}
 	if (privilege_keep(keep, &why)) {
-		VLOG_ERR("%s; going on with all of them", ds_cstr(&why));
-		ds_clear(&why);
+		note_unprotected(daemon, &why);
 	}
 	if (syscall_filter_install(daemon->options.filter, &why)) {
-		VLOG_WARN("%s; going on without", ds_cstr(&why));
+		note_unprotected(daemon, &why);
 	}
 	ds_destroy(&why);
 }
@@ -723,6 +729,9 @@ static void say_hello(const struct daemon *daemon)
 		  options->config.port, options->config.port + 1,
 		  daemon->n_slots ? "encrypted with AES-256-GCM (ESP)"
 				  : "NOT ENCRYPTED");
+	for (size_t i = 0; i < daemon->unprotected.n; i++) {
+		VLOG_WARN("%s", daemon->unprotected.names[i]);
+	}
 	if (daemon->n_slots > 1) {
 		VLOG_INFO("two passwords are accepted; the first is used when "
 			  "connecting");
@@ -799,6 +808,7 @@ int main(int argc, char *argv[])
 	int error;
 
 	memset(&daemon, 0, sizeof daemon);
+	svec_init(&daemon.unprotected);
 
 	ovs_cmdl_proctitle_init(argc, argv);
 	ovs_set_program_name(argv[0], FDP_VERSION);
@@ -847,6 +857,7 @@ int main(int argc, char *argv[])
 	loop_free(daemon.loop);
 	agent_stop(daemon.agent);
 	secret_wipe_bytes(daemon.slots, sizeof daemon.slots);
+	svec_destroy(&daemon.unprotected);
 	free(daemon.password_path);
 	free(daemon.options.name);
 	config_free(&daemon.options.config);

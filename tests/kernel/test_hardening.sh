@@ -119,6 +119,21 @@ agent=$(pgrep -P "${daemon[h2]}")
 fdpd_kill h2 TERM
 case_ok 'a stop ends both' soon gone
 
+# Where its memory may not be locked it says so, and works.
+mkdir "$work/limited"
+ln -s "$bin/fdpctl" "$work/limited/fdpctl"
+cat > "$work/limited/fdpd" << END
+#!/bin/sh
+exec prlimit --memlock=65536:65536 setpriv --bounding-set -sys_resource,-ipc_lock \
+	"$bin/fdpd" "\$@"
+END
+chmod 755 "$work/limited/fdpd"
+unlimited=$bin bin=$work/limited
+fdpd h2 --password-file "$password"
+bin=$unlimited
+case_ok 'memory that may not be locked is in the log' grep -q 'cannot lock memory' "$work/h2.log"
+case_ok 'it works without' soon meshed h1 1
+
 # In the background, watched over.
 background() {
 	fdpd_kill h1 TERM
