@@ -467,15 +467,10 @@ static void run_link_del(struct exec *exec, const struct op *op)
 
 static void run_save(struct exec *exec, const struct op *op)
 {
-	static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 2);
 	struct ds why = DS_EMPTY_INITIALIZER;
 	int error;
 
 	error = statefile_save(exec->config.state, wbuf_span(&op->bytes), &why);
-	if (error) {
-		VLOG_WARN_RL(&rl, "%s; attachments will not survive a restart",
-			     ds_cstr(&why));
-	}
 	queue_result(exec, op, error, ds_cstr(&why));
 	ds_destroy(&why);
 }

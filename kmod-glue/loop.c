@@ -266,23 +266,66 @@ static int open_kernel(struct loop *loop, bool encrypt, struct ds *why)
 		     : 0;
 }
 
-static int open_state(struct loop *loop, const struct config *config,
-		      struct engine_config *to, char **saved, struct ds *why)
+/* Who made the datapath that is there: we, should there be no disk that knows
+ * better.  Zero if that cannot be told. */
+static void id_from_kernel(const char *datapath, struct peer_id *id)
 {
+	static const char prefix[] = "fdpd:";
+	struct rt_socket *rt;
+	struct rt_link link;
+
+	memset(id, 0, sizeof *id);
+	if (rt_socket_open(&rt)) {
+		return;
+	}
+	if (rt_link_get(rt, datapath, &link) ||
+	    strncmp(link.alias, prefix, strlen(prefix)) ||
+	    peer_id_parse(link.alias + strlen(prefix), id)) {
+		memset(id, 0, sizeof *id);
+	}
+	rt_socket_close(rt);
+}
+
+static void load_state(struct loop *loop, char **saved, struct ds *damaged)
+{
+	char why[TEXT_SIZE];
+
+	/* Attachments can be made again; no network at all would be worse. */
+	if (!statefile_load(loop->state, saved, damaged) && *saved &&
+	    !engine_state_is_valid(*saved, why, sizeof why)) {
+		free(*saved);
+		*saved = NULL;
+		statefile_set_aside(loop->state, damaged);
+		ds_put_format(damaged, " (%s)", why);
+	}
+	if (damaged->length) {
+		VLOG_ERR("%s", ds_cstr(damaged));
+	}
+}
+
+static int open_state(struct loop *loop, const struct config *config,
+		      struct engine_config *to, char **saved,
+		      struct ds *damaged, struct ds *why)
+{
+	struct peer_id before;
+	bool key_saved = false;
 	int error = statefile_open(config->state_dir, &loop->state, why);
 
 	if (!error) {
-		error = statefile_id(loop->state, &to->id, why);
+		id_from_kernel(config->datapath, &before);
+		error = statefile_id(loop->state, &before, &to->id, why);
+	}
+	if (!error) {
+		error = statefile_key(loop->state, &to->key, &key_saved, why);
 	}
 	if (error) {
 		return error;
 	}
-	if (statefile_load(loop->state, saved, why)) {
-		/* Attachments can be made again; no network at all would be
-		 * worse. */
-		VLOG_ERR("%s", ds_cstr(why));
-		ds_clear(why);
-	}
+	load_state(loop, saved, damaged);
+	to->has_key = true;
+	to->key_unsaved = !key_saved;
+	to->state_error = statefile_trouble(loop->state);
+	to->state_damaged = damaged->length ? ds_cstr(damaged) : NULL;
 	return 0;
 }
 
@@ -332,13 +375,14 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	struct ip_endpoint *targets = targets_of(config);
 	struct engine_config ec;
 	struct exec_config xc;
+	struct ds damaged = DS_EMPTY_INITIALIZER;
 	char *saved = NULL;
 	int error;
 
 	memset(&ec, 0, sizeof ec);
 	ops_init(&loop->ops);
 	ovs_strlcpy(loop->datapath, config->datapath, sizeof loop->datapath);
-	error = open_state(loop, config, &ec, &saved, why);
+	error = open_state(loop, config, &ec, &saved, &damaged, why);
 	if (!error) {
 		peer_id_format(&ec.id, loop->id);
 		snprintf(loop->alias, sizeof loop->alias, "fdpd:%s", loop->id);
@@ -387,6 +431,7 @@ out:
 	secret_wipe_bytes(&ec, sizeof ec);
 	free(targets);
 	free(saved);
+	ds_destroy(&damaged);
 	if (error) {
 		loop_free(loop);
 	} else {

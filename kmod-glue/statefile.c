@@ -9,20 +9,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
 
 #include "kmod-glue/clock.h"
 
 static const char ID_FILE[] = "id";
+static const char KEY_FILE[] = "key";
 static const char STATE_FILE[] = "state";
 static const char DAMAGED_FILE[] = "state.damaged";
 static const char LOCK_FILE[] = "lock";
 
 struct statefile {
-	char *path; /* For messages. */
-	int dir_fd;
-	int lock_fd; /* Locked by flock(2) as long as it is open. */
+	char *path;  /* For messages. */
+	int dir_fd;  /* -1: there is no directory. */
+	int lock_fd; /* Locked by flock(2) as long as it is open; or -1. */
+	struct ds trouble;
+
+	/* What is to be written as soon as that is possible. */
+	bool id_unsaved, key_unsaved, damaged;
+	struct peer_id id;
+	struct secret key;
 };
 
 static int fail(struct ds *why, int error, const char *path, const char *name,
@@ -31,6 +40,25 @@ static int fail(struct ds *why, int error, const char *path, const char *name,
 	ds_put_format(why, "%s%s%s: %s: %s", path, *name ? "/" : "", name, what,
 		      ovs_strerror(error));
 	return error ? error : EIO; /* Never success. */
+}
+
+/* Is it the disk, and not what was asked of it?  Then it may get better. */
+static bool is_trouble(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EROFS ||
+	       error == EIO || error == EFBIG || error == EACCES ||
+	       error == EPERM || error == ENFILE || error == EMFILE ||
+	       error == ENODEV || error == ESTALE;
+}
+
+/* Notes why something is not on disk, if it is the first; 'why' is told no
+ * more. */
+static void note_trouble(struct statefile *sf, struct ds *why)
+{
+	if (!sf->trouble.length) {
+		ds_put_cstr(&sf->trouble, ds_cstr(why));
+	}
+	ds_clear(why);
 }
 
 /* mkdir -p: what is missing above gets the usual mode, the last one 0700. */
@@ -55,43 +83,96 @@ static int make_dir(const char *path)
 	return error;
 }
 
-int statefile_open(const char *dir, struct statefile **sfp, struct ds *why)
+/* Opens a file to lock, and locks it.  0 with '*fd', else errno. */
+static int lock_file(struct statefile *sf, const char *name, int flags, int *fd)
 {
-	struct statefile *sf;
 	int error;
 
-	error = make_dir(dir);
+	*fd = openat(sf->dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0) {
+		return errno;
+	}
+	if (!flock(*fd, LOCK_EX | LOCK_NB)) {
+		return 0;
+	}
+	error = errno;
+	close(*fd);
+	*fd = -1;
+	return error;
+}
+
+/* Not open for writing, so that we are not what keeps somebody from making the
+ * disk read-only; except where locks need that (NFS).  On a read-only disk
+ * without such a file the directory serves. */
+static int lock_dir(struct statefile *sf)
+{
+	int error = lock_file(sf, LOCK_FILE, O_RDONLY | O_CREAT, &sf->lock_fd);
+
+	if (error == EBADF) {
+		error = lock_file(sf, LOCK_FILE, O_RDWR, &sf->lock_fd);
+	} else if (error && error != EWOULDBLOCK) {
+		error = lock_file(sf, ".", O_RDONLY, &sf->lock_fd);
+	}
+	return error;
+}
+
+static void close_dir(struct statefile *sf)
+{
+	if (sf->lock_fd >= 0) {
+		close(sf->lock_fd);
+	}
+	if (sf->dir_fd >= 0) {
+		close(sf->dir_fd);
+	}
+	sf->lock_fd = sf->dir_fd = -1;
+}
+
+/* Makes, opens and locks the directory if that is not done yet. */
+static int open_dir(struct statefile *sf, struct ds *why)
+{
+	int error;
+
+	if (sf->dir_fd >= 0) {
+		return 0;
+	}
+	error = make_dir(sf->path);
 	if (error) {
-		return fail(why, error, dir, "",
+		return fail(why, error, sf->path, "",
 			    "cannot make the state directory");
 	}
-	sf = xmalloc(sizeof *sf);
-	sf->path = xstrdup(dir);
-	sf->lock_fd = -1;
-	sf->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sf->dir_fd = open(sf->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sf->dir_fd < 0) {
-		error = fail(why, errno, dir, "",
-			     "cannot open the state directory");
-		goto out;
+		return fail(why, errno, sf->path, "",
+			    "cannot open the state directory");
 	}
-	sf->lock_fd = openat(sf->dir_fd, LOCK_FILE,
-			     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (sf->lock_fd < 0) {
-		error = fail(why, errno, dir, LOCK_FILE, "cannot open");
-		goto out;
+	error = lock_dir(sf);
+	if (error == EWOULDBLOCK) {
+		ds_put_format(why,
+			      "%s: another fdpd uses this state directory; "
+			      "stop it or give --state-dir",
+			      sf->path);
+	} else if (error) {
+		fail(why, error, sf->path, LOCK_FILE, "cannot lock");
 	}
-	if (flock(sf->lock_fd, LOCK_EX | LOCK_NB)) {
-		error = errno;
-		if (error == EWOULDBLOCK) {
-			ds_put_format(why,
-				      "%s: another fdpd uses this state "
-				      "directory; stop it or give --state-dir",
-				      dir);
-		} else {
-			fail(why, error, dir, LOCK_FILE, "cannot lock");
-		}
+	if (error) {
+		close_dir(sf);
 	}
-out:
+	return error;
+}
+
+int statefile_open(const char *dir, struct statefile **sfp, struct ds *why)
+{
+	struct statefile *sf = xzalloc(sizeof *sf);
+	int error;
+
+	sf->path = xstrdup(dir);
+	sf->dir_fd = sf->lock_fd = -1;
+	ds_init(&sf->trouble);
+	error = open_dir(sf, why);
+	if (error && is_trouble(error)) {
+		note_trouble(sf, why);
+		error = 0;
+	}
 	if (error) {
 		statefile_close(sf);
 	} else {
@@ -105,14 +186,16 @@ void statefile_close(struct statefile *sf)
 	if (!sf) {
 		return;
 	}
-	if (sf->lock_fd >= 0) {
-		close(sf->lock_fd);
-	}
-	if (sf->dir_fd >= 0) {
-		close(sf->dir_fd);
-	}
+	close_dir(sf);
+	secret_wipe(&sf->key);
+	ds_destroy(&sf->trouble);
 	free(sf->path);
 	free(sf);
+}
+
+const char *statefile_trouble(const struct statefile *sf)
+{
+	return sf->trouble.length ? ds_cstr_ro(&sf->trouble) : NULL;
 }
 
 static int write_all(int fd, struct span bytes)
@@ -139,10 +222,9 @@ static int replace(struct statefile *sf, const char *name, struct span content,
 	int fd;
 
 	snprintf(temporary, sizeof temporary, "%s.new", name);
-	/* One from a crash may lie around; the lock says it is nobody's. */
-	if (unlinkat(sf->dir_fd, temporary, 0) && errno != ENOENT) {
-		return fail(why, errno, sf->path, temporary, "cannot remove");
-	}
+	/* One from a crash may lie around; the lock says it is nobody's.  If
+	 * it cannot be removed, it cannot be made either. */
+	(void)!unlinkat(sf->dir_fd, temporary, 0);
 	fd = openat(sf->dir_fd, temporary,
 		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
@@ -181,6 +263,9 @@ static int slurp(struct statefile *sf, const char *name, size_t max,
 	int error = 0;
 	int fd;
 
+	if (sf->dir_fd < 0) {
+		return ENOENT;
+	}
 	fd = openat(sf->dir_fd, name,
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0) {
@@ -221,54 +306,166 @@ out:
 	return error;
 }
 
-static int make_id(struct statefile *sf, struct peer_id *id, struct ds *why)
+static int write_id(struct statefile *sf, struct ds *why)
 {
 	char text[PEER_ID_STRLEN + 1];
-	struct peer_id made;
 	size_t size;
-	int error;
 
-	rng_fill(&system_rng, made.b, sizeof made.b);
-	peer_id_format(&made, text);
+	peer_id_format(&sf->id, text);
 	size = strlen(text);
 	text[size++] = '\n';
-	error = replace(sf, ID_FILE, span_of(text, size), why);
+	return replace(sf, ID_FILE, span_of(text, size), why);
+}
+
+static int write_key(struct statefile *sf, struct ds *why)
+{
+	char text[2 * SECRET_SIZE + 2];
+	int error;
+
+	sodium_bin2hex(text, sizeof text, sf->key.b, sizeof sf->key.b);
+	text[2 * SECRET_SIZE] = '\n';
+	error = replace(sf, KEY_FILE, span_of(text, 2 * SECRET_SIZE + 1), why);
+	secret_wipe_bytes(text, sizeof text);
+	return error;
+}
+
+/* Writes by 'write' what was just made; '*unsaved' if that cannot be done
+ * now. */
+static int keep(struct statefile *sf,
+		int (*write)(struct statefile *, struct ds *why), bool *unsaved,
+		struct ds *why)
+{
+	int error;
+
+	*unsaved = true;
+	if (sf->dir_fd < 0) {
+		return 0; /* That is told already. */
+	}
+	error = write(sf, why);
 	if (!error) {
-		*id = made;
+		*unsaved = false;
+	} else if (is_trouble(error)) {
+		note_trouble(sf, why);
+		error = 0;
 	}
 	return error;
 }
 
-int statefile_id(struct statefile *sf, struct peer_id *id, struct ds *why)
+/* A file of one line; its newline is cut off. */
+static int read_line(struct statefile *sf, const char *name, char **text,
+		     struct ds *why)
 {
-	struct peer_id found;
-	char *text;
 	size_t size;
-	int error;
+	int error = slurp(sf, name, STATEFILE_MAX_BYTES, text, &size, why);
 
-	error = slurp(sf, ID_FILE, STATEFILE_MAX_BYTES, &text, &size, why);
-	if (error == ENOENT) {
-		return make_id(sf, id, why);
+	if (!error && size && (*text)[size - 1] == '\n') {
+		(*text)[--size] = '\0';
 	}
-	if (error) {
-		return error;
+	if (!error && strlen(*text) != size) {
+		**text = '\0'; /* A zero byte inside: no line. */
 	}
-	if (size && text[size - 1] == '\n') {
-		text[--size] = '\0';
-	}
-	if (strlen(text) != size || peer_id_parse(text, &found) ||
-	    peer_id_is_zero(&found)) {
-		ds_put_format(why,
-			      "%s/%s: this is not the identity of a host (32 "
-			      "hexadecimal digits); restore it, or remove it "
-			      "to become a new host",
-			      sf->path, ID_FILE);
-		error = EINVAL;
-	} else {
-		*id = found;
-	}
-	free(text);
 	return error;
+}
+
+int statefile_id(struct statefile *sf, const struct peer_id *before,
+		 struct peer_id *id, struct ds *why)
+{
+	char *text;
+	int error = read_line(sf, ID_FILE, &text, why);
+
+	if (error == ENOENT) {
+		rng_fill(&system_rng, sf->id.b, sizeof sf->id.b);
+		error = keep(sf, write_id, &sf->id_unsaved, why);
+		if (!error && sf->id_unsaved && !peer_id_is_zero(before)) {
+			sf->id = *before;
+		}
+	} else if (!error) {
+		if (peer_id_parse(text, &sf->id) || peer_id_is_zero(&sf->id)) {
+			ds_put_format(why,
+				      "%s/%s: this is not the identity of a "
+				      "host (32 hexadecimal digits); restore "
+				      "it, or remove it to become a new host",
+				      sf->path, ID_FILE);
+			error = EINVAL;
+		}
+		free(text);
+	}
+	if (!error) {
+		*id = sf->id;
+	}
+	return error;
+}
+
+static int parse_key(const char *text, struct secret *key)
+{
+	const char *end;
+	size_t size;
+
+	return sodium_hex2bin(key->b, sizeof key->b, text, strlen(text), NULL,
+			      &size, &end) ||
+			       *end || size != sizeof key->b
+		       ? EINVAL
+		       : 0;
+}
+
+int statefile_key(struct statefile *sf, struct secret *seed, bool *saved,
+		  struct ds *why)
+{
+	char *text;
+	int error = read_line(sf, KEY_FILE, &text, why);
+
+	if (error == ENOENT) {
+		rng_fill(&system_rng, sf->key.b, sizeof sf->key.b);
+		error = keep(sf, write_key, &sf->key_unsaved, why);
+	} else if (!error) {
+		error = parse_key(text, &sf->key);
+		if (error) {
+			ds_put_format(why,
+				      "%s/%s: this is not the key of a host "
+				      "(64 hexadecimal digits); restore it, or "
+				      "remove it and have the other hosts "
+				      "forget the old one (fdpctl peers "
+				      "--forget-key)",
+				      sf->path, KEY_FILE);
+		}
+		secret_wipe_bytes(text, strlen(text));
+		free(text);
+	}
+	if (!error) {
+		*seed = sf->key;
+		*saved = !sf->key_unsaved;
+	}
+	return error;
+}
+
+static int rename_damaged(struct statefile *sf, struct ds *why)
+{
+	if (renameat(sf->dir_fd, STATE_FILE, sf->dir_fd, DAMAGED_FILE) &&
+	    errno != ENOENT) {
+		return fail(why, errno, sf->path, STATE_FILE,
+			    "cannot set aside");
+	}
+	sf->damaged = false;
+	return 0;
+}
+
+void statefile_set_aside(struct statefile *sf, struct ds *why)
+{
+	struct ds trouble = DS_EMPTY_INITIALIZER;
+
+	sf->damaged = true;
+	ds_put_format(why, "%s/%s: ", sf->path, STATE_FILE);
+	if (rename_damaged(sf, &trouble)) {
+		ds_put_cstr(why, "the file is damaged and can neither be read "
+				 "nor set aside");
+		note_trouble(sf, &trouble);
+	} else {
+		ds_put_format(why, "the file is damaged; it is %s now",
+			      DAMAGED_FILE);
+	}
+	ds_put_cstr(why, ", and what it remembered is not known: attachments, "
+			 "and identity keys of peers");
+	ds_destroy(&trouble);
 }
 
 int statefile_load(struct statefile *sf, char **content, struct ds *why)
@@ -277,31 +474,82 @@ int statefile_load(struct statefile *sf, char **content, struct ds *why)
 	size_t size = 0;
 	int error;
 
-	error = slurp(sf, STATE_FILE, STATEFILE_MAX_BYTES, &text, &size, why);
-	if (error == ENOENT) {
-		*content = NULL;
+	*content = NULL;
+	if (sf->dir_fd < 0) {
+		/* What may be there is not to be lost when it can be seen. */
+		sf->damaged = true;
 		return 0;
 	}
-	if (error) {
-		return error;
+	error = slurp(sf, STATE_FILE, STATEFILE_MAX_BYTES, &text, &size, why);
+	if (error == ENOENT) {
+		return 0;
 	}
-	if (strlen(text) != size) {
+	if (!error && strlen(text) != size) {
 		free(text);
-		renameat(sf->dir_fd, STATE_FILE, sf->dir_fd, DAMAGED_FILE);
-		ds_put_format(why,
-			      "%s/%s: the file is damaged; it is now %s, and "
-			      "this host starts without attachments",
-			      sf->path, STATE_FILE, DAMAGED_FILE);
-		return EINVAL;
+		error = EINVAL;
+	}
+	if (error) {
+		if (why->length) {
+			ds_put_cstr(why, "; ");
+		}
+		statefile_set_aside(sf, why);
+		return error;
 	}
 	*content = text;
 	return 0;
 }
 
+/* The directory was out of reach at the start: what if there is another host
+ * in it? */
+static int check_new(struct statefile *sf, const char *name, bool unsaved,
+		     struct ds *why)
+{
+	if (!unsaved || faccessat(sf->dir_fd, name, F_OK, 0)) {
+		return 0;
+	}
+	return fail(why, EEXIST, sf->path, name,
+		    "this was out of reach when fdpd started, which has "
+		    "another identity since; restart it");
+}
+
+/* What should have been written long since, in the order of its weight. */
+static int catch_up(struct statefile *sf, struct ds *why)
+{
+	int error = open_dir(sf, why);
+
+	if (!error) {
+		error = check_new(sf, ID_FILE, sf->id_unsaved, why);
+	}
+	if (!error) {
+		error = check_new(sf, KEY_FILE, sf->key_unsaved, why);
+	}
+	if (!error && sf->id_unsaved) {
+		error = write_id(sf, why);
+		sf->id_unsaved = error != 0;
+	}
+	if (!error && sf->key_unsaved) {
+		error = write_key(sf, why);
+		sf->key_unsaved = error != 0;
+	}
+	if (!error && sf->damaged) {
+		error = rename_damaged(sf, why);
+	}
+	return error;
+}
+
 int statefile_save(struct statefile *sf, struct span content, struct ds *why)
 {
+	int error = 0;
+
 	if (content.size > STATEFILE_MAX_BYTES) {
 		return fail(why, EFBIG, sf->path, STATE_FILE, "cannot write");
 	}
-	return replace(sf, STATE_FILE, content, why);
+	error = catch_up(sf, why);
+	if (!error) {
+		error = replace(sf, STATE_FILE, content, why);
+	}
+	if (!error) {
+		ds_clear(&sf->trouble);
+	}
+	return error;
 }

@@ -35,6 +35,11 @@ static const struct arg rekey_args[] = {
 	 "the other host, by name, id or address; all of them without"},
 };
 
+static const struct arg peers_args[] = {
+	{"forget-key", "name", ARG_TEXT, 0, 0, 0, "NAME",
+	 "instead, forget the identity key of the host of this name or id"},
+};
+
 static const struct arg attach_args[] = {
 	{"netns", "netns", ARG_TEXT, 0, 0, 0, "NAME",
 	 "the network namespace, a name of ip-netns(8) or a path"},
@@ -129,8 +134,10 @@ static const struct command commands[] = {
 	 "take such an interface away again", NULL},
 	{"ports", NULL, run_ports, NO_ARGS, "the interfaces attached here",
 	 NULL},
-	{"peers", NULL, run_peers, NO_ARGS,
-	 "the other hosts and what is attached there", NULL},
+	{"peers", NULL, run_peers, ARGS(peers_args),
+	 "the other hosts and what is attached there",
+	 "--forget-key is for a host that was installed anew: the key that it "
+	 "shows next is\nthe one that counts from then on."},
 	{"connect", NULL, run_connect, ARGS(address_args),
 	 "add a host to connect to", NULL},
 	{"forget", NULL, run_forget, ARGS(address_args),

@@ -37,6 +37,7 @@ static void sort(enum control_command command, struct json *reply)
 	case CONTROL_DETACH:
 	case CONTROL_CONNECT:
 	case CONTROL_FORGET:
+	case CONTROL_FORGET_KEY:
 	case CONTROL_REKEY:
 	case CONTROL_RELOAD:
 	case CONTROL_TRACE:
@@ -102,9 +103,12 @@ enum health run_connections(const struct context *ctx,
 		     health_of_connections);
 }
 
-enum health run_peers(const struct context *ctx,
-		      const struct json *args OVS_UNUSED)
+enum health run_peers(const struct context *ctx, const struct json *args)
 {
+	if (jsonget(args, "name")) {
+		return query(ctx, CONTROL_FORGET_KEY, request(ctx, args),
+			     render_forget_key, NULL);
+	}
 	return query(ctx, CONTROL_PEERS, NULL, render_peers, NULL);
 }
 

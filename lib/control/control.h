@@ -15,7 +15,9 @@
  *              {name, state ("up", "down")}, ports, peers, connections
  * {connecting, handshake, established, retrying, failed}, endpoints {local,
  * remote}, flows {installed, refused}, upcalls {handled, lost,
- *              features_restored}, drops {REASON: packets seen by the daemon},
+ *              features_restored}, identity_key (fingerprint, "" without),
+ *              state {written, error, damaged (sentences or "")},
+ *              drops {REASON: packets seen by the daemon},
  *              verdict ("healthy", "degraded", "down"), reasons [text]}
  * connections  {connections: [{direction ("out", "in"), address, state
  *              ("connecting", "handshake", "established", "retrying",
@@ -25,7 +27,9 @@
  *              slot (0, 1 or -1), age (s in this state)}]}
  * peers        {peers: [{id, name, address, connected, overlay, udp_port,
  *              spi_in, spi_out (of lane 0), lanes: [{spi_in, spi_out}],
- *              reqid, mtu, endpoints: [{network, mac, addresses}]}]}
+ *              reqid, mtu, identity_key (fingerprint or ""), identity
+ *              ("pinned", "new", "none"), endpoints: [{network, mac,
+ *              addresses}]}]}
  * ports        {ports: [{vport, ifname, host_ifname, netns, mac, addresses,
  *              network, mtu}]}; the tunnel and the host's own port are in
  *              "others": [{vport, name, kind ("host", "tunnel")}]
@@ -37,6 +41,7 @@
  * detach       {netns, ifname} or {host_ifname} -> {host_ifname}
  * connect      {address} -> {address}
  * forget       {address} -> {address}
+ * forget-key   {name} (of a host, or its id) -> {name, forgotten (how many)}
  * rekey        {peer?} (name, id or address; all without) -> {peers [name]}
  * reload       {} -> {accepted, changed, renewing [name]}
  * trace        {port (number or host_ifname), eth_src, eth_dst, eth_type?,

@@ -196,6 +196,23 @@ static void put_password(const struct json *password, struct ds *ds)
 	ds_put_char(ds, '\n');
 }
 
+/* What a restart would not find is worth a line. */
+static void put_state(const struct json *state, struct ds *ds)
+{
+	const char *damaged = reply_text(state, "damaged", "");
+
+	if (!reply_flag(state, "written", true)) {
+		put_label(ds, "state");
+		ds_put_cstr(ds, "not written: ");
+		printable_put(ds, reply_text(state, "error", "-"));
+		ds_put_cstr(ds, "; attachments and identity keys of peers "
+				"would be lost at a restart\n");
+	}
+	if (*damaged) {
+		put_fact(ds, "state", damaged);
+	}
+}
+
 void render_status(const struct json *status, bool colour, struct ds *ds)
 {
 	static const char *const states[] = {"established", "connecting",
@@ -219,6 +236,13 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 	ds_put_cstr(ds, ", id ");
 	printable_put(ds, reply_text(status, "id", "-"));
 	ds_put_char(ds, '\n');
+	if (*reply_text(status, "identity_key", "")) {
+		put_label(ds, "identity");
+		ds_put_cstr(ds, "key ");
+		printable_put(ds, reply_text(status, "identity_key", ""));
+		ds_put_char(ds, '\n');
+	}
+	put_state(reply_object(status, "state"), ds);
 	put_label(ds, "daemon");
 	ds_put_cstr(ds, "fdpd ");
 	printable_put(ds, reply_text(status, "version", "-"));
@@ -426,6 +450,19 @@ static void put_endpoints(struct columns *c, const struct json *peer)
 	}
 }
 
+static void put_identity_key(struct columns *c, const struct json *peer)
+{
+	const char *state = reply_text(peer, "identity", "none");
+	struct ds note = DS_EMPTY_INITIALIZER;
+
+	if (strcmp(state, "none")) {
+		ds_put_format(&note, "identity key %s, %s",
+			      reply_text(peer, "identity_key", "-"), state);
+		columns_note(c, ds_cstr(&note));
+	}
+	ds_destroy(&note);
+}
+
 void render_peers(const struct json *reply, bool colour, struct ds *ds)
 {
 	static const char *const heads[] = {"PEER",    "ADDRESS", "CONNECTED",
@@ -449,6 +486,7 @@ void render_peers(const struct json *reply, bool colour, struct ds *ds)
 		columns_hex(c, reply_number(peer[i], "spi_out", 0));
 		columns_hex(c, reply_number(peer[i], "reqid", 0));
 		columns_put(c, reply_text(peer[i], "id", ""));
+		put_identity_key(c, peer[i]);
 		put_endpoints(c, peer[i]);
 	}
 	if (n) {
@@ -550,6 +588,13 @@ void render_forget(const struct json *reply, bool colour OVS_UNUSED,
 		   struct ds *ds)
 {
 	put_deed(ds, "forgot", reply_text(reply, "address", "-"));
+}
+
+void render_forget_key(const struct json *reply, bool colour OVS_UNUSED,
+		       struct ds *ds)
+{
+	put_deed(ds, "forgot the identity key of",
+		 reply_text(reply, "name", "-"));
 }
 
 void render_rekey(const struct json *reply, bool colour OVS_UNUSED,

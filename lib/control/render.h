@@ -23,6 +23,7 @@ render_fn render_attached; /* An entry of "ports", just made. */
 render_fn render_detached;
 render_fn render_connect;
 render_fn render_forget;
+render_fn render_forget_key;
 render_fn render_rekey;
 render_fn render_reload;
 render_fn render_trace;

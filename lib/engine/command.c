@@ -176,13 +176,14 @@ static void row_of_target(const struct engine *e, const struct target *t,
 static void row_of_refusal(const struct engine *e, const struct refusal *r,
 			   row_fn *fn, void *aux)
 {
-	char address[IP_STRLEN], detail[DETAIL_SIZE];
+	char address[IP_STRLEN], detail[DETAIL_SIZE + 16];
 	struct row row = {.state = SHOWN_FAILED,
 			  .address = ip_format(&r->ip, address),
 			  .reason = REASON_HANDSHAKE_FAILED,
 			  .slug = err_slug(r->err),
 			  .detail = detail,
 			  .since_us = r->when_us};
+	const struct alarm *alarm;
 	const struct conn *c;
 
 	if (!r->n || e->now_us - r->when_us > REFUSAL_SHOWN_US) {
@@ -194,8 +195,13 @@ static void row_of_refusal(const struct engine *e, const struct refusal *r,
 			return;
 		}
 	}
-	snprintf(detail, sizeof detail, "%s%s", err_text(r->err),
+	alarm = r->err == ERR_IDENTITY ? alarm_from(e, &r->ip) : NULL;
+	snprintf(detail, sizeof detail, "%s%s",
+		 alarm ? alarm->detail : err_text(r->err),
 		 r->n > 1 ? ", several times" : "");
+	if (r->reason == REASON_IDENTITY_REFUSED) {
+		row.slug = reason_slug(r->reason);
+	}
 	fn(e, &row, aux);
 }
 
@@ -319,6 +325,33 @@ static void add_reason(struct json *list, const char *format, ...)
 	json_array_add(list, json_string_create_nocopy(text));
 }
 
+/* Is anybody not believed who he is, be it we?  What to say about it goes into
+ * 'why'. */
+static bool judge_identities(const struct engine *e, struct json *why)
+{
+	char text[ALARM_TEXT_SIZE], ip[IP_STRLEN];
+	bool good = true;
+
+	for (size_t i = 0; i < MAX_ALARMS; i++) {
+		if (alarm_is_shown(e, &e->alarms[i])) {
+			alarm_text(&e->alarms[i], text, sizeof text);
+			add_reason(why, "%s", text);
+			good = false;
+		}
+	}
+	for (size_t i = 0; i < MAX_REFUSALS; i++) {
+		const struct refusal *r = &e->refusals[i];
+
+		if (r->n && r->reason == REASON_IDENTITY_REFUSED &&
+		    e->now_us - r->when_us <= REFUSAL_SHOWN_US) {
+			add_reason(why, "%s: %s", ip_format(&r->ip, ip),
+				   reason_text(r->reason));
+			good = false;
+		}
+	}
+	return good;
+}
+
 /* "healthy", "degraded" or "down", and in 'why' what is not as it should be. */
 static const char *judge(const struct engine *e, const struct census *census,
 			 struct json *why)
@@ -341,6 +374,9 @@ static const char *judge(const struct engine *e, const struct census *census,
 	if (census->n_down) {
 		add_reason(why, "%u peer%s no tunnel", census->n_down,
 			   census->n_down == 1 ? " has" : "s have");
+		verdict = "degraded";
+	}
+	if (!judge_identities(e, why)) {
 		verdict = "degraded";
 	}
 	if (engine_encrypts(e) && !e->guard) {
@@ -409,6 +445,30 @@ static struct json *password_json(const struct engine *e)
 	return json;
 }
 
+/* What a restart would not find. */
+static struct json *state_json(const struct engine *e)
+{
+	struct json *json = json_object_create();
+
+	put_bool(json, "written", !*e->state_error);
+	json_object_put_string(json, "error", e->state_error);
+	json_object_put_string(json, "damaged", e->state_damaged);
+	return json;
+}
+
+/* Ours, for people to compare; "" if it is not used. */
+static void put_own_key(const struct engine *e, struct json *json)
+{
+	char fingerprint[SIGN_FINGERPRINT_STRLEN] = "";
+	struct sign_key key;
+
+	if (engine_encrypts(e) && e->config.has_key && !e->config.key_unsaved) {
+		sign_public(&e->config.key, &key);
+		sign_fingerprint(&key, fingerprint);
+	}
+	json_object_put_string(json, "identity_key", fingerprint);
+}
+
 static void run_status(struct engine *e, uint32_t command)
 {
 	const struct flow_table_losses losses = flow_table_losses(e->flows);
@@ -433,6 +493,8 @@ static void run_status(struct engine *e, uint32_t command)
 	if (engine_encrypts(e)) {
 		json_object_put(json, "password", password_json(e));
 	}
+	put_own_key(e, json);
+	json_object_put(json, "state", state_json(e));
 	put_int(json, "control_port", e->config.port);
 	put_int(json, "vxlan_port", e->config.vxlan_port);
 	sub = json_object_create();
@@ -492,7 +554,28 @@ static struct json *lanes_json(const struct tunnel *t)
 	return list;
 }
 
-static struct json *peer_json(const struct peer *p)
+static void put_peer_key(const struct engine *e, const struct peer *p,
+			 struct json *json)
+{
+	char fingerprint[SIGN_FINGERPRINT_STRLEN] = "";
+	const struct pin *pin = pin_find(e, &p->id);
+	const struct identity *shown = p->conn && p->conn->identity.has_key
+					       ? &p->conn->identity
+					       : NULL;
+
+	if (shown) {
+		sign_fingerprint(&shown->key, fingerprint);
+	} else if (pin) {
+		sign_fingerprint(&pin->key, fingerprint);
+	}
+	json_object_put_string(json, "identity_key", fingerprint);
+	json_object_put_string(json, "identity",
+			       !*fingerprint		    ? "none"
+			       : !pin || pin_is_new(e, pin) ? "new"
+							    : "pinned");
+}
+
+static struct json *peer_json(const struct engine *e, const struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
 	struct json *json = json_object_create();
@@ -510,6 +593,7 @@ static struct json *peer_json(const struct peer *p)
 	json_object_put(json, "lanes", lanes_json(t));
 	put_int(json, "reqid", t->reqid);
 	put_int(json, "mtu", t->mtu);
+	put_peer_key(e, p, json);
 	for (size_t i = 0; i < p->record.n; i++) {
 		json_array_add(list, binding_json(&p->record.v[i]));
 	}
@@ -524,7 +608,7 @@ static void run_peers(struct engine *e, uint32_t command)
 	const struct peer *p;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		json_array_add(list, peer_json(p));
+		json_array_add(list, peer_json(e, p));
 	}
 	json_object_put(json, "peers", list);
 	command_reply(e, command, json);
@@ -836,6 +920,30 @@ static void run_forget(struct engine *e, uint32_t command,
 	reply_address(e, command, &endpoint);
 }
 
+static void run_forget_key(struct engine *e, uint32_t command,
+			   const struct json *args)
+{
+	const char *name = jsonget_string(args, "name");
+	unsigned int n = name ? pin_forget(e, name) : 0;
+	struct json *json;
+
+	if (!n) {
+		command_refuse(e, command,
+			       "no identity key is known of a host with the "
+			       "name or id \"%.70s\"",
+			       name ? name : "");
+		return;
+	}
+	engine_log(e, OP_LOG_WARN,
+		   "forgot the identity key of %s, as an operator asked; the "
+		   "next one is taken as it comes",
+		   name);
+	json = json_object_create();
+	json_object_put_string(json, "name", name);
+	put_int(json, "forgotten", n);
+	command_reply(e, command, json);
+}
+
 /* ---- rekey ---- */
 
 /* Is 'text' the peer's name, id or address? */
@@ -1006,6 +1114,9 @@ void command_run(struct engine *e, const struct event *event)
 		return;
 	case CONTROL_FORGET:
 		run_forget(e, id, args);
+		return;
+	case CONTROL_FORGET_KEY:
+		run_forget_key(e, id, args);
 		return;
 	case CONTROL_REKEY:
 		run_rekey(e, id, args);

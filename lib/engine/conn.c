@@ -125,7 +125,7 @@ void known_ips_clear(struct engine *e)
 
 /* Keeps a refusal for `status connections`; the oldest gives way. */
 static void note_refusal(struct engine *e, const struct ip_addr *ip,
-			 enum err err)
+			 enum err err, enum reason reason)
 {
 	struct refusal *slot = &e->refusals[0];
 
@@ -145,6 +145,7 @@ static void note_refusal(struct engine *e, const struct ip_addr *ip,
 	}
 	slot->ip = *ip;
 	slot->err = err;
+	slot->reason = reason;
 	slot->when_us = e->now_us;
 	slot->n++;
 }
@@ -219,7 +220,8 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 	struct target *t = c->target;
 	struct peer *peer = c->peer && c->peer->conn == c ? c->peer : NULL;
 	struct peer *renews = c->renews;
-	bool authenticated = c->state == CONN_UP;
+	/* Of whom one side does not believe who he is, he is not. */
+	bool authenticated = c->state == CONN_UP && err != ERR_IDENTITY;
 	bool again = t && t->failures && t->reason == reason &&
 		     !strcmp(t->detail, detail);
 	/* The other side has a better one, which will show. */
@@ -235,7 +237,8 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 			e, OP_LOG_INFO, "connection %s %s (%s) ended: %s%s%s",
 			c->outbound ? "to" : "from", address, c->identity.name,
 			reason_text(reason), *detail ? ": " : "", detail);
-	} else if (!again && !(renews && renews->renewal.failures)) {
+	} else if (!again && !(renews && renews->renewal.failures) &&
+		   reason != REASON_IDENTITY_CHANGED) { /* An alarm was. */
 		engine_log(e, renews ? OP_LOG_INFO : OP_LOG_WARN,
 			   "connection %s %s refused: %s%s%s%s",
 			   c->outbound ? "to" : "from", address,
@@ -243,7 +246,7 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 			   t ? "; trying again" : "");
 	}
 	if (!authenticated && !c->outbound && err) {
-		note_refusal(e, &c->remote.ip, err);
+		note_refusal(e, &c->remote.ip, err, reason);
 	}
 	if (t && authenticated) {
 		t->dial_slot = 0;
@@ -342,6 +345,9 @@ static void begin_handshake(struct engine *e, struct conn *c)
 			     : c->renews ? c->renews->renewal.dial_slot
 					 : 0,
 		.self = &self,
+		.key = e->config.has_key && !e->config.key_unsaved
+			       ? &e->config.key
+			       : NULL,
 		.is_own_nonce = is_own_nonce,
 		.aux = e,
 	};
@@ -388,7 +394,7 @@ void conn_accepted(struct engine *e, uint32_t id,
 				      is_known(e, &remote->ip), e->now_us);
 	}
 	if (err) {
-		note_refusal(e, &remote->ip, err);
+		note_refusal(e, &remote->ip, err, REASON_HANDSHAKE_FAILED);
 		ops_add(e->ops, OP_CLOSE)->conn = id;
 		return;
 	}
@@ -426,6 +432,7 @@ static bool renewed(struct engine *e, struct conn *c)
 static bool handshake_over(struct engine *e, struct conn *c)
 {
 	struct hs_result result;
+	const char *why;
 
 	handshake_take(c->hs, &result);
 	drop_handshake(c);
@@ -438,8 +445,14 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	ratchet_init(&c->ratchet, &result.s1);
 	hs_result_wipe(&result);
 	if (c->admitted) {
+		/* Whoever it is, he guesses no passwords. */
 		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
 		c->admitted = false;
+	}
+	why = pin_refuses(e, c);
+	if (why) {
+		conn_end(e, c, ERR_IDENTITY, REASON_IDENTITY_CHANGED, why);
+		return false;
 	}
 	remember(e, &c->remote.ip);
 	engine_wake(e, e->now_us + PING_IDLE_US);
@@ -488,6 +501,8 @@ static void close_received(struct engine *e, struct conn *c,
 		reason = REASON_STOPPED;
 	} else if (m->reason == ERR_WRONG_PASSWORD) {
 		reason = REASON_PASSWORD_REMOVED;
+	} else if (m->reason == ERR_IDENTITY) {
+		reason = REASON_IDENTITY_REFUSED;
 	}
 	ops_add(e->ops, OP_CLOSE)->conn = c->id;
 	conn_ended(e, c, m->reason, reason, m->text);

@@ -76,6 +76,12 @@ struct engine *engine_new(const struct engine_config *config)
 	e->config.n_targets = 0;
 	e->saved_state = config->state ? xstrdup(config->state) : NULL;
 	e->config.state = NULL;
+	copy_text(e->state_error, sizeof e->state_error,
+		  config->state_error ? config->state_error : "");
+	copy_text(e->state_damaged, sizeof e->state_damaged,
+		  config->state_damaged ? config->state_damaged : "");
+	e->config.state_error = e->config.state_damaged = NULL;
+	e->save_us = config->state_error ? 0 : UINT64_MAX;
 	e->deadline_us = UINT64_MAX;
 	e->dump_us = UINT64_MAX;
 	e->route_us = UINT64_MAX;
@@ -147,8 +153,10 @@ void engine_free(struct engine *e)
 	free(e->stale);
 	free(e->found_vports);
 	free(e->found_drops);
+	free(e->pins);
 	free(e->saved_state);
 	secret_wipe_bytes(&e->config.slots, sizeof e->config.slots);
+	secret_wipe(&e->config.key);
 	free(e);
 }
 
@@ -209,6 +217,7 @@ static void start_running(struct engine *e)
 	for (t = e->targets; t; t = t->next) {
 		target_retry(e, t, 0);
 	}
+	persist_start(e);
 	tunnel_check_routes(e);
 	ports_update_mtu(e);
 }
@@ -434,6 +443,9 @@ static void engine_result(struct engine *e, const struct event *event)
 	case PENDING_DUMP:
 		forward_dumped(e, event->os_errno);
 		break;
+	case PENDING_SAVE:
+		persist_result(e, event);
+		break;
 	case PENDING_ROUTE:
 	case PENDING_TARGET:
 		break;
@@ -476,6 +488,9 @@ static void engine_stop(struct engine *e)
 {
 	struct conn *c, *next;
 
+	if (e->save_us != UINT64_MAX) {
+		persist_save(e);
+	}
 	HMAP_FOR_EACH_SAFE (c, next, node, &e->conns) {
 		conn_end(e, c, ERR_REFUSED, REASON_STOPPED, "stopping");
 	}
@@ -497,6 +512,7 @@ static void engine_timer(struct engine *e)
 	tunnel_timers(e);
 	guard_timers(e);
 	forward_timers(e);
+	persist_timers(e);
 }
 
 static void dispatch(struct engine *e, const struct event *event)

@@ -40,7 +40,19 @@ struct engine_config {
 	size_t n_targets;
 	bool discover;	   /* Dial hosts that others know. */
 	const char *state; /* Content of the state file or NULL; copied. */
+	struct secret key; /* The seed of the identity key. */
+	bool has_key;
+	/* It is not on disk yet, and not used before the first save that
+	 * succeeds: peers would not know us after a restart. */
+	bool key_unsaved;
+	/* Why id, key and state are not all on disk, and what became of a
+	 * state file that was damaged; NULL if there is nothing to tell.
+	 * Copied. */
+	const char *state_error, *state_damaged;
 };
+
+/* Is this the content of a state file?  If not, one line in 'why'. */
+bool engine_state_is_valid(const char *state, char *why, size_t size);
 
 struct engine;
 

@@ -8,6 +8,7 @@
  *	guard.c    the netfilter guard
  *	discovery.c hosts that others know
  *	password.c other passwords while we run
+ *	pin.c      the identity keys of peers
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
  *	command.c  what operators ask
@@ -60,11 +61,19 @@ struct json;
 #define GOSSIP_US	 (30 * SECOND_US)   /* Between lists, on average. */
 #define HINT_KEPT_US	 (3600 * SECOND_US) /* Without a connection. */
 #define HINT_FRESH_US	 (120 * SECOND_US)  /* It should be there. */
-#define ROUTE_RETRY_US	 (10 * SECOND_US)   /* While one is missing. */
+#define ALARM_SHOWN_US	 (3600 * SECOND_US)
+#define PIN_NEW_US	 (3600 * SECOND_US) /* Shown as new. */
+#define SAVE_SOON_US	 (1 * SECOND_US)
+#define SAVE_RETRY_US	 (10 * SECOND_US) /* After it failed. */
+#define ROUTE_RETRY_US	 (10 * SECOND_US) /* While one is missing. */
 
 enum {
 	DETAIL_SIZE = 160,
+	STATE_ERROR_SIZE = 256,
 	MAX_REFUSALS = 16, /* Shown in `status connections`. */
+	MAX_PINS = 4096,
+	MAX_ALARMS = 16, /* Then the oldest is forgotten. */
+	ALARM_TEXT_SIZE = 512,
 	MAX_PEERS = 4096,
 	SA_ADD_ATTEMPTS = 8
 };
@@ -240,8 +249,27 @@ struct port {
 struct refusal {
 	struct ip_addr ip;
 	enum err err;
+	enum reason reason;
 	uint64_t when_us;
 	unsigned int n;
+};
+
+/* Whose name and id those are. */
+struct pin {
+	char name[IDENTITY_NAME_SIZE];
+	struct peer_id id;
+	struct sign_key key;
+	uint64_t seen_us; /* First; 0: before this start. */
+};
+
+/* Somebody said to be another one. */
+struct alarm {
+	struct ip_addr ip;
+	char name[IDENTITY_NAME_SIZE]; /* Who he said to be. */
+	bool own_name;		       /* That is us. */
+	char detail[DETAIL_SIZE];
+	uint64_t when_us;
+	unsigned int n; /* 0: none. */
 };
 
 enum pending_kind {
@@ -255,6 +283,7 @@ enum pending_kind {
 	PENDING_GUARD,	/* The netfilter guard. */
 	PENDING_ROUTE,	/* OP_ROUTE_GET for a peer. */
 	PENDING_TARGET, /* OP_ROUTE_GET for a target. */
+	PENDING_SAVE,	/* OP_SAVE */
 	PENDING_DUMP	/* OP_FLOW_DUMP */
 };
 
@@ -273,6 +302,10 @@ struct pending {
 struct engine {
 	struct engine_config config;
 	char *saved_state; /* Copy of config.state. */
+	/* Why the state is not on disk; "": it is. */
+	char state_error[STATE_ERROR_SIZE];
+	char state_damaged[STATE_ERROR_SIZE];
+	uint64_t save_us; /* When to write; UINT64_MAX: nothing to do. */
 	/* The numbers of config.slots: each secret has one of its own. */
 	uint32_t password_ids[HANDSHAKE_SLOTS_MAX];
 	uint32_t last_password_id;
@@ -309,6 +342,9 @@ struct engine {
 	struct admission admission;
 	struct hmap known_ips; /* Authenticated before, of struct known_ip. */
 	struct refusal refusals[MAX_REFUSALS];
+	struct pin *pins;
+	size_t n_pins, allocated_pins;
+	struct alarm alarms[MAX_ALARMS];
 
 	struct record record; /* Our own. */
 
@@ -403,6 +439,24 @@ void password_timers(struct engine *);
 void renewal_cancel(struct peer *);
 /* The connection that should have replaced the session came to nothing. */
 void renewal_failed(struct engine *, struct peer *, enum err);
+
+/* ---- pin.c ---- */
+
+/* May 'c', which is authenticated, be who it says it is?  NULL if so, and its
+ * key is pinned if there was none; else the reason, in words, and the alarm is
+ * raised. */
+const char *pin_refuses(struct engine *, const struct conn *c);
+/* NULL if there is none. */
+const struct pin *pin_find(const struct engine *, const struct peer_id *);
+bool pin_is_new(const struct engine *, const struct pin *);
+/* False if there are too many. */
+bool pin_add(struct engine *, const struct pin *);
+/* Forgets those of a name or id; returns how many. */
+unsigned int pin_forget(struct engine *, const char *name);
+bool alarm_is_shown(const struct engine *, const struct alarm *);
+/* An alarm because of 'ip', or NULL. */
+const struct alarm *alarm_from(const struct engine *, const struct ip_addr *ip);
+void alarm_text(const struct alarm *, char *buf, size_t size);
 
 /* ---- peer.c ---- */
 
@@ -518,9 +572,15 @@ struct json *command_port_json(const struct engine *, const struct port *);
 
 /* ---- persist.c ---- */
 
-/* Reads config.state: attachments into 'found' (a list by 'next'), targets
- * into the engine.  False, and a reason, if it is not understood. */
+/* Reads config.state: attachments into 'found' (a list by 'next'), pins into
+ * the engine.  False, and a reason, if it is not understood. */
 bool persist_load(struct engine *, struct port **found, char *why, size_t size);
+/* What is not on disk is tried to be written; says why it is not. */
+void persist_start(struct engine *);
 void persist_save(struct engine *);
+/* In a moment, together with what else changes till then. */
+void persist_save_soon(struct engine *);
+void persist_result(struct engine *, const struct event *);
+void persist_timers(struct engine *);
 
 #endif

@@ -732,6 +732,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	case PENDING_GUARD:
 	case PENDING_ROUTE:
 	case PENDING_TARGET:
+	case PENDING_SAVE:
 	case PENDING_DUMP:
 		break;
 	}

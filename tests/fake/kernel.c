@@ -959,9 +959,11 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	case OP_CLOSE:
 	case OP_REPLY:
 	case OP_LOG:
-	case OP_SAVE:
 	case OP_FATAL:
 		return;
+	case OP_SAVE: /* Whoever calls keeps the content. */
+		error = k->disk_error;
+		break;
 	}
 	result(k, op, error, port_no);
 	check_invariants(k);

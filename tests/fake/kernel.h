@@ -102,6 +102,7 @@ struct fake_kernel {
 	/* Where things go that leave this kernel. */
 	void (*transmit)(void *aux, struct fake_packet *); /* Takes it over. */
 	void (*deliver)(void *aux, const char *link, struct span frame);
+	int disk_error; /* Of saving the state; 0: it works. */
 	void (*notify)(void *aux, struct fake_event *); /* Takes it over. */
 	void (*breach)(void *aux, const char *text);
 	void *aux;

@@ -654,13 +654,17 @@ static void run_op(struct host *h, const struct op *op)
 		return;
 	case OP_LOG:
 		h->n_warnings += op->level <= OP_LOG_WARN;
+		h->n_alarms += !strncmp(op->text, "ALARM", 5);
 		h->n_sessions += !strncmp(op->text, "connected to", 12);
 		return;
 	case OP_SAVE:
-		free(h->state);
-		h->state =
-			xmemdup0((const char *)op->bytes.data, op->bytes.size);
-		return;
+		if (!h->kernel.disk_error) {
+			free(h->state);
+			h->state = xmemdup0((const char *)op->bytes.data,
+					    op->bytes.size);
+			h->n_saves++;
+		}
+		break;
 	case OP_FATAL:
 		free(h->fatal);
 		h->fatal = xstrdup(op->text);
@@ -756,6 +760,21 @@ static void kernel_breach(void *aux, const char *text)
 	world_fail(h->world, "%s: %s", h->name, text);
 }
 
+/* A deleted port's number may be another one's by the time that the daemon is
+ * told; kmod-glue/odp_socket.c asks the kernel again. */
+static bool is_outdated(const struct host *h, const struct event *event)
+{
+	if (event->type != EVENT_VPORT_GONE) {
+		return false;
+	}
+	for (size_t i = 0; i < h->kernel.n_ports; i++) {
+		if (h->kernel.ports[i].port_no == event->port_no) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ---- Time ---- */
 
 static void deliver(struct world *w, struct stream *s, unsigned int to)
@@ -832,7 +851,8 @@ static void happen(struct world *w, struct occurrence *o)
 {
 	switch (o->type) {
 	case OCCUR_HOST:
-		if (o->host->engine && o->host->life == o->life) {
+		if (o->host->engine && o->host->life == o->life &&
+		    !is_outdated(o->host, &o->event->event)) {
 			step(o->host, &o->event->event);
 		}
 		break;
@@ -1058,6 +1078,12 @@ static unsigned int some_lanes(uint64_t seed, unsigned int index)
 	}
 }
 
+void host_new_key(struct host *h)
+{
+	fill(h->world, &h->key, sizeof h->key);
+	h->has_key = true;
+}
+
 struct host *world_add_host(struct world *w, const char *name,
 			    const char *password)
 {
@@ -1072,6 +1098,7 @@ struct host *world_add_host(struct world *w, const char *name,
 	w->hosts[w->n_hosts++] = h;
 	snprintf(h->name, sizeof h->name, "%s", name);
 	fill(w, &h->id, sizeof h->id);
+	host_new_key(h);
 	h->v4 = ip_from_v4(v4);
 	h->v6 = ip_from_v6(v6);
 	h->sas_per_peer = some_lanes(w->seed, h->index);
@@ -1119,13 +1146,19 @@ void host_start(struct host *h)
 	config.n_targets = h->n_targets;
 	config.discover = h->discovers;
 	config.state = h->state;
+	config.key = h->key;
+	config.has_key = h->has_key;
+	config.key_unsaved = h->kernel.disk_error != 0;
+	config.state_error = h->kernel.disk_error
+				     ? ovs_strerror(h->kernel.disk_error)
+				     : NULL;
 	world_note(w, "-- %s starts", h->name);
 	h->life++;
 	h->next_accept = 2;
 	h->results_us = w->now_us;
 	free(h->fatal);
 	h->fatal = NULL;
-	h->n_warnings = h->n_sessions = 0;
+	h->n_warnings = h->n_sessions = h->n_alarms = 0;
 	h->engine = engine_new(&config);
 	fake_kernel_snapshot(&h->kernel, &snapshot);
 	event.start.snapshot = &snapshot;

@@ -62,6 +62,9 @@ struct host {
 
 	struct fake_kernel kernel;
 	char *state; /* The state file. Owned. */
+	unsigned int n_saves;
+	struct secret key; /* Its identity key... */
+	bool has_key;	   /* ...without which it is an older fdpd. */
 	struct endpoint *endpoints[WORLD_MAX_ENDPOINTS];
 	size_t n_endpoints;
 
@@ -72,7 +75,7 @@ struct host {
 	uint64_t results_us;	/* When the last result comes. */
 	unsigned int die_after; /* Ops left to it; 0 = no such fate. */
 	char *fatal;		/* The text of OP_FATAL. Owned. */
-	unsigned int n_warnings;
+	unsigned int n_warnings, n_alarms;
 	unsigned int n_sessions; /* Since its start, by its log. */
 	/* The last command's answer. */
 	bool replied, reply_ok;
@@ -96,6 +99,8 @@ struct host *world_host(struct world *, unsigned int index);
  * gives each host one SA a peer, one four, one something to each. */
 struct host *world_add_host(struct world *, const char *name,
 			    const char *password);
+/* It lost its key and made another. */
+void host_new_key(struct host *);
 void host_set_password(struct host *, size_t slot, const char *password);
 /* Makes them the passwords of a running daemon, which answers as to `fdpctl
  * reload`; NULL if it refused.  'second' may be NULL. */
