@@ -116,6 +116,7 @@ void engine_free(struct engine *e)
 	}
 	HMAP_FOR_EACH_POP (p, node, &e->pending) {
 		free(p->port);
+		free(p->gone);
 		free(p);
 	}
 	HMAP_FOR_EACH_SAFE (c, next_conn, node, &e->conns) {
@@ -432,6 +433,8 @@ static void engine_result(struct engine *e, const struct event *event)
 	case PENDING_SA_IN:
 	case PENDING_SA_OUT:
 	case PENDING_PIN:
+	case PENDING_SA_DEL:
+	case PENDING_POLICY_DEL:
 		tunnel_result(e, p, event);
 		break;
 	case PENDING_GUARD:
@@ -451,6 +454,7 @@ static void engine_result(struct engine *e, const struct event *event)
 		break;
 	}
 	free(p->port);
+	free(p->gone);
 	free(p);
 	if (!e->start_waits && e->phase != PHASE_FAILED) {
 		start_advance(e);

@@ -117,6 +117,11 @@ enum err tunnel_rekey_answered(struct engine *e, struct peer *p,
 	return err;
 }
 
+static uint64_t patience_us(const struct tunnel *t)
+{
+	return t->epoch ? REKEY_STUCK_US : KEYING_STUCK_US;
+}
+
 void rekey_timers(struct engine *e)
 {
 	struct peer *p, *next;
@@ -128,7 +133,7 @@ void rekey_timers(struct engine *e)
 			continue;
 		}
 		if (t->rekey_began_us &&
-		    e->now_us >= t->rekey_began_us + REKEY_STUCK_US) {
+		    e->now_us >= t->rekey_began_us + patience_us(t)) {
 			/* It cannot be finished: a new session can. */
 			t->rekey_began_us = 0;
 			conn_end(e, p->conn, ERR_TIMEOUT, REASON_SILENT,
@@ -136,7 +141,7 @@ void rekey_timers(struct engine *e)
 			continue;
 		}
 		if (t->rekey_began_us) {
-			engine_wake(e, t->rekey_began_us + REKEY_STUCK_US);
+			engine_wake(e, t->rekey_began_us + patience_us(t));
 		}
 		if (t->state == TUNNEL_UP && e->now_us >= t->rekey_us) {
 			t->rekey_us = UINT64_MAX;
@@ -220,9 +225,8 @@ static void repair_policies(struct engine *e)
 	}
 }
 
-/* Is 'policy' one of those that 'p' has now? */
-static bool is_policy_of(const struct engine *e, const struct peer *p,
-			 const struct xfrm_policy *policy)
+bool tunnel_owns_policy(const struct engine *e, const struct peer *p,
+			const struct xfrm_policy *policy)
 {
 	const struct tunnel *t = &p->tunnel;
 	struct xfrm_policy own;
@@ -257,7 +261,7 @@ static void policy_deleted(struct engine *e, const struct xfrm_policy *gone)
 		return;
 	}
 	p = peer_by_reqid(e, gone->reqid);
-	if (p && is_policy_of(e, p, gone)) {
+	if (p && tunnel_owns_policy(e, p, gone)) {
 		engine_log(e, OP_LOG_WARN,
 			   "the IPsec policy for %s was removed by somebody "
 			   "else; putting it back",

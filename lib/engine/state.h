@@ -55,7 +55,9 @@ struct json;
 #define FLOW_DUMP_US	 (4 * SECOND_US)
 #define FLOWS_FULL_US	 (60 * SECOND_US) /* Shown for so long. */
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
-#define SA_RETRY_US	 (5 * SECOND_US) /* After the kernel refused. */
+#define KEYING_STUCK_US	 (30 * SECOND_US) /* The first keys of a session. */
+#define DELETE_RETRY_US	 (10 * SECOND_US) /* What the kernel keeps. */
+#define SA_RETRY_US	 (5 * SECOND_US)  /* After the kernel refused. */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)
 #define GUARD_RETRY_US	 (30 * SECOND_US)   /* After nothing took it. */
 #define GOSSIP_US	 (30 * SECOND_US)   /* Between lists, on average. */
@@ -227,7 +229,8 @@ struct known_sa {
 	uint64_t delete_us; /* UINT64_MAX: in use. */
 };
 
-/* A policy that was there at start and that no peer has claimed. */
+/* A policy that no peer has claimed, found at the start, or that could not be
+ * removed. */
 struct stale_policy {
 	struct xfrm_policy policy;
 	uint64_t delete_us;
@@ -280,6 +283,8 @@ enum pending_kind {
 	PENDING_SA_IN,	/* A peer's inbound SA. */
 	PENDING_SA_OUT, /* A peer's outbound SA. */
 	PENDING_PIN,	/* The out policy on the new SA. */
+	PENDING_SA_DEL,
+	PENDING_POLICY_DEL,
 	PENDING_GUARD,	/* The netfilter guard. */
 	PENDING_ROUTE,	/* OP_ROUTE_GET for a peer. */
 	PENDING_TARGET, /* OP_ROUTE_GET for a target. */
@@ -295,7 +300,8 @@ struct pending {
 	uint32_t peer; /* Peer number. */
 	uint32_t spi;
 	uint32_t command;
-	struct port *port;	   /* PENDING_ADOPT, PENDING_ATTACH; owned. */
+	struct port *port; /* PENDING_ADOPT, PENDING_ATTACH; owned. */
+	struct gone *gone; /* PENDING_SA_DEL, PENDING_POLICY_DEL; owned. */
 	struct ip_endpoint target; /* PENDING_TARGET */
 };
 
@@ -492,6 +498,9 @@ void tunnel_make_out(const struct tunnel *, unsigned int lane,
 		     struct xfrm_policy *);
 /* Is 'spi' that of an SA that is, or is about to be, in use? */
 bool tunnel_has_spi(const struct tunnel *, uint32_t spi);
+/* Is 'policy' (its selector) one of those that 'p' has now? */
+bool tunnel_owns_policy(const struct engine *, const struct peer *,
+			const struct xfrm_policy *);
 /* NULL if we have no such SA. */
 struct known_sa *tunnel_find_sa(struct engine *, const struct ip_addr *dst,
 				uint32_t spi);

@@ -17,6 +17,12 @@
 #include "ipsec/sa.h"
 #include "util.h"
 
+/* What is being removed from the kernel. */
+struct gone {
+	struct known_sa sa;	   /* PENDING_SA_DEL */
+	struct xfrm_policy policy; /* PENDING_POLICY_DEL */
+};
+
 /* ---- Our SAs in the kernel ---- */
 
 struct known_sa *tunnel_find_sa(struct engine *e, const struct ip_addr *dst,
@@ -48,10 +54,71 @@ static void sa_note(struct engine *e, const struct ip_addr *dst, uint32_t spi,
 static void sa_delete(struct engine *e, size_t i)
 {
 	struct op *op = ops_add(e->ops, OP_SA_DEL);
+	struct pending *pending;
 
 	op->sa.dst = e->sas[i].dst;
 	op->sa.spi = e->sas[i].spi;
+	pending = engine_expect(e, op, PENDING_SA_DEL);
+	pending->gone = xzalloc(sizeof *pending->gone);
+	pending->gone->sa = e->sas[i];
 	e->sas[i] = e->sas[--e->n_sas];
+}
+
+static void policy_delete(struct engine *e, const struct xfrm_policy *policy)
+{
+	struct op *op = ops_add(e->ops, OP_POLICY_DEL);
+	struct pending *pending = engine_expect(e, op, PENDING_POLICY_DEL);
+
+	op->policy = *policy;
+	pending->gone = xzalloc(sizeof *pending->gone);
+	pending->gone->policy = *policy;
+}
+
+/* A policy that belongs to no peer. */
+static void stale_add(struct engine *e, const struct xfrm_policy *policy,
+		      uint64_t delete_us)
+{
+	e->stale = xrealloc(e->stale, (e->n_stale + 1) * sizeof *e->stale);
+	e->stale[e->n_stale].policy = *policy;
+	e->stale[e->n_stale++].delete_us = delete_us;
+	engine_wake(e, delete_us);
+}
+
+static bool is_wanted(const struct engine *e, const struct xfrm_policy *policy)
+{
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (tunnel_owns_policy(e, p, policy)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The kernel would not remove something: again, later, unless it is needed
+ * after all by then. */
+static void delete_again(struct engine *e, const struct pending *pending,
+			 const char *why)
+{
+	const uint64_t when_us = e->now_us + DELETE_RETRY_US;
+	const struct known_sa *sa = &pending->gone->sa;
+	const struct xfrm_policy *policy = &pending->gone->policy;
+
+	if (pending->kind == PENDING_SA_DEL) {
+		engine_log(e, OP_LOG_WARN,
+			   "cannot remove the security association %08x: %s; "
+			   "trying again",
+			   sa->spi, why);
+		if (!tunnel_find_sa(e, &sa->dst, sa->spi)) {
+			sa_note(e, &sa->dst, sa->spi, sa->reqid, when_us);
+		}
+	} else if (!is_wanted(e, policy)) {
+		engine_log(e, OP_LOG_WARN,
+			   "cannot remove an IPsec policy: %s; trying again",
+			   why);
+		stale_add(e, policy, when_us);
+	}
 }
 
 void tunnel_forget_sa(struct engine *e, const struct ip_addr *dst, uint32_t spi)
@@ -102,16 +169,13 @@ void tunnel_adopt(struct engine *e, const struct kernel_snapshot *found)
 		sa_note(e, &found->sas[i].dst, found->sas[i].spi,
 			found->sas[i].reqid, when_us);
 	}
-	e->stale = xcalloc(found->n_policies + 1, sizeof *e->stale);
 	for (size_t i = 0; i < found->n_policies; i++) {
 		const struct xfrm_policy *p = &found->policies[i];
 
 		if (!p->block) {
-			e->stale[e->n_stale].policy = *p;
-			e->stale[e->n_stale++].delete_us = when_us;
+			stale_add(e, p, when_us);
 		}
 	}
-	engine_wake(e, when_us);
 }
 
 /* A peer claims the policy of this selector; '*spi' is what an adopted one was
@@ -156,8 +220,8 @@ void tunnel_timers(struct engine *e)
 		if (e->now_us >= e->stale[i].delete_us) {
 			const struct xfrm_policy gone = e->stale[i].policy;
 
-			ops_add(e->ops, OP_POLICY_DEL)->policy = gone;
 			e->stale[i] = e->stale[--e->n_stale];
+			policy_delete(e, &gone);
 			if (gone.udp_port != e->config.vxlan_port) {
 				guard_update(e);
 			}
@@ -308,9 +372,10 @@ static void put_out(struct engine *e, const struct peer *p, unsigned int lane,
 
 static void del_out(struct engine *e, const struct tunnel *t, unsigned int lane)
 {
-	struct op *op = ops_add(e->ops, OP_POLICY_DEL);
+	struct xfrm_policy policy;
 
-	tunnel_make_out(t, lane, &op->policy);
+	tunnel_make_out(t, lane, &policy);
+	policy_delete(e, &policy);
 }
 
 static void put_in(struct engine *e, const struct peer *p)
@@ -497,6 +562,7 @@ void tunnel_offer(struct engine *e, struct peer *p,
 			 ip_format(&t->local, ours),
 			 ip_format(&m->src_ip, theirs));
 		down(e, p, REASON_NAT, detail);
+		t->rekey_began_us = 0; /* Another session would not help. */
 		return;
 	}
 	/* One offer an epoch, and a key is never installed twice. */
@@ -708,6 +774,12 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 {
 	struct peer *p = peer_by_number(e, pending->peer);
 
+	if (pending->gone) {
+		if (event->os_errno) {
+			delete_again(e, pending, event->result.detail);
+		}
+		return;
+	}
 	if (!p) {
 		return;
 	}
@@ -726,6 +798,8 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	case PENDING_PIN:
 		pin_result(e, p, pending->spi, event);
 		break;
+	case PENDING_SA_DEL:
+	case PENDING_POLICY_DEL:
 	case PENDING_START:
 	case PENDING_ADOPT:
 	case PENDING_ATTACH:
@@ -821,7 +895,8 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	t->epoch = 0;
 	t->epoch_out = UINT32_MAX; /* Keys of another session, if any. */
 	t->rekey_us = UINT64_MAX;
-	t->rekey_began_us = 0;
+	t->rekey_began_us = e->now_us;
+	engine_wake(e, e->now_us + KEYING_STUCK_US);
 	t->rekey_again = false;
 	forget_next(t);
 	t->peer_active = false;
@@ -861,7 +936,7 @@ void tunnel_end(struct engine *e, struct peer *p)
 		}
 		policy_make_in(&policy, &t->local, &t->remote,
 			       e->config.vxlan_port, t->reqid);
-		ops_add(e->ops, OP_POLICY_DEL)->policy = policy;
+		policy_delete(e, &policy);
 	}
 	memset(t, 0, sizeof *t);
 	t->reason = REASON_CONNECTING;

@@ -289,9 +289,49 @@ SEED_TEST(sas_refused_for_a_while_said_and_repeated, 20)
 	world_free(w);
 }
 
+/* What the kernel would not remove at first is removed in the end, without a
+ * restart. */
+static bool removal_fails(enum op_type op, unsigned int nth)
+{
+	struct world *w = hosts_new(2000 * op + nth, 3, "secret");
+	struct host *a = host_a(w), *c = host_c(w);
+	bool hit;
+
+	dial_all(w, 3, nth & 1);
+	start_all(w, 3);
+	demand_connected(w, 10 * SEC);
+	inject(a, op, nth, ENOMEM);
+	json_destroy(host_ask(a, "rekey", NULL));
+	world_run(w, 100 * SEC); /* The old SAs go. */
+	host_crash(c);
+	world_run(w, 200 * SEC); /* Its policies and SAs go. */
+	hit = a->kernel.fault.hit;
+	host_start_well(c);
+	demand_connected(w, 200 * SEC);
+	demand_tidy(w, 3);
+	world_free(w);
+	return hit;
+}
+
+START_TEST(removal_fails_tried_again)
+{
+	unsigned int nth;
+
+	for (nth = 0; removal_fails(OP_SA_DEL, nth); nth++) {
+		ck_assert_uint_lt(nth, MAX_NTH);
+	}
+	ck_assert_uint_ge(nth, 6);
+	for (nth = 0; removal_fails(OP_POLICY_DEL, nth); nth++) {
+		ck_assert_uint_lt(nth, MAX_NTH);
+	}
+	ck_assert_uint_ge(nth, 2);
+}
+END_TEST
+
 SCENARIO_MAIN("faults", first_start_fails_nothing_half_made,
 	      restart_fails_earlier_work_stays, foreign_datapath_left_alone,
 	      udp_port_taken_start_refused_by_name,
 	      any_op_fails_once_never_plaintext_and_settles,
 	      any_op_on_several_sas_fails_once_and_settles,
+	      removal_fails_tried_again,
 	      sas_refused_for_a_while_said_and_repeated)
