@@ -276,7 +276,8 @@ void tunnel_xfrm_event(struct engine *e, const struct event *event)
 	struct known_sa *sa;
 	struct peer *p;
 
-	if (!engine_encrypts(e) || e->phase != PHASE_RUNNING) {
+	if (!engine_encrypts(e) || e->phase < PHASE_BLOCKING ||
+	    e->phase > PHASE_RUNNING) {
 		return;
 	}
 	switch (x->type) {

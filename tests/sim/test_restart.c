@@ -297,6 +297,27 @@ SEED_TEST(datapath_deleted_by_somebody_made_again, SEEDS)
 	world_free(w);
 }
 
+/* Before the start is through, too. */
+SEED_TEST(block_policy_lost_during_start_is_put_back, SEEDS)
+{
+	struct world *w = hosts_new(seed, 1, "secret");
+	struct host *a = host_a(w);
+	struct fake_kernel *k = &a->kernel;
+
+	host_start(a);
+	world_run(w, world_draw(w, 2 * MS));
+	ck_assert_uint_eq(k->n_policies, 4);
+	if (seed & 1) {
+		fake_kernel_lose_policy(k, world_draw(w, 4));
+	} else {
+		fake_kernel_flush_policies(k);
+	}
+	world_run(w, SEC);
+	DEMAND(w, host_is_running(a), "it does not run");
+	DEMAND(w, k->n_policies == 4, "%zu block policies", k->n_policies);
+	world_free(w);
+}
+
 SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 	      killed_again_and_again_settles,
 	      peer_gone_for_good_everything_of_it_removed,
@@ -308,4 +329,5 @@ SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 	      state_file_damaged_starts_without_attachments,
 	      password_left_out_after_encrypted_run_start_refused,
 	      datapath_deleted_by_somebody_made_again,
-	      stopped_and_started_all_as_before, everybody_dies_and_comes_back)
+	      stopped_and_started_all_as_before, everybody_dies_and_comes_back,
+	      block_policy_lost_during_start_is_put_back)

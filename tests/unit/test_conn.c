@@ -43,7 +43,7 @@ START_TEST(silent_peer_asked_then_given_up)
 	struct far f;
 
 	far_connect(&f, "192.0.2.7", 7, true);
-	for (uint64_t i = 1; i <= 4; i++) {
+	for (uint64_t i = 1; i <= 2; i++) {
 		straw_wait(6 * SECOND);
 		far_read(&f);
 		ck_assert_uint_eq(far_got(&f, MSG_PING)->ping.seq, i);
@@ -56,6 +56,28 @@ START_TEST(silent_peer_asked_then_given_up)
 	ck_assert(!f.closed);
 	straw_wait(2 * SECOND);
 	far_read(&f);
+	ck_assert(f.closed);
+	ck_assert_int_eq(far_got(&f, MSG_CLOSE)->close.reason, ERR_TIMEOUT);
+	far_free(&f);
+}
+END_TEST
+
+/* It is there, but new keys never come into use. */
+START_TEST(session_without_keys_ends_after_thirty_seconds)
+{
+	struct message m = {.type = MSG_PONG};
+	struct far f;
+
+	far_connect(&f, "192.0.2.7", 7, true);
+	for (uint64_t i = 1; i <= 6; i++) {
+		ck_assert(!f.closed);
+		straw_wait(5 * SECOND);
+		m.ping.seq = i;
+		if (i < 6) {
+			far_send(&f, &m);
+		}
+		far_read(&f);
+	}
 	ck_assert(f.closed);
 	ck_assert_int_eq(far_got(&f, MSG_CLOSE)->close.reason, ERR_TIMEOUT);
 	far_free(&f);
@@ -376,6 +398,7 @@ int main(void)
 	tcase_add_test(tcase, session_begins_with_the_whole_record);
 	tcase_add_test(tcase, ping_answered_with_its_number);
 	tcase_add_test(tcase, silent_peer_asked_then_given_up);
+	tcase_add_test(tcase, session_without_keys_ends_after_thirty_seconds);
 	tcase_add_test(tcase, one_who_says_nothing_closed_after_five_seconds);
 	tcase_add_test(tcase, slow_drip_closed_after_five_seconds);
 	tcase_add_test(tcase, more_than_four_at_once_closed_at_once);
