@@ -53,14 +53,17 @@ ping_begin() { # NAME FROM HOST ARG...
 pingers=()
 
 traffic_end() {
-	[ ${#pingers[@]} -eq 0 ] || kill -INT "${pingers[@]}" 2> /dev/null
-	[ ${#senders[@]} -eq 0 ] || {
+	if [ ${#pingers[@]} -gt 0 ]; then
+		kill -INT "${pingers[@]}" 2> /dev/null
+		wait "${pingers[@]}"
+	fi
+	if [ ${#senders[@]} -gt 0 ]; then
 		kill -TERM "${senders[@]}"
 		wait "${senders[@]}"
 		sleep 0.5
 		kill -TERM "${sinks[@]}" 2> /dev/null
-	}
-	wait "${pingers[@]}" "${sinks[@]}"
+		wait "${sinks[@]}"
+	fi
 	pingers=() senders=() sinks=()
 }
 
