@@ -1,4 +1,5 @@
 /* Identity keys: who may be whom, and what a host remembers of it. */
+#include <ctype.h>
 #include <errno.h>
 
 #include "fake/scenario.h"
@@ -361,7 +362,60 @@ SEED_TEST(key_is_used_once_it_is_on_disk, 3)
 	world_free(w);
 }
 
-SCENARIO_MAIN("identity", key_is_pinned_at_first_use, pins_are_saved_together,
+/* Whatever is not the whole file as it was written is not believed: each
+ * length, each bit. */
+START_TEST(torn_or_changed_state_is_not_valid)
+{
+	struct world *w = running_world(1, 3, "secret", false);
+	struct host *a = host_a(w);
+	char why[160], *text, *check;
+	size_t size;
+
+	world_run(w, 2 * SEC);
+	text = xstrdup(a->state);
+	size = strlen(text);
+	DEMAND(w, strstr(text, "\"pins\"") && strstr(text, "\"c1\""),
+	       "not all is in it");
+	check = strstr(text, "\"check\"");
+	DEMAND(w, check, "no check in it");
+	DEMAND(w, engine_state_is_valid(text, why, sizeof why), "%s", why);
+	while (isspace((unsigned char)text[size - 1])) {
+		size--;
+	}
+	for (size_t i = 0; i < size; i++) {
+		char c = text[i];
+
+		text[i] = '\0';
+		DEMAND(w, !engine_state_is_valid(text, why, sizeof why),
+		       "valid when cut at %zu", i);
+		for (unsigned int bit = 0; bit < 8; bit++) {
+			text[i] = (char)(c ^ 1 << bit);
+			/* Under another name the check is not seen, and the
+			 * rest is as it was. */
+			DEMAND(w,
+			       (text + i > check && text + i <= check + 5) ||
+				       !engine_state_is_valid(text, why,
+							      sizeof why),
+			       "valid with bit %u of %zu changed", bit, i);
+		}
+		text[i] = c;
+	}
+	/* What an older fdpd wrote has neither pins nor a check. */
+	DEMAND(w,
+	       engine_state_is_valid("{\"version\": 1, \"attachments\": []}",
+				     why, sizeof why),
+	       "%s", why);
+	DEMAND(w,
+	       !engine_state_is_valid("{\"version\": 1, \"pins\": [{}]}", why,
+				      sizeof why),
+	       "a pin of nothing");
+	free(text);
+	world_free(w);
+}
+END_TEST
+
+SCENARIO_MAIN("identity", torn_or_changed_state_is_not_valid,
+	      key_is_pinned_at_first_use, pins_are_saved_together,
 	      impostor_that_dials_is_refused,
 	      impostor_that_is_dialled_is_refused,
 	      known_host_without_key_is_refused,
