@@ -60,13 +60,12 @@ static bool may_dial(const struct peer *p)
 	return p->conn->role == HS_INITIATOR;
 }
 
-/* 'needed': because one side accepts the password no more. */
-static void renew(struct engine *e, struct peer *p, bool needed)
+/* 'needed': because one side accepts the password no more; 'known_bad': our
+ * first one, as the other side has refused it. */
+static void renew(struct engine *e, struct peer *p, bool needed, bool known_bad)
 {
 	struct renewal *r = &p->renewal;
 	const int slot = password_slot(e, p->conn);
-	/* The other side has refused that password already. */
-	const bool known_bad = needed && slot == 0;
 	uint64_t spread_us = RENEW_SPREAD_US * (hmap_count(&e->peers) + 1);
 
 	if (!r->ends) {
@@ -164,9 +163,11 @@ void password_rehandshake(struct engine *e, struct peer *p,
 		return;
 	}
 	if (m->refused) {
-		renew(e, p, true);
+		/* Who says so again has changed its passwords since: ours may
+		 * be back. */
+		renew(e, p, true, slot == 0 && !p->renewal.needed);
 	} else if (slot != 0) {
-		renew(e, p, p->renewal.needed);
+		renew(e, p, p->renewal.needed, false);
 	} else {
 		renewal_cancel(p);
 	}
@@ -219,16 +220,16 @@ static bool review(struct engine *e, struct peer *p)
 	int slot = password_slot(e, p->conn);
 
 	if (may_dial(p) && (slot < 0 || p->renewal.needed)) {
-		renew(e, p, true);
+		renew(e, p, true, slot == 0);
 	} else if (may_dial(p) && slot > 0) {
-		renew(e, p, false);
+		renew(e, p, false, false);
 	} else if (may_dial(p)) {
 		renewal_cancel(p);
 	} else {
 		m.rehandshake.refused = slot < 0;
 		conn_send(e, p->conn, &m);
 		if (slot < 0) {
-			renew(e, p, true);
+			renew(e, p, true, false);
 		} else {
 			renewal_cancel(p);
 		}

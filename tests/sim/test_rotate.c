@@ -382,6 +382,26 @@ SEED_TEST(removed_password_session_renewed_once_nothing_lost, SEEDS)
 	world_free(w);
 }
 
+/* Taken away and given back: the session is renewed with it before the minute
+ * is over, whoever dials. */
+SEED_TEST(removed_password_comes_back_nothing_lost, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "old", false);
+	unsigned int who = seed & 1;
+	struct rotation r;
+
+	begin(&r, w, 2);
+	json_destroy(host_reload(world_host(w, who), "new", NULL));
+	traffic(&r, world_draw(w, SEC));
+	json_destroy(host_reload(world_host(w, who), "new", "old"));
+	traffic(&r, 70 * SEC);
+	demand_slot(world_host(w, who), 1);
+	demand_slot(world_host(w, !who), 0);
+	demand_nothing_lost(&r);
+	demand_tidy(w, 2);
+	world_free(w);
+}
+
 /* The other host never hears of the new one: it is cut off, wholly, and not
  * before a minute has passed.  Once it knows, all is well again. */
 SEED_TEST(removed_password_of_a_late_host_ends_after_a_minute, SEEDS)
@@ -505,6 +525,7 @@ SCENARIO_MAIN("rotate", any_order_of_steps_on_three_hosts_loses_nothing_1,
 	      step_by_step_sessions_move_to_the_new_password,
 	      second_password_in_use_shown_with_its_slot,
 	      removed_password_session_renewed_once_nothing_lost,
+	      removed_password_comes_back_nothing_lost,
 	      removed_password_of_a_late_host_ends_after_a_minute,
 	      same_passwords_read_again_nothing_happens,
 	      encryption_never_switched_by_a_reload, reloads_in_a_hurry_settle)
