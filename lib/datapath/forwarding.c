@@ -269,13 +269,15 @@ static void station_unlink(struct forwarding *f, struct station *s)
 	ovs_list_init(&s->sibling);
 }
 
-/* Notes the addresses of 'a' that 'b' (may be NULL) does not have. */
+/* Notes the addresses of 'a' that 'b' (may be NULL) does not have, and that
+ * those of the station are others. */
 static void note_ips(struct forwarding *f, const struct station *a,
 		     const struct station *b)
 {
 	for (size_t i = 0; i < a->n_ips; i++) {
 		if (!b || !station_has_ip(b, &a->ips[i].ip)) {
 			deps_add(&f->changed, dep_ip(a->vni, &a->ips[i].ip));
+			deps_add(&f->changed, dep_mac(a->vni, &a->target.mac));
 		}
 	}
 }
@@ -646,6 +648,23 @@ const struct fwd_target *forwarding_by_ip(const struct forwarding *f,
 	const struct station *s = station_by_ip(f, vni, ip);
 
 	return s ? &s->target : NULL;
+}
+
+bool forwarding_binding(const struct forwarding *f, uint32_t vni,
+			const struct mac *mac, struct binding *binding)
+{
+	const struct station *s = station_by_mac(f, vni, mac);
+
+	if (!s) {
+		return false;
+	}
+	memset(binding, 0, sizeof *binding);
+	binding->vni = vni;
+	binding->mac = *mac;
+	for (size_t i = 0; i < s->n_ips; i++) {
+		binding->ips[binding->n_ips++] = s->ips[i].ip;
+	}
+	return true;
 }
 
 struct fwd_members forwarding_members(const struct forwarding *f, uint32_t vni)

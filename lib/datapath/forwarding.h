@@ -106,6 +106,11 @@ const struct fwd_target *forwarding_by_mac(const struct forwarding *,
 const struct fwd_target *forwarding_by_ip(const struct forwarding *,
 					  uint32_t vni, const struct ip_addr *);
 
+/* All that the station is bound to.  False: unknown; then '*binding' is as it
+ * was.  Who uses it depends on dep_mac(). */
+bool forwarding_binding(const struct forwarding *, uint32_t vni,
+			const struct mac *, struct binding *);
+
 /* Receivers of a network's broadcasts, each list in ascending order so that
  * equal states give equal actions.  Borrowed until the next change. */
 struct fwd_members {

@@ -217,18 +217,27 @@ static enum reason guard_port(struct walk *w)
 	return REASON_NONE;
 }
 
-/* A MAC is believed only from the peer that has bound it. */
+/* A MAC and its addresses are believed only from the peer that has bound them.
+ * Its own guard should have seen to that, but a peer vouches for what it has
+ * announced and for nothing else. */
 static enum reason guard_tunnel(struct walk *w)
 {
 	const struct mac *src = &w->flow->eth_src;
 	const struct fwd_target *owner = by_mac(w, src, &w->out->mask.eth_src);
+	struct binding binding;
+	enum reason reason;
 
-	if (!owner || owner->local || owner->peer != w->from->peer) {
+	if (!owner || owner->local || owner->peer != w->from->peer ||
+	    !forwarding_binding(w->fwd, w->out->vni, src, &binding)) {
 		return REASON_FOREIGN_MAC;
 	}
 	SAY(w, "spoof guard: MAC %s is announced by peer %u", MAC_TEXT(src),
 	    w->from->peer);
-	return REASON_NONE;
+	reason = guard_endpoint(&binding, w->flow, &w->out->mask);
+	if (reason == REASON_SPOOFED_IP || reason == REASON_SPOOFED_ARP) {
+		return REASON_FOREIGN_IP;
+	}
+	return reason;
 }
 
 static enum reason guard(struct walk *w)

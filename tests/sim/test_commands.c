@@ -244,7 +244,8 @@ START_TEST(trace_tells_what_packets_do)
 	/* From the tunnel. */
 	snprintf(args, sizeof args,
 		 "{\"port\": \"vxlan-6784\", \"eth_src\": \"%s\", "
-		 "\"eth_dst\": \"%s\", \"tun_src\": \"192.0.2.2\"}",
+		 "\"eth_dst\": \"%s\", \"tun_src\": \"192.0.2.2\", "
+		 "\"ip_src\": \"10.0.0.2\", \"ip_dst\": \"10.0.0.1\"}",
 		 dst, src);
 	json = host_ask(a, "trace", args);
 	ck_assert_str_eq(text(json, "reason"), "local");

@@ -280,6 +280,7 @@ START_TEST(binding_again_notes_the_difference)
 {
 	struct binding b = {
 		.vni = 1, .mac = M(50), .n_ips = 2, .ips = {V4(50), V6(50)}};
+	struct binding got;
 
 	ck_assert_int_eq(forwarding_bind(world, 7, &b, NULL), FDP_OK);
 	/* The peer is in the network already. */
@@ -288,9 +289,12 @@ START_TEST(binding_again_notes_the_difference)
 	ck_assert_uint_eq(changed->n, 0);
 	b.ips[0] = ip51;
 	ck_assert_int_eq(forwarding_bind(world, 7, &b, NULL), FDP_OK);
-	CHECK_CHANGED(dep_ip(1, &ip50), dep_ip(1, &ip51));
+	CHECK_CHANGED(dep_mac(1, &m50), dep_ip(1, &ip50), dep_ip(1, &ip51));
 	ck_assert_ptr_null(forwarding_by_ip(world, 1, &ip50));
 	ck_assert_uint_eq(forwarding_by_ip(world, 1, &ip51)->peer, 7);
+	ck_assert(forwarding_binding(world, 1, &m50, &got));
+	ck_assert(binding_equal(&got, &b));
+	ck_assert(!forwarding_binding(world, 2, &m50, &got));
 	b.ips[0] = ip7;
 	ck_assert_int_eq(forwarding_bind(world, 7, &b, NULL), ERR_EXISTS);
 	ck_assert_uint_eq(forwarding_by_ip(world, 1, &ip51)->peer, 7);
