@@ -6,7 +6,7 @@
 #             h3                 as h2 with another key, without one, by its id
 #
 # tier: uml
-# timeout: 300
+# timeout: 500
 . "$(dirname "$0")/lib.sh"
 
 hosts 3

@@ -17,13 +17,13 @@ static const struct {
 	const char *name;
 	render_fn *render;
 } renders[] = {
-	{"status", render_status},     {"connections", render_connections},
-	{"peers", render_peers},       {"ports", render_ports},
-	{"attached", render_attached}, {"detached", render_detached},
-	{"connect", render_connect},   {"forget", render_forget},
-	{"reload", render_reload},     {"trace", render_trace},
-	{"sas", render_sas},	       {"reset", render_reset},
-	{"version", render_version},
+	{"status", render_status},	   {"connections", render_connections},
+	{"peers", render_peers},	   {"ports", render_ports},
+	{"attached", render_attached},	   {"detached", render_detached},
+	{"connect", render_connect},	   {"forget", render_forget},
+	{"forget-key", render_forget_key}, {"reload", render_reload},
+	{"trace", render_trace},	   {"sas", render_sas},
+	{"reset", render_reset},	   {"version", render_version},
 };
 
 static render_fn *find_render(const char *name)
