@@ -10,7 +10,7 @@
 # The long form: tests/kernel/all --rounds 100 --timeout 1800 restarts.
 #
 # tier: uml
-# timeout: 200
+# timeout: 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/soak.sh"
 

@@ -10,7 +10,7 @@
 # takes the same steps and moments again.
 #
 # tier: uml
-# timeout: 200
+# timeout: 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/soak.sh"
 
