@@ -692,6 +692,7 @@ static enum batch batch_of(enum op_type type)
 void exec_run(struct exec *exec, const struct ops *ops)
 {
 	exec->ops = ops;
+	tcp_hold(exec->config.tcp);
 	for (size_t i = 0; i < ops->n; i++) {
 		enum batch batch = batch_of(ops->v[i].type);
 
@@ -705,10 +706,12 @@ void exec_run(struct exec *exec, const struct ops *ops)
 		if (fault_is_last(&ops->v[i])) {
 			flush_odp(exec);
 			flush_xfrm(exec);
+			tcp_release(exec->config.tcp);
 			fault_die();
 		}
 	}
 	flush_odp(exec);
 	flush_xfrm(exec);
+	tcp_release(exec->config.tcp);
 	exec->ops = NULL;
 }

@@ -22,7 +22,8 @@ enum {
 	READ_BYTES = 64 * 1024, /* Per connection and turn. */
 	KEEPALIVE_IDLE_S = 10,
 	KEEPALIVE_INTERVAL_S = 5,
-	KEEPALIVE_PROBES = 2
+	KEEPALIVE_PROBES = 2,
+	HELD_MAX = 16 /* Connections that send in one step; more do not wait. */
 };
 
 enum conn_state {
@@ -59,6 +60,9 @@ struct tcp {
 	struct ovs_list closing; /* Oldest first. */
 	size_t n_closing;
 	struct ovs_list garbage;
+	bool holding; /* Between tcp_hold() and tcp_release(). */
+	uint32_t held[HELD_MAX];
+	size_t n_held;
 	uint8_t buf[READ_BYTES];
 };
 
@@ -428,6 +432,42 @@ void tcp_dial(struct tcp *tcp, uint32_t id, const struct ip_endpoint *remote)
 	}
 }
 
+/* Notes that 'id' has something to send at the end; false: it must not wait. */
+static bool hold(struct tcp *tcp, uint32_t id)
+{
+	if (!tcp->holding) {
+		return false;
+	}
+	for (size_t i = 0; i < tcp->n_held; i++) {
+		if (tcp->held[i] == id) {
+			return true;
+		}
+	}
+	if (tcp->n_held == HELD_MAX) {
+		return false;
+	}
+	tcp->held[tcp->n_held++] = id;
+	return true;
+}
+
+void tcp_hold(struct tcp *tcp)
+{
+	tcp->holding = true;
+}
+
+void tcp_release(struct tcp *tcp)
+{
+	tcp->holding = false;
+	while (tcp->n_held) {
+		struct conn *conn = find(tcp, tcp->held[--tcp->n_held]);
+
+		if (conn && conn->state == CONN_OPEN &&
+		    conn->interest == EPOLLIN) {
+			conn_flush(tcp, conn);
+		}
+	}
+}
+
 void tcp_send(struct tcp *tcp, uint32_t id, struct span bytes)
 {
 	struct conn *conn = find(tcp, id);
@@ -436,7 +476,8 @@ void tcp_send(struct tcp *tcp, uint32_t id, struct span bytes)
 		return;
 	}
 	wbuf_bytes(&conn->queue, bytes.data, bytes.size);
-	if (conn->state == CONN_OPEN && conn->interest == EPOLLIN) {
+	if (conn->state == CONN_OPEN && conn->interest == EPOLLIN &&
+	    !hold(tcp, id)) {
 		conn_flush(tcp, conn);
 	}
 	if (conn->state != CONN_FAILED && wbuf_done(&conn->queue)) {

@@ -71,6 +71,11 @@ void tcp_dial(struct tcp *, uint32_t conn, const struct ip_endpoint *remote);
 /* Queues bytes.  Does nothing if 'conn' has ended. */
 void tcp_send(struct tcp *, uint32_t conn, struct span bytes);
 
+/* Between the two, tcp_send() only queues: what one step of the engine says on
+ * a connection becomes one segment, not one each. */
+void tcp_hold(struct tcp *);
+void tcp_release(struct tcp *);
+
 /* Sends what is queued, then closes; no event follows, not even one that was
  * due.  Does nothing if 'conn' has ended. */
 void tcp_close(struct tcp *, uint32_t conn);

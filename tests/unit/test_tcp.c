@@ -186,6 +186,27 @@ START_TEST(bytes_both_ways_arrive)
 }
 END_TEST
 
+START_TEST(held_bytes_arrive_in_one_piece_when_released)
+{
+	dial("127.0.0.1");
+	tcp_hold(a.tcp);
+	send_text(&a, "one ");
+	send_text(&a, "and two");
+	send_text(&b, "first");
+	RUN_UNTIL(a.data.size == 5);
+	ck_assert_uint_eq(b.data.size, 0);
+	tcp_release(a.tcp);
+	RUN_UNTIL(b.data.size);
+	ck_assert_uint_eq(b.data.size, 11);
+	ck_assert_mem_eq(b.data.data, "one and two", 11);
+	tcp_hold(a.tcp);
+	send_text(&a, ", the end");
+	tcp_close(a.tcp, a.conn);
+	tcp_release(a.tcp);
+	RUN_UNTIL(b.data.size == 20);
+}
+END_TEST
+
 START_TEST(megabytes_through_small_buffers_in_order)
 {
 	size_t size = 3 * 1024 * 1024;
@@ -475,6 +496,7 @@ int main(void)
 	tcase_add_loop_test(tc, dial_both_ends_told, 0,
 			    (int)ARRAY_SIZE(loopbacks));
 	tcase_add_test(tc, bytes_both_ways_arrive);
+	tcase_add_test(tc, held_bytes_arrive_in_one_piece_when_released);
 	tcase_add_test(tc, megabytes_through_small_buffers_in_order);
 	tcase_add_test(tc, close_delivers_what_was_queued);
 	tcase_add_test(tc, close_with_unread_data_does_not_reset);
