@@ -84,7 +84,8 @@ static void small_messages(void)
 	m = (struct message){.type = MSG_CLOSE, .close.reason = ERR_EXISTS};
 	put_message(&m);
 	m = (struct message){.type = MSG_SA_OFFER,
-			     .sa_offer = {.spi = 4711,
+			     .sa_offer = {.spis = {4711},
+					  .n_spis = 1,
 					  .src_ip = ip(1),
 					  .dst_ip = ip(2),
 					  .vxlan_port = 6784,
