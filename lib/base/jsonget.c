@@ -32,6 +32,13 @@ bool jsonget_integer(const struct json *object, const char *name, int64_t min,
 	return true;
 }
 
+bool jsonget_true(const struct json *object, const char *name)
+{
+	const struct json *member = jsonget(object, name);
+
+	return member && member->type == JSON_TRUE;
+}
+
 size_t jsonget_n(const struct json *array)
 {
 	return array && array->type == JSON_ARRAY ? json_array(array)->n : 0;

@@ -16,6 +16,8 @@ const char *jsonget_string(const struct json *object, const char *name);
 /* True if there is an integer in [min, max], which goes to '*value'. */
 bool jsonget_integer(const struct json *object, const char *name, int64_t min,
 		     int64_t max, int64_t *value);
+/* Is the member there, and true? */
+bool jsonget_true(const struct json *object, const char *name);
 /* The number of elements of an array; 0 if it is none. */
 size_t jsonget_n(const struct json *array);
 /* Element 'i' of an array, which must exist. */

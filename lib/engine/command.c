@@ -865,6 +865,8 @@ static void run_connect(struct engine *e, uint32_t command,
 	}
 	t = target_add(e, &endpoint);
 	t->hinted = t->muted = false;
+	t->saved = true;
+	persist_save(e);
 	t->failures = 0;
 	target_retry(e, t, 0);
 	reply_address(e, command, &endpoint);

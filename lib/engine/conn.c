@@ -470,6 +470,10 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	}
 	if (c->target) {
 		c->target->peer = c->identity.id;
+		if (c->target->hinted && !c->target->saved) {
+			c->target->saved = true;
+			persist_save_soon(e);
+		}
 	}
 	return peer_session(e, c);
 }

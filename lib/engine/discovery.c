@@ -130,7 +130,8 @@ void discovery_mute(struct engine *e, const struct ip_endpoint *at)
 {
 	struct target *t = target_add(e, at);
 
-	t->hinted = t->muted = true;
+	t->hinted = t->muted = t->saved = true;
+	persist_save_soon(e);
 	t->retry_us = UINT64_MAX;
 	t->heard_us = e->now_us;
 }
@@ -157,6 +158,9 @@ static void forget_hints(struct engine *e)
 		if (t->conn || target_peer(e, t)) {
 			t->heard_us = e->now_us;
 		} else if (e->now_us - t->heard_us >= HINT_KEPT_US) {
+			if (t->saved) {
+				persist_save_soon(e);
+			}
 			target_remove(e, t);
 		}
 	}

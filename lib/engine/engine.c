@@ -216,7 +216,9 @@ static void start_running(struct engine *e)
 	e->dump_us = e->now_us + FLOW_DUMP_US;
 	engine_wake(e, e->dump_us);
 	for (t = e->targets; t; t = t->next) {
-		target_retry(e, t, 0);
+		/* Those that we know of may dial us first. */
+		target_retry(e, t,
+			     t->hinted ? rng_range(e->rng, SECOND_US) : 0);
 	}
 	persist_start(e);
 	tunnel_check_routes(e);

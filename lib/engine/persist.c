@@ -3,10 +3,11 @@
  *
  *	{"version": 1,
  *	 "attachments": [an entry of `fdpctl ports --json`],
+ *	 "targets": [{"address": of a host to dial, "discovered", "muted"}],
  *	 "pins": [{"name", "id", "key": the identity key, 64 digits}],
  *	 "check": the first 64 bits of SHA-256 over all but this, 16 digits}
  *
- * "pins" and "check" may be missing: an older fdpd wrote it.
+ * All but "version" may be missing: an older fdpd wrote it.
  *
  * What cannot be written is tried again every SAVE_RETRY_US.  Meanwhile all
  * goes on, only a restart would forget; status tells.
@@ -105,6 +106,44 @@ static bool load_pins(struct engine *e, const struct json *list, char *why,
 	return true;
 }
 
+/* What the configuration says counts more. */
+static void take_target(struct engine *e, const struct ip_endpoint *at,
+			bool hinted, bool muted)
+{
+	struct target *t;
+
+	if (target_find(e, at) || (hinted && !muted && !e->config.discover)) {
+		return;
+	}
+	t = target_add(e, at);
+	t->saved = true;
+	t->hinted = hinted || muted;
+	t->muted = muted;
+	t->heard_us = e->now_us;
+}
+
+static bool load_targets(struct engine *e, const struct json *list, char *why,
+			 size_t size)
+{
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		const struct json *json = jsonget_at(list, i);
+		const char *text = jsonget_string(json, "address");
+		struct ip_endpoint at;
+
+		if (!text || endpoint_parse(text, 0, &at) || !at.port ||
+		    !ip_is_unicast(&at.ip) || i >= ENGINE_MAX_TARGETS) {
+			snprintf(why, size,
+				 "an entry of \"targets\" is no address");
+			return false;
+		}
+		if (e) {
+			take_target(e, &at, jsonget_true(json, "discovered"),
+				    jsonget_true(json, "muted"));
+		}
+	}
+	return true;
+}
+
 static bool load_ports(const struct json *list, struct port **found, char *why,
 		       size_t size)
 {
@@ -142,7 +181,8 @@ static bool load(struct engine *e, const char *text, struct port **found,
 	} else {
 		ok = load_ports(jsonget(json, "attachments"), found, why,
 				size) &&
-		     load_pins(e, jsonget(json, "pins"), why, size);
+		     load_pins(e, jsonget(json, "pins"), why, size) &&
+		     load_targets(e, jsonget(json, "targets"), why, size);
 	}
 	json_destroy(json);
 	return ok;
@@ -188,6 +228,28 @@ static struct json *pins_json(const struct engine *e)
 	return list;
 }
 
+static struct json *targets_json(const struct engine *e)
+{
+	struct json *list = json_array_create_empty();
+
+	for (const struct target *t = e->targets; t; t = t->next) {
+		struct json *json;
+		char text[ENDPOINT_STRLEN];
+
+		if (!t->saved) {
+			continue;
+		}
+		json = json_object_create();
+		json_object_put_string(json, "address",
+				       endpoint_format(&t->remote, text));
+		json_object_put(json, "discovered",
+				json_boolean_create(t->hinted));
+		json_object_put(json, "muted", json_boolean_create(t->muted));
+		json_array_add(list, json);
+	}
+	return list;
+}
+
 void persist_save(struct engine *e)
 {
 	struct json *json = json_object_create();
@@ -201,6 +263,7 @@ void persist_save(struct engine *e)
 	}
 	json_object_put(json, "version", json_integer_create(STATE_VERSION));
 	json_object_put(json, "attachments", list);
+	json_object_put(json, "targets", targets_json(e));
 	json_object_put(json, "pins", pins_json(e));
 	checksum(json, check);
 	json_object_put_string(json, "check", check);

@@ -97,6 +97,7 @@ struct target {
 	struct conn *conn;     /* NULL when not trying. */
 	bool hinted;	       /* By another host; else an operator's. */
 	bool muted;	       /* An operator wants it left alone. */
+	bool saved;	       /* Outlives a restart, unlike the configured. */
 	uint64_t heard_us;     /* The last hint, or connection. */
 	struct peer_id peer;   /* Who answered there last; zero = unknown. */
 	uint64_t retry_us;     /* When to dial; UINT64_MAX: not by itself. */

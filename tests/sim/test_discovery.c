@@ -179,9 +179,55 @@ SEED_TEST(forgotten_host_is_not_found_again_until_connect, SEEDS)
 	world_free(w);
 }
 
+/* After a restart it needs nobody to tell it again. */
+SEED_TEST(what_was_learned_outlives_a_restart, SEEDS)
+{
+	struct world *w = star(seed, 4, true);
+	struct host *d = world_host(w, 3);
+
+	start_in_any_order(w, 4);
+	demand_connected(w, 60 * SEC);
+	world_run(w, 10 * SEC); /* The state is written a little later. */
+	host_stop(host_a(w));
+	for (unsigned int i = 1; i < 4; i++) {
+		host_stop(world_host(w, i));
+	}
+	d->n_targets = 0;
+	for (unsigned int i = 1; i < 4; i++) {
+		host_start_well(world_host(w, i));
+	}
+	demand_connected(w, 120 * SEC);
+	world_free(w);
+}
+
+SEED_TEST(connected_by_command_outlives_a_restart_forgotten_too, SEEDS)
+{
+	struct world *w = hosts_new(seed, 2, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	char ip[IP_STRLEN], args[80];
+
+	start_all(w, 2);
+	snprintf(args, sizeof args, "{\"address\": \"%s\"}",
+		 ip_format(&b->v4, ip));
+	json_destroy(host_ask(a, "connect", args));
+	demand_connected(w, 10 * SEC);
+	host_kill(a);
+	host_start_well(a);
+	demand_connected(w, 60 * SEC);
+	json_destroy(host_ask(a, "forget", args));
+	world_run(w, 5 * SEC);
+	host_kill(a);
+	host_start_well(a);
+	world_run(w, 60 * SEC);
+	DEMAND(w, !host_is_connected(a, b), "it was dialled again");
+	world_free(w);
+}
+
 SCENARIO_MAIN("discovery", one_address_is_enough_for_all,
 	      without_discovery_the_star_stays,
 	      one_that_does_not_discover_is_found_by_others,
 	      two_meshes_become_one, the_first_host_is_not_needed_any_more,
 	      host_that_left_is_forgotten_in_the_end,
-	      forgotten_host_is_not_found_again_until_connect)
+	      forgotten_host_is_not_found_again_until_connect,
+	      what_was_learned_outlives_a_restart,
+	      connected_by_command_outlives_a_restart_forgotten_too)

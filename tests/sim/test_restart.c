@@ -203,6 +203,8 @@ SEED_TEST(state_file_damaged_starts_without_attachments, SEEDS)
 		"\x01\x02",
 		"{\"version\": 1, \"attachments\": [{}]}",
 		"{\"version\": 1, \"attachments\": [{\"netns\": 5}]}",
+		"{\"version\": 1, \"targets\": [{\"address\": 7}]}",
+		"{\"version\": 1, \"targets\": [{\"address\": \"0.0.0.0:1\"}]}",
 		"{\"version\": 1}",
 	};
 	struct world *w = running_world(seed, 2, "secret", false);
