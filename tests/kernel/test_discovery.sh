@@ -45,7 +45,7 @@ case_ok 'their containers reach each other' all_ping 2 3 4 5
 
 # No further than an operator wants.
 fdpd_kill h5 TERM
-fdpd h5 --password-file "$password" --peer 172.31.0.2 --port 7000 --no-discovery
+fdpd h5 --password-file "$password" --peer 172.31.0.2:6783 --port 7000 --no-discovery
 connected() { [ "$(ask h5 '[.connections[] | select(.state == "established")] | length' connections)" -ge 1 ]; }
 case_ok 'h5 comes back' soon connected
 case_ok 'h5 dials nobody else' [ "$(discovered h5)" = 0 ]
