@@ -190,7 +190,9 @@ static void all_sas_lost(struct engine *e)
 	engine_log(e, OP_LOG_WARN,
 		   "all security associations were removed by somebody else; "
 		   "making new ones");
-	e->n_sas = 0;
+	/* All stay noted: of those that were added meanwhile nobody knows
+	 * whether they came before or after.  The next keys make all others
+	 * linger, and to remove one that is gone is no error. */
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		tunnel_rekey(e, p);
 	}

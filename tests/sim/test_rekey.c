@@ -135,6 +135,22 @@ SEED_TEST(sa_removed_by_somebody_new_ones_made, SEEDS)
 	world_free(w);
 }
 
+/* The notice of a flush may come after SAs that were added meanwhile. */
+SEED_TEST(sas_flushed_amid_a_rekey_none_left_behind, 10 * SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *h = world_host(w, (unsigned int)world_draw(w, 2));
+
+	host_tell(h, "rekey");
+	world_run(w, world_draw(w, 15 * MS));
+	fake_kernel_flush_sas(&h->kernel);
+	demand_connected(w, 30 * SEC);
+	world_run(w, SEC);
+	demand_all_reach(w, 2);
+	demand_tidy(w, 2);
+	world_free(w);
+}
+
 SEED_TEST(policy_removed_by_somebody_put_back, SEEDS)
 {
 	struct world *w = running_world(seed, 2, "secret", seed & 1);
@@ -170,4 +186,5 @@ SCENARIO_MAIN("rekey", asked_for_again_and_again_nothing_lost,
 	      hours_pass_keys_change_each_hour,
 	      session_breaks_meanwhile_connected_again,
 	      sa_removed_by_somebody_new_ones_made,
+	      sas_flushed_amid_a_rekey_none_left_behind,
 	      policy_removed_by_somebody_put_back, without_password_refused)
