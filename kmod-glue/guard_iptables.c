@@ -301,46 +301,6 @@ static bool has_chain(const struct ds *listing, const struct call *c)
 	return found;
 }
 
-/* The lines of 'text' that append to 'chain', in their order. */
-static char *lines_of(const char *text, const char *chain)
-{
-	char *start = xasprintf("-A %s ", chain);
-	struct ds lines = DS_EMPTY_INITIALIZER;
-
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-
-		if (!strncmp(text, start, strlen(start))) {
-			ds_put_buffer(&lines, text, n);
-			ds_put_char(&lines, '\n');
-		}
-		text += n + (text[n] == '\n');
-	}
-	free(start);
-	return ds_steal_cstr(&lines);
-}
-
-/* Is the table as we want it, neither less nor more?  After a restart it is,
- * and who starts has no time for what need not be. */
-static bool is_as_wanted(const struct ds *listing, const char *table,
-			 const char *rules)
-{
-	const struct call *c;
-
-	for (c = NULL; (c = next_call(c, table));) {
-		char *there = lines_of(ds_cstr_ro(listing), c->chain);
-		char *wanted = lines_of(rules, c->chain);
-		bool same = !strcmp(there, wanted);
-
-		free(there);
-		free(wanted);
-		if (!same || !has_call(listing, c) || !has_chain(listing, c)) {
-			return false;
-		}
-	}
-	return true;
-}
-
 /* Both tables are written as a whole, so there is no moment without. */
 static int put_table(const struct family *f, const char *table,
 		     const char *rules, struct ds *why)
@@ -352,9 +312,6 @@ static int put_table(const struct family *f, const char *table,
 
 	if (error) {
 		ds_put_cstr(why, ds_cstr(&listing));
-		goto out;
-	}
-	if (is_as_wanted(&listing, table, rules)) {
 		goto out;
 	}
 	ds_put_format(&input, "*%s\n", table);

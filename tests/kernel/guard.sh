@@ -165,12 +165,6 @@ guard_scenario() {
 	# Only reset removes it.
 	start h1
 	case_ok 'in place again' has_rules h1
-	fdpd_kill h1
-	open_hole h1
-	case_ok 'somebody made a hole into it' has_hole h1
-	start h1
-	case_ok 'closed by the next start' not has_hole h1
-	case_ok 'the rest is in place' has_rules h1
 	case_ok 'reset' ctl h1 reset
 	unset 'daemon[h1]'
 	case_ok 'reset removed it' has_no_rules h1

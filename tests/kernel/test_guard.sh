@@ -33,8 +33,5 @@ has_no_rules() { # H
 	[ "$n" -eq 0 ]
 }
 
-open_hole() { ns "$1" iptables-legacy -t mangle -I FDP-GUARD-OUT -j ACCEPT; }
-has_hole() { ns "$1" iptables-legacy -t mangle -S | grep -q -- '-A FDP-GUARD-OUT -j ACCEPT'; }
-
 guard_scenario
 finish
