@@ -106,6 +106,19 @@ everything() {
 	both ip xfrm policy flush
 	both ip xfrm state flush
 }
+has_rules() { # H
+	ns "$1" iptables-legacy -t mangle -S | grep -q -- '-A OUTPUT -j FDP-GUARD-OUT' &&
+		ns "$1" ip6tables-legacy -t mangle -S | grep -q -- '-A INPUT -j FDP-GUARD-IN'
+}
+# One lock after the other, as who takes both at once wants plaintext.
+everything_in_turn() {
+	flush_rules h1
+	flush_rules h2
+	soon has_rules h1
+	soon has_rules h2
+	both ip xfrm policy flush
+	both ip xfrm state flush
+}
 # The SPI in use from host A to host B.
 spi() { # A B
 	ns "h$1" ip xfrm policy |
@@ -170,7 +183,7 @@ if [ "$rounds" -eq 0 ]; then
 	attack 'the out policy of h2' delete_policy h2 2 1 out
 	attack 'the in policy of h1' delete_policy h1 2 1 in
 	attack 'the block policies of h1' delete_block h1 out
-	attack 'everything on both' everything
+	attack 'everything on both, in turn' everything_in_turn
 	attack 'all SAs, somebody listening' flush_with_listener
 	attack 'the outbound SA of h2 exhausted' exhaust h2 2 1
 	attack 'the address of h1' lose_address
@@ -194,7 +207,7 @@ for ((round = 1; round <= rounds; round++)); do
 		attack "the in block policy of h$a" delete_block "h$a" in
 		attack "netfilter of h$a" flush_rules "h$a"
 	done
-	attack 'everything on both' everything
+	attack 'everything on both, in turn' everything_in_turn
 	attack 'SAs and policies ten times in a row' in_a_row
 	attack 'all SAs, somebody listening' flush_with_listener
 	attack 'the address of h1' lose_address
