@@ -14,6 +14,7 @@
 #   wire_stop           ends that
 #   wire_count NAME FILTER   packets in a recording that match a pcap filter
 #   keys_ok             no key or salt in more than one SA since hosts()?
+#   keys_stop           no more of them are noted
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
 #   soon COMMAND...     tries for a minute or two until COMMAND succeeds
 #   not COMMAND...      succeeds if COMMAND fails
@@ -79,6 +80,7 @@ finish() {
 	done
 	if [ ${#key_pids[@]} -gt 0 ]; then
 		case_ok 'no key and no salt was in two SAs' keys_ok
+		keys_stop
 	fi
 	if [ "${FDP_TIER:-}" != native ] && dmesg | grep 'type=1326.*comm="fdpd"' >&2; then
 		echo 'not ok fdpd made a system call that is not on its list'
@@ -122,6 +124,10 @@ keys_ok() {
 	# Not every scenario has SAs; that they are seen at all is tested where
 	# those of all scenarios are compared.
 	[ "$text" = '0 SAs' ]
+}
+keys_stop() {
+	kill "${key_pids[@]}" 2> /dev/null
+	key_pids=()
 }
 
 # ---- fdpd and fdpctl ----------------------------------------------------------
