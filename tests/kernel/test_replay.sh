@@ -266,6 +266,6 @@ n=$(accepted)
 case_ok "control: then the same frames are accepted ($n)" [ "$n" -ge "$pings" ]
 case_ok 'control: the check of keys finds it' not keys_ok
 echo "# $total frames were injected in all"
-key_pids=()
+keys_stop
 rm -f "$work"/keys.*
 finish
