@@ -14,7 +14,7 @@
  *              are not connected)}, control_port, vxlan_port, datapath
  *              {name, state ("up", "down")}, ports, peers, connections
  * {connecting, handshake, established, retrying, failed}, endpoints {local,
- * remote}, flows {installed, refused}, upcalls {handled, lost,
+ * remote}, flows {installed, refused, evicted}, upcalls {handled, lost,
  *              features_restored}, identity_key (fingerprint, "" without),
  *              state {written, error, damaged (sentences or "")},
  *              drops {REASON: packets seen by the daemon},

@@ -850,15 +850,11 @@ static void run_connect(struct engine *e, uint32_t command,
 {
 	struct ip_endpoint endpoint;
 	struct target *t;
-	size_t n = 0;
 
 	if (!get_address(e, command, args, &endpoint)) {
 		return;
 	}
-	for (t = e->targets; t; t = t->next) {
-		n++;
-	}
-	if (n >= ENGINE_MAX_TARGETS) {
+	if (target_count(e) >= ENGINE_MAX_TARGETS) {
 		command_refuse(e, command, "there are %u peers to dial already",
 			       ENGINE_MAX_TARGETS);
 		return;

@@ -682,6 +682,16 @@ struct target *target_find(const struct engine *e,
 	return NULL;
 }
 
+size_t target_count(const struct engine *e)
+{
+	size_t n = 0;
+
+	for (const struct target *t = e->targets; t; t = t->next) {
+		n++;
+	}
+	return n;
+}
+
 struct target *target_add(struct engine *e, const struct ip_endpoint *remote)
 {
 	struct target *t = target_find(e, remote);

@@ -74,36 +74,20 @@ void discovery_session(struct engine *e, struct peer *p)
 	}
 }
 
-/* Is there an address to dial that leads, or led, to 'id'? */
-static struct target *target_to(const struct engine *e,
-				const struct peer_hint *hint, size_t *n)
-{
-	struct target *t;
-
-	*n = 0;
-	for (t = e->targets; t; t = t->next) {
-		if (endpoint_equal(&t->remote, &hint->at)) {
-			return t;
-		}
-		++*n;
-	}
-	return NULL;
-}
-
 static void take_hint(struct engine *e, const struct peer_hint *hint)
 {
 	const struct peer *p = peer_find(e, &hint->id);
-	struct target *t;
+	struct target *t = target_find(e, &hint->at);
 	size_t n;
 
 	if (peer_id_equal(&hint->id, &e->config.id) || (p && p->conn)) {
 		return;
 	}
-	t = target_to(e, hint, &n);
 	if (t) {
 		t->heard_us = e->now_us;
 		return;
 	}
+	n = target_count(e);
 	if (n >= ENGINE_MAX_TARGETS) {
 		return;
 	}

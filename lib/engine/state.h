@@ -422,6 +422,7 @@ void known_ips_clear(struct engine *);
 
 struct target *target_add(struct engine *, const struct ip_endpoint *);
 struct target *target_find(const struct engine *, const struct ip_endpoint *);
+size_t target_count(const struct engine *);
 void target_remove(struct engine *, struct target *);
 /* Dials soon unless it is connected or being so. */
 void target_retry(struct engine *, struct target *, uint64_t delay_us);
