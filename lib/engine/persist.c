@@ -259,7 +259,7 @@ void persist_save(struct engine *e)
 	char *text;
 
 	for (const struct port *p = e->ports; p; p = p->next) {
-		json_array_add(list, command_port_json(e, p));
+		json_array_add(list, attach_port_json(e, p));
 	}
 	json_object_put(json, "version", json_integer_create(STATE_VERSION));
 	json_object_put(json, "attachments", list);

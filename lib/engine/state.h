@@ -11,7 +11,7 @@
  *	pin.c      the identity keys of peers
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
- *	command.c  what operators ask
+ *	command.c  what operators ask; attach.c, show_*.c (show.h), trace.c
  *	persist.c  the state file
  */
 #ifndef FDP_ENGINE_STATE_H
@@ -579,7 +579,13 @@ void command_run(struct engine *, const struct event *);
 void command_reply(struct engine *, uint32_t command, struct json *);
 void command_refuse(struct engine *, uint32_t command, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-struct json *command_port_json(const struct engine *, const struct port *);
+
+/* ---- attach.c ---- */
+
+void attach_check(struct engine *, uint32_t command, const struct json *args);
+void attach_run(struct engine *, uint32_t command, const struct json *args);
+void attach_undo(struct engine *, uint32_t command, const struct json *args);
+struct json *attach_port_json(const struct engine *, const struct port *);
 
 /* ---- persist.c ---- */
 

@@ -1,0 +1,211 @@
+/* `ports`, `attach` and `detach`: what operators ask of interfaces. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/jsonget.h"
+#include "base/jsonput.h"
+#include "engine/request.h"
+#include "engine/show.h"
+#include "engine/state.h"
+#include "openvswitch/json.h"
+#include "util.h"
+
+struct json *attach_port_json(const struct engine *e, const struct port *p)
+{
+	struct json *json = json_object_create();
+	struct json *list = json_array_create_empty();
+
+	(void)e;
+	for (size_t i = 0; i < p->binding.n_ips; i++) {
+		struct ip_prefix prefix = {.ip = p->binding.ips[i],
+					   .len = p->prefix_len[i]};
+		char buf[PREFIX_STRLEN];
+
+		json_array_add(list,
+			       json_string_create(prefix_format(&prefix, buf)));
+	}
+	if (p->port_no != UINT32_MAX) {
+		jsonput_int(json, "vport", p->port_no);
+	}
+	json_object_put_string(json, "ifname", p->ifname);
+	json_object_put_string(json, "host_ifname", p->host_ifname);
+	json_object_put_string(json, "netns", p->netns);
+	jsonput_mac(json, "mac", &p->binding.mac);
+	json_object_put(json, "addresses", list);
+	jsonput_int(json, "network", p->binding.vni);
+	jsonput_int(json, "mtu", p->mtu);
+	return json;
+}
+
+static void add_other(struct json *list, uint32_t port_no, const char *name,
+		      const char *kind)
+{
+	struct json *json = json_object_create();
+
+	jsonput_int(json, "vport", port_no);
+	json_object_put_string(json, "name", name);
+	json_object_put_string(json, "kind", kind);
+	json_array_add(list, json);
+}
+
+void show_ports(struct engine *e, uint32_t command)
+{
+	struct json *json = json_object_create();
+	struct json *list = json_array_create_empty();
+	struct json *others = json_array_create_empty();
+	const struct fwd_port *tunnel = forwarding_port(e->fwd, e->tunnel_port);
+
+	for (const struct port *p = e->ports; p; p = p->next) {
+		json_array_add(list, attach_port_json(e, p));
+	}
+	add_other(others, ODP_LOCAL_PORT, e->config.datapath, "host");
+	if (tunnel) {
+		add_other(others, tunnel->port_no, tunnel->name, "tunnel");
+	}
+	json_object_put(json, "ports", list);
+	json_object_put(json, "others", others);
+	command_reply(e, command, json);
+}
+
+/* ---- attach, detach ---- */
+
+static void draw_mac(struct engine *e, struct mac *mac)
+{
+	rng_fill(e->rng, mac->b, sizeof mac->b);
+	/* Locally administered, unicast (IEEE 802). */
+	mac->b[0] = (uint8_t)((mac->b[0] & 0xfc) | 2);
+}
+
+/* Who has an address already, in words. */
+static void describe(const struct engine *e, const struct fwd_target *t,
+		     char *buf, size_t size)
+{
+	const struct port *port = t->local ? port_find(e, t->port_no) : NULL;
+	const struct peer *peer = t->local ? NULL : peer_by_number(e, t->peer);
+
+	if (port) {
+		snprintf(buf, size, "%s in %s", port->ifname, port->netns);
+	} else {
+		snprintf(buf, size, "an endpoint of %s",
+			 peer ? peer->name : "another host");
+	}
+}
+
+/* False, and the refusal sent, if something of 'port' is in use. */
+static bool is_free(struct engine *e, uint32_t command, const struct port *port)
+{
+	const struct binding *b = &port->binding;
+	const struct fwd_target *t = NULL;
+	char what[IP_STRLEN], owner[DETAIL_SIZE];
+
+	if (port_by_inside(e, port->netns, port->ifname)) {
+		command_refuse(e, command,
+			       "%s in %s is attached already; use another "
+			       "--ifname, or detach it first",
+			       port->ifname, port->netns);
+		return false;
+	}
+	if (!mac_is_zero(&b->mac)) {
+		t = forwarding_by_mac(e->fwd, b->vni, &b->mac);
+		mac_format(&b->mac, what);
+	}
+	for (size_t i = 0; !t && i < b->n_ips; i++) {
+		t = forwarding_by_ip(e->fwd, b->vni, &b->ips[i]);
+		ip_format(&b->ips[i], what);
+	}
+	if (t) {
+		describe(e, t, owner, sizeof owner);
+		command_refuse(e, command,
+			       "%s is attached already: %s has it; choose "
+			       "another, or detach that first",
+			       what, owner);
+		return false;
+	}
+	return true;
+}
+
+void attach_check(struct engine *e, uint32_t command, const struct json *args)
+{
+	char why[DETAIL_SIZE];
+	struct port port;
+
+	if (!request_port(args, &port, why, sizeof why)) {
+		command_refuse(e, command, "%s", why);
+		return;
+	}
+	if (!is_free(e, command, &port)) {
+		return;
+	}
+	while (mac_is_zero(&port.binding.mac) ||
+	       forwarding_by_mac(e->fwd, port.binding.vni, &port.binding.mac)) {
+		draw_mac(e, &port.binding.mac);
+	}
+	do {
+		snprintf(port.host_ifname, sizeof port.host_ifname,
+			 "fdp%08" PRIx32, rng_u32(e->rng));
+	} while (port_by_host_ifname(e, port.host_ifname));
+	port.mtu = ports_mtu(e);
+	command_reply(e, command, attach_port_json(e, &port));
+}
+
+void attach_run(struct engine *e, uint32_t command, const struct json *args)
+{
+	char why[DETAIL_SIZE];
+	struct port *port = xzalloc(sizeof *port);
+	struct pending *pending;
+	struct op *op;
+	bool ok = request_port(args, port, why, sizeof why);
+
+	if (ok && (!*port->host_ifname || mac_is_zero(&port->binding.mac) ||
+		   !port->mtu)) {
+		snprintf(why, sizeof why, "ask attach-check first");
+		ok = false;
+	}
+	if (!ok) {
+		command_refuse(e, command, "%s", why);
+	}
+	if (!ok || !is_free(e, command, port)) {
+		free(port);
+		return;
+	}
+	op = ops_add(e->ops, OP_VPORT_ADD);
+	op->vport.type = ODP_VPORT_NETDEV;
+	op->vport.port_no = UINT32_MAX;
+	copy_text(op->vport.name, sizeof op->vport.name, port->host_ifname);
+	pending = engine_expect(e, op, PENDING_ATTACH);
+	pending->command = command;
+	pending->port = port;
+}
+
+void attach_undo(struct engine *e, uint32_t command, const struct json *args)
+{
+	const char *host_ifname = jsonget_string(args, "host_ifname");
+	const char *netns = jsonget_string(args, "netns");
+	const char *ifname = jsonget_string(args, "ifname");
+	struct json *json;
+	struct port *port;
+
+	ifname = ifname ? ifname : "eth0";
+	if (host_ifname) {
+		port = port_by_host_ifname(e, host_ifname);
+	} else if (netns) {
+		port = port_by_inside(e, netns, ifname);
+	} else {
+		command_refuse(e, command, "name the namespace or the port");
+		return;
+	}
+	if (!port) {
+		command_refuse(e, command,
+			       "%s%s%s is not attached; `fdpctl ports` lists "
+			       "what is",
+			       host_ifname ? host_ifname : ifname,
+			       host_ifname ? "" : " in ",
+			       host_ifname ? "" : netns);
+		return;
+	}
+	json = json_object_create();
+	json_object_put_string(json, "host_ifname", port->host_ifname);
+	port_remove(e, port, true);
+	command_reply(e, command, json);
+}
