@@ -60,6 +60,7 @@ struct seen {
 	size_t n_tunnels;
 	const char *reason; /* "" = unknown */
 	const char *peer;   /* By the daemon for this very flow; "" */
+	const char *via;    /* Another one that passes it on; "" */
 };
 
 /* ---- whom a flow sends to ------------------------------------------------ */
@@ -181,7 +182,7 @@ static bool is_of_peer(const struct walk *w, const struct seen *seen)
 {
 	size_t i;
 
-	if (!strcmp(seen->peer, w->peer)) {
+	if (!strcmp(seen->peer, w->peer) || !strcmp(seen->via, w->peer)) {
 		return true;
 	}
 	for (i = 0; i < seen->n_tunnels; i++) {
@@ -220,6 +221,10 @@ static void put_text(struct walk *w, const struct odp_flow *flow,
 			ds_put_cstr(&w->line, " peer=");
 			put_peers(&w->line, w, seen);
 		}
+		if (*seen->via) {
+			ds_put_cstr(&w->line, " via=");
+			printable_put(&w->line, seen->via);
+		}
 		ds_put_cstr(&w->line, " reason=");
 		printable_put(&w->line,
 			      *seen->reason ? seen->reason : "unknown");
@@ -244,6 +249,7 @@ static void put_json(struct walk *w, const struct odp_flow *flow,
 	put_peers(&ds, w, seen);
 	json_object_put_string(object, "peer", ds_cstr(&ds));
 	ds_destroy(&ds);
+	json_object_put_string(object, "via", seen->via);
 	json_object_put_string(object, "ufid", ufid);
 	json_object_put_string(object, "port", port_name(w, seen->key.in_port));
 	json_object_put_string(object, "reason", seen->reason);
@@ -266,7 +272,7 @@ static void put_json(struct walk *w, const struct odp_flow *flow,
 static void visit(const struct odp_flow *flow, void *w_)
 {
 	struct walk *w = w_;
-	struct seen seen = {.reason = "", .peer = ""};
+	struct seen seen = {.reason = "", .peer = "", .via = ""};
 	const struct json *known;
 	char ufid[UFID_STRLEN];
 
@@ -286,6 +292,7 @@ static void visit(const struct odp_flow *flow, void *w_)
 	known = reply_object(reply_object(w->names, "flows"), ufid);
 	seen.reason = reply_text(known, "reason", "");
 	seen.peer = numbered_peer(w, reply_number(known, "peer", -1));
+	seen.via = numbered_peer(w, reply_number(known, "via", -1));
 	if (!is_wanted(w, &seen)) {
 		return;
 	}

@@ -675,6 +675,11 @@ void render_trace(const struct json *reply, bool colour, struct ds *ds)
 	if (*text) {
 		put_label(ds, "peer");
 		printable_put(ds, text);
+		text = reply_text(reply, "via", "");
+		if (*text) {
+			ds_put_cstr(ds, " via ");
+			printable_put(ds, text);
+		}
 		spi = reply_number(reply, "spi", 0);
 		if (spi) {
 			ds_put_format(ds, ", ESP SPI 0x%08" PRIx64,

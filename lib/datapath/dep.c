@@ -16,7 +16,8 @@ enum kind {
 	KIND_NETWORK,
 	KIND_PEER,
 	KIND_UNDERLAY,
-	KIND_TUNNEL
+	KIND_TUNNEL,
+	KIND_TREE
 };
 
 /* A hash of 'kind', 'number' and 'size' (at most 16) bytes. */
@@ -56,6 +57,11 @@ dep_t dep_network(uint32_t vni)
 dep_t dep_peer(uint32_t peer)
 {
 	return dep(KIND_PEER, peer, NULL, 0);
+}
+
+dep_t dep_tree(uint32_t peer)
+{
+	return dep(KIND_TREE, peer, NULL, 0);
 }
 
 dep_t dep_underlay(const struct ip_addr *remote)

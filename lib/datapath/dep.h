@@ -18,7 +18,10 @@ dep_t dep_mac(uint32_t vni, const struct mac *);
 dep_t dep_ip(uint32_t vni, const struct ip_addr *);
 /* The ports and peers that a network has: its replication list. */
 dep_t dep_network(uint32_t vni);
+/* A peer's tunnel, and through whom it is reached. */
 dep_t dep_peer(uint32_t peer);
+/* How frames of a peer spread over the mesh, as far as we are on their way. */
+dep_t dep_tree(uint32_t peer);
 /* Which peer has this tunnel address. */
 dep_t dep_underlay(const struct ip_addr *);
 /* Which port is the tunnel port. */

@@ -365,6 +365,7 @@ static void entry_decide(struct flow_table *t, struct entry *e,
 	f->reason = tr->reason;
 	f->vni = tr->vni;
 	f->peer = tr->peer;
+	f->hop = tr->hop;
 }
 
 static struct entry *entry_new(struct flow_table *t, const struct ufid *ufid,

@@ -37,7 +37,7 @@ struct flow_entry {
 	struct actions actions;
 	enum reason reason;
 	struct deps deps;
-	uint32_t vni, peer; /* As in struct translation. */
+	uint32_t vni, peer, hop; /* As in struct translation. */
 	uint64_t installed_us;
 	uint64_t used_us; /* Last known use, our clock. */
 	uint64_t packets, bytes;

@@ -38,6 +38,7 @@ struct peer {
 	struct ovs_list stations;
 	bool known;	/* Set, not only bound to. */
 	uint64_t claim; /* Grows: who had its address first. */
+	uint32_t via;	/* Or its own number. */
 	struct fwd_peer peer;
 };
 
@@ -58,6 +59,7 @@ struct forwarding {
 	struct hmap ports, peers, underlay, networks, macs, ips;
 	const struct fwd_port *tunnel;
 	uint64_t claims;
+	struct fwd_routes routes;
 	struct deps changed;
 };
 
@@ -326,6 +328,35 @@ static enum err may_bind(const struct forwarding *f, const struct binding *b,
 
 /* The whole. */
 
+static bool passes_nothing(void *aux, uint32_t source)
+{
+	(void)aux, (void)source;
+	return false;
+}
+
+static uint32_t nobody(void *aux, uint32_t source, uint32_t to)
+{
+	(void)aux, (void)source, (void)to;
+	return FWD_NOBODY;
+}
+
+static uint32_t no_parent(void *aux, uint32_t source)
+{
+	(void)aux, (void)source;
+	return FWD_NOBODY;
+}
+
+static bool no_relay(void *aux, uint32_t source, uint32_t from)
+{
+	(void)aux, (void)source, (void)from;
+	return false;
+}
+
+static const struct fwd_routes no_routes = {.passes_on = passes_nothing,
+					    .next = nobody,
+					    .parent = no_parent,
+					    .may_relay = no_relay};
+
 struct forwarding *forwarding_new(void)
 {
 	struct forwarding *f = xzalloc(sizeof *f);
@@ -337,6 +368,7 @@ struct forwarding *forwarding_new(void)
 	hmap_init(&f->macs);
 	hmap_init(&f->ips);
 	deps_init(&f->changed);
+	f->routes = no_routes;
 	return f;
 }
 
@@ -487,6 +519,7 @@ static struct peer *peer_get(struct forwarding *f, uint32_t number)
 	if (!p) {
 		p = xzalloc(sizeof *p);
 		p->peer.peer = number;
+		p->via = number;
 		ovs_list_init(&p->stations);
 		hmap_insert(&f->peers, &p->node, hash_int(number, 0));
 	}
@@ -559,6 +592,37 @@ const struct fwd_peer *forwarding_peer(const struct forwarding *f,
 	const struct peer *p = peer_find(f, number);
 
 	return p && p->known ? &p->peer : NULL;
+}
+
+void forwarding_set_via(struct forwarding *f, uint32_t number, uint32_t via)
+{
+	struct peer *p = peer_get(f, number);
+
+	if (via == FWD_NOBODY) {
+		via = number;
+	}
+	if (p->via != via) {
+		p->via = via;
+		deps_add(&f->changed, dep_peer(number));
+	}
+}
+
+uint32_t forwarding_via(const struct forwarding *f, uint32_t number)
+{
+	const struct peer *p = peer_find(f, number);
+
+	return p ? p->via : number;
+}
+
+void forwarding_set_routes(struct forwarding *f,
+			   const struct fwd_routes *routes)
+{
+	f->routes = *routes;
+}
+
+const struct fwd_routes *forwarding_routes(const struct forwarding *f)
+{
+	return &f->routes;
 }
 
 const struct fwd_peer *forwarding_peer_at(const struct forwarding *f,

@@ -26,6 +26,8 @@ enum {
 	FORWARDING_VNI_MAX = (1 << 24) - 1
 };
 
+#define FWD_NOBODY UINT32_MAX /* No peer has that number. */
+
 enum port_kind {
 	PORT_HOST,     /* The datapath's own internal port. */
 	PORT_ENDPOINT, /* A container's host end. */
@@ -56,6 +58,22 @@ struct fwd_target {
 	struct mac mac;
 };
 
+/* How frames of 'source' go through the mesh (mesh/topology.h).  What is asked
+ * depends on dep_tree(source); whoever knows of a change notes that.  Answers
+ * are numbers of peers, or FWD_NOBODY. */
+struct fwd_routes {
+	/* Is there anybody to whom we pass its broadcasts on? */
+	bool (*passes_on)(void *aux, uint32_t source);
+	/* The neighbour behind whom 'to' lies in the tree of 'source', if we
+	 * pass its broadcasts on to there. */
+	uint32_t (*next)(void *aux, uint32_t source, uint32_t to);
+	/* The neighbour who passes them on to us. */
+	uint32_t (*parent)(void *aux, uint32_t source);
+	/* May the neighbour 'from' pass us frames that are for one? */
+	bool (*may_relay)(void *aux, uint32_t source, uint32_t from);
+	void *aux;
+};
+
 struct forwarding;
 
 struct forwarding *forwarding_new(void);
@@ -83,6 +101,15 @@ void forwarding_set_peer(struct forwarding *, const struct fwd_peer *);
 void forwarding_remove_peer(struct forwarding *, uint32_t peer);
 const struct fwd_peer *forwarding_peer(const struct forwarding *,
 				       uint32_t peer);
+/* Frames for 'peer' go to 'via', another peer that passes them on; FWD_NOBODY,
+ * or the peer itself: they go through its own tunnel, as at first. */
+void forwarding_set_via(struct forwarding *, uint32_t peer, uint32_t via);
+/* The peer through whose tunnel frames for 'peer' go, mostly its own. */
+uint32_t forwarding_via(const struct forwarding *, uint32_t peer);
+/* What is asked when a frame came from another peer than its source; without
+ * it no peer may pass on anything.  Copied. */
+void forwarding_set_routes(struct forwarding *, const struct fwd_routes *);
+const struct fwd_routes *forwarding_routes(const struct forwarding *);
 /* The peer whose tunnel address is 'remote'.  If several claim it, the one that
  * did so first. */
 const struct fwd_peer *forwarding_peer_at(const struct forwarding *,

@@ -2,19 +2,20 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "datapath/guard.h"
 #include "datapath/lane.h"
 #include "datapath/look.h"
 #include "packet/reply.h"
+#include "util.h"
 
 enum {
 	ARP_REQUEST = 1,
 	ND_NEIGHBOUR_SOLICIT = 135,
 
 	REPLY_MAX = 128, /* Bytes, more than either answer has. */
-	TUNNEL_TTL = 64,
 	LINE_SIZE = 256
 };
 
@@ -25,8 +26,10 @@ struct walk {
 	const struct pipeline_trace *trace; /* May be NULL. */
 	struct translation *out;
 	const struct fwd_port *port; /* Where the packet came in. */
-	/* Who sent it, if it came in through the tunnel. */
+	/* Whose tunnel it came through, if it did. */
 	const struct fwd_peer *from;
+	uint32_t origin; /* And whose it is: the peer that has the source. */
+	uint8_t ttl;	 /* Of tunnels that it is to be sent through. */
 };
 
 /* Addresses as text, for one line of the trace. */
@@ -85,6 +88,13 @@ static const struct fwd_peer *peer_up(struct walk *w, uint32_t number)
 	return peer && peer->up ? peer : NULL;
 }
 
+/* The peer through whose tunnel frames for 'number' go, if that can be now. */
+static const struct fwd_peer *way_to(struct walk *w, uint32_t number)
+{
+	note(w, dep_peer(number));
+	return peer_up(w, forwarding_via(w->fwd, number));
+}
+
 static const struct fwd_port *tunnel_port(struct walk *w)
 {
 	note(w, dep_tunnel());
@@ -102,6 +112,7 @@ static enum reason ingress_tunnel(struct walk *w)
 {
 	const struct flow_tunnel *tunnel = &w->flow->tunnel;
 	struct flow_tunnel *mask = &w->out->mask.tunnel;
+	struct fwd_members members;
 
 	mask->present = true;
 	if (!tunnel->present) {
@@ -126,7 +137,9 @@ static enum reason ingress_tunnel(struct walk *w)
 	SAY(w, "port %u %s: tunnel, from peer %u at %s, network %u",
 	    w->port->port_no, w->port->name, w->from->peer,
 	    IP_TEXT(&tunnel->src), tunnel->vni);
-	if (!forwarding_members(w->fwd, tunnel->vni).n_ports) {
+	members = forwarding_members(w->fwd, tunnel->vni);
+	/* A network of others may have us between them. */
+	if (!members.n_ports && !members.n_peers) {
 		note(w, dep_network(tunnel->vni));
 		return REASON_UNKNOWN_NETWORK;
 	}
@@ -217,9 +230,25 @@ static enum reason guard_port(struct walk *w)
 	return REASON_NONE;
 }
 
-/* A MAC and its addresses are believed only from the peer that has bound them.
- * Its own guard should have seen to that, but a peer vouches for what it has
- * announced and for nothing else. */
+/* May the peer that it came from pass on frames of 'origin'?  Those for many
+ * come along the one tree that all agree on, so that nobody gets them twice;
+ * those for one from anybody who is nearer to their origin. */
+static bool relay_is_right(struct walk *w)
+{
+	const struct fwd_routes *routes = forwarding_routes(w->fwd);
+	const uint32_t from = w->from->peer;
+
+	note(w, dep_tree(w->origin));
+	w->out->mask.eth_dst.b[0] |= 1; /* mac_is_group() */
+	return mac_is_group(&w->flow->eth_dst)
+		       ? routes->parent(routes->aux, w->origin) == from
+		       : routes->may_relay(routes->aux, w->origin, from);
+}
+
+/* A MAC and its addresses are believed only from the peer that has bound them,
+ * and from those that may be between it and us.  Its own guard should have seen
+ * to that, but a peer vouches for what it has announced and for what it has to
+ * pass on, and for nothing else. */
 static enum reason guard_tunnel(struct walk *w)
 {
 	const struct mac *src = &w->flow->eth_src;
@@ -227,12 +256,18 @@ static enum reason guard_tunnel(struct walk *w)
 	struct binding binding;
 	enum reason reason;
 
-	if (!owner || owner->local || owner->peer != w->from->peer ||
+	if (!owner || owner->local ||
 	    !forwarding_binding(w->fwd, w->out->vni, src, &binding)) {
 		return REASON_FOREIGN_MAC;
 	}
+	w->origin = owner->peer;
 	SAY(w, "spoof guard: MAC %s is announced by peer %u", MAC_TEXT(src),
-	    w->from->peer);
+	    owner->peer);
+	if (owner->peer != w->from->peer && !relay_is_right(w)) {
+		SAY(w, "spoof guard: peer %u is not on the way from peer %u",
+		    w->from->peer, owner->peer);
+		return REASON_WRONG_WAY;
+	}
 	reason = guard_endpoint(&binding, w->flow, &w->out->mask);
 	if (reason == REASON_SPOOFED_IP || reason == REASON_SPOOFED_ARP) {
 		return REASON_FOREIGN_IP;
@@ -265,7 +300,7 @@ static void send_to(struct walk *w, const struct fwd_peer *peer,
 	a->tunnel.dst = peer->remote;
 	a->tunnel.vni = w->out->vni;
 	a->tunnel.tp_dst = peer->udp_port;
-	a->tunnel.ttl = TUNNEL_TTL;
+	a->tunnel.ttl = w->ttl;
 	a->tunnel.df = v4;
 	/* UDP over IPv6 has a checksum (RFC 8200 8.1). */
 	a->tunnel.csum = !v4;
@@ -288,36 +323,43 @@ static void send_in_lane(struct walk *w, const struct fwd_peer *peer,
 	send_to(w, peer, tunnel);
 }
 
-static enum reason unicast(struct walk *w)
+/* What came through one tunnel is to go through another. */
+static bool may_pass_on(struct walk *w)
+{
+	const uint8_t shift = PIPELINE_TTL_SHIFT;
+	const uint8_t left = (uint8_t)(w->flow->tunnel.ttl >> shift);
+
+	w->out->mask.tunnel.ttl |= (uint8_t)(UINT8_MAX << shift);
+	if (!left) {
+		SAY(w, "passed on too often: the outer TTL is %u",
+		    w->flow->tunnel.ttl);
+		return false;
+	}
+	w->ttl = (uint8_t)(left << shift) - 1;
+	return true;
+}
+
+/* To the host of 'target', which is another one. */
+static enum reason send_remote(struct walk *w, const struct fwd_target *target)
 {
 	const struct mac *dst = &w->flow->eth_dst;
-	const struct fwd_target *target = by_mac(w, dst, &w->out->mask.eth_dst);
+	const struct fwd_peer *hop = way_to(w, target->peer);
 	const struct fwd_port *tunnel;
-	const struct fwd_peer *peer;
 
-	if (w->from && (!target || !target->local)) {
-		SAY(w, "destination %s: not on this host", MAC_TEXT(dst));
-		return REASON_NOT_FOR_US;
-	}
-	if (!target) {
-		SAY(w, "destination %s: unknown", MAC_TEXT(dst));
-		return REASON_UNKNOWN_MAC;
-	}
-	if (target->local) {
-		SAY(w, "destination %s: local, port %u", MAC_TEXT(dst),
-		    target->port_no);
-		if (is_own(w, target)) {
-			return REASON_SAME_PORT;
-		}
-		actions_output(&w->out->actions, target->port_no);
-		return REASON_LOCAL;
-	}
 	w->out->peer = target->peer;
-	peer = peer_up(w, target->peer);
-	if (!peer) {
+	if (!hop) {
 		SAY(w, "destination %s: peer %u, which cannot be reached now",
 		    MAC_TEXT(dst), target->peer);
 		return REASON_PEER_DOWN;
+	}
+	if (w->from && (hop->peer == w->from->peer || hop->peer == w->origin ||
+			target->peer == w->origin)) {
+		SAY(w, "destination %s: peer %u, back to peer %u",
+		    MAC_TEXT(dst), target->peer, hop->peer);
+		return REASON_GOES_BACK;
+	}
+	if (w->from && !may_pass_on(w)) {
+		return REASON_HOP_LIMIT;
 	}
 	tunnel = tunnel_port(w);
 	if (!tunnel) {
@@ -325,20 +367,138 @@ static enum reason unicast(struct walk *w)
 		    MAC_TEXT(dst), target->peer);
 		return REASON_NO_DATAPATH;
 	}
-	SAY(w, "destination %s: peer %u at %s, through port %u", MAC_TEXT(dst),
-	    target->peer, IP_TEXT(&peer->remote), tunnel->port_no);
-	send_in_lane(w, peer, tunnel);
-	return REASON_REMOTE;
+	w->out->hop = hop->peer;
+	if (hop->peer == target->peer) {
+		SAY(w, "destination %s: peer %u at %s, through port %u",
+		    MAC_TEXT(dst), target->peer, IP_TEXT(&hop->remote),
+		    tunnel->port_no);
+	} else {
+		SAY(w,
+		    "destination %s: peer %u via peer %u at %s, through port "
+		    "%u",
+		    MAC_TEXT(dst), target->peer, hop->peer,
+		    IP_TEXT(&hop->remote), tunnel->port_no);
+	}
+	send_in_lane(w, hop, tunnel);
+	return w->from			   ? REASON_RELAYED
+	       : hop->peer == target->peer ? REASON_REMOTE
+					   : REASON_INDIRECT;
 }
 
-/* To everybody else in the network.  What came through the tunnel stays here:
- * its sender has told the other peers itself.  Local ports come first, as a
- * tunnel that is set stays set. */
+static enum reason unicast(struct walk *w)
+{
+	const struct mac *dst = &w->flow->eth_dst;
+	const struct fwd_target *target = by_mac(w, dst, &w->out->mask.eth_dst);
+
+	if (!target) {
+		SAY(w, "destination %s: unknown", MAC_TEXT(dst));
+		return w->from ? REASON_NOT_FOR_US : REASON_UNKNOWN_MAC;
+	}
+	if (!target->local) {
+		return send_remote(w, target);
+	}
+	SAY(w, "destination %s: local, port %u", MAC_TEXT(dst),
+	    target->port_no);
+	if (is_own(w, target)) {
+		return REASON_SAME_PORT;
+	}
+	actions_output(&w->out->actions, target->port_no);
+	return REASON_LOCAL;
+}
+
+static int compare_numbers(const void *a_, const void *b_)
+{
+	const uint32_t *a = a_, *b = b_;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Sorts, and drops what is there twice. */
+static size_t unique(uint32_t *v, size_t n)
+{
+	size_t n_left = 0;
+
+	qsort(v, n, sizeof *v, compare_numbers);
+	for (size_t i = 0; i < n; i++) {
+		if (!n_left || v[i] != v[n_left - 1]) {
+			v[n_left++] = v[i];
+		}
+	}
+	return n_left;
+}
+
+/* The neighbours that 'peers', members of the network, lie behind.  '*hops' is
+ * the caller's. */
+static size_t find_hops(struct walk *w, const struct fwd_members *members,
+			uint32_t **hops)
+{
+	const struct fwd_routes *routes = forwarding_routes(w->fwd);
+	size_t n = 0;
+
+	*hops = NULL;
+	if (w->from) {
+		note(w, dep_tree(w->origin));
+		if (!routes->passes_on(routes->aux, w->origin)) {
+			return 0;
+		}
+	}
+	*hops = xmalloc((members->n_peers + 1) * sizeof **hops);
+	for (size_t i = 0; i < members->n_peers; i++) {
+		uint32_t member = members->peers[i], hop;
+
+		if (w->from) {
+			hop = member == w->origin
+				      ? FWD_NOBODY
+				      : routes->next(routes->aux, w->origin,
+						     member);
+		} else {
+			note(w, dep_peer(member));
+			hop = forwarding_via(w->fwd, member);
+		}
+		if (hop != FWD_NOBODY && (!w->from || hop != w->from->peer)) {
+			(*hops)[n++] = hop;
+		}
+	}
+	return unique(*hops, n);
+}
+
+/* To those neighbours behind whom members of the network are. */
+static size_t replicate_to_peers(struct walk *w,
+				 const struct fwd_members *members, bool *late)
+{
+	const struct fwd_port *tunnel;
+	size_t n_hops, n_peers = 0;
+	uint32_t *hops;
+
+	if (!members->n_peers) {
+		return 0;
+	}
+	n_hops = find_hops(w, members, &hops);
+	if (n_hops && w->from && !may_pass_on(w)) {
+		*late = true;
+		n_hops = 0;
+	}
+	tunnel = n_hops ? tunnel_port(w) : NULL;
+	for (size_t i = 0; tunnel && i < n_hops; i++) {
+		const struct fwd_peer *peer = peer_up(w, hops[i]);
+
+		if (peer) {
+			send_to(w, peer, tunnel);
+			n_peers++;
+		}
+	}
+	free(hops);
+	return n_peers;
+}
+
+/* To everybody else in the network.  Local ports come first, as a tunnel that
+ * is set stays set. */
 static enum reason replicate(struct walk *w)
 {
 	struct translation *out = w->out;
 	struct fwd_members members = forwarding_members(w->fwd, out->vni);
-	size_t n_ports = 0, n_peers = 0;
+	size_t n_ports = 0, n_peers;
+	bool late = false;
 
 	look_up_mac(&out->mask.eth_dst);
 	note(w, dep_network(out->vni));
@@ -348,22 +508,12 @@ static enum reason replicate(struct walk *w)
 			n_ports++;
 		}
 	}
-	if (!w->from && members.n_peers) {
-		const struct fwd_port *tunnel = tunnel_port(w);
-
-		for (size_t i = 0; tunnel && i < members.n_peers; i++) {
-			const struct fwd_peer *peer =
-				peer_up(w, members.peers[i]);
-
-			if (peer) {
-				send_to(w, peer, tunnel);
-				n_peers++;
-			}
-		}
-	}
+	n_peers = replicate_to_peers(w, &members, &late);
 	SAY(w, "destination %s: all of network %u: %zu ports, %zu peers",
 	    MAC_TEXT(&w->flow->eth_dst), out->vni, n_ports, n_peers);
-	return n_ports || n_peers ? REASON_REPLICATED : REASON_NO_RECEIVER;
+	return n_ports || n_peers ? REASON_REPLICATED
+	       : late		  ? REASON_HOP_LIMIT
+				  : REASON_NO_RECEIVER;
 }
 
 /* The station that has a link-local address made of its MAC. */
@@ -443,7 +593,7 @@ void translation_init(struct translation *t)
 	actions_init(&t->actions);
 	deps_init(&t->deps);
 	wbuf_init(&t->reply, REPLY_MAX);
-	t->peer = UINT32_MAX;
+	t->peer = t->hop = UINT32_MAX;
 }
 
 void translation_free(struct translation *t)
@@ -464,7 +614,7 @@ static void translation_clear(struct translation *t)
 	t->install = true;
 	wbuf_clear(&t->reply);
 	t->vni = 0;
-	t->peer = UINT32_MAX;
+	t->peer = t->hop = UINT32_MAX;
 	t->lane = 0;
 }
 
@@ -472,8 +622,11 @@ void pipeline_translate(const struct forwarding *fwd, const struct flow *flow,
 			const struct pipeline_trace *trace,
 			struct translation *out)
 {
-	struct walk walk = {
-		.fwd = fwd, .flow = flow, .trace = trace, .out = out};
+	struct walk walk = {.fwd = fwd,
+			    .flow = flow,
+			    .trace = trace,
+			    .out = out,
+			    .ttl = PIPELINE_TTL};
 	struct walk *w = &walk;
 
 	translation_clear(out);
@@ -484,10 +637,11 @@ void pipeline_translate(const struct forwarding *fwd, const struct flow *flow,
 	if (!out->reason) {
 		out->reason = destination(w);
 	}
-	/* A verdict on a packet from the tunnel that reaches a local port rests
-	 * on that port, so the network certainly has one; any other verdict
+	/* A verdict on a packet from the tunnel that finds its receiver rests
+	 * on that one, so the network certainly has one; any other verdict
 	 * would be "unknown network" if the last one went. */
-	if (w->from && out->vni && out->reason != REASON_LOCAL) {
+	if (w->from && out->vni && out->reason != REASON_LOCAL &&
+	    out->reason != REASON_RELAYED) {
 		note(w, dep_network(out->vni));
 	}
 	SAY(w, "%s: %s: %s",

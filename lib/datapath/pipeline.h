@@ -19,6 +19,21 @@
 #include "packet/action.h"
 #include "packet/flow.h"
 
+/* How often a frame may still be passed on stands in the upper bits of the TTL
+ * of its outer header.  The lower ones are for the routers between two hosts,
+ * each of which takes one away.  ESP in transport mode leaves the field alone,
+ * the kernel shows it in the flow key, and a match on the upper bits alone does
+ * not make more megaflows of one when the underlay's paths change.  (Networks
+ * rewrite the DSCP; the reserved bits of VXLAN need a vport of another kind.)
+ * It is not authenticated.  Whoever could raise it on every way of a loop could
+ * feed the loop just as well. */
+enum {
+	PIPELINE_TTL = 255,	/* As sent by the source's host. */
+	PIPELINE_TTL_SHIFT = 5, /* Upper bits, lower bits. */
+	PIPELINE_RELAYS_MAX = PIPELINE_TTL >> PIPELINE_TTL_SHIFT,
+	PIPELINE_HOPS_MAX = PIPELINE_RELAYS_MAX + 1 /* Tunnels. */
+};
+
 struct translation {
 	struct flow mask;
 	struct actions actions; /* Empty: drop. */
@@ -31,7 +46,8 @@ struct translation {
 	 * advertisement); empty if there is none. */
 	struct wbuf reply;
 	uint32_t vni;  /* The network it is in; 0 if none was found. */
-	uint32_t peer; /* REMOTE, or from the tunnel: the peer; UINT32_MAX. */
+	uint32_t peer; /* To one peer: its host; else from whom; UINT32_MAX. */
+	uint32_t hop;  /* To one peer: through whose tunnel; UINT32_MAX. */
 	unsigned int lane; /* REMOTE: datapath/lane.h. */
 };
 

@@ -37,7 +37,7 @@ struct json *trace_run(const struct engine *e, const struct flow *flow)
 	struct json *json = json_object_create();
 	struct json *steps = json_array_create_empty();
 	const struct pipeline_trace trace = {.step = add_step, .aux = steps};
-	const struct peer *peer;
+	const struct peer *peer, *hop;
 	struct translation x;
 
 	translation_init(&x);
@@ -52,17 +52,24 @@ struct json *trace_run(const struct engine *e, const struct flow *flow)
 	json_object_put_string(json, "remedy", reason_remedy(x.reason));
 	json_object_put(json, "install", json_boolean_create(x.install));
 	put_texts(json, flow, &x);
-	peer = x.peer == UINT32_MAX ? NULL : peer_by_number(e, x.peer);
+	peer = peer_by_number(e, x.peer);
+	hop = peer_by_number(e, x.hop);
 	if (peer) {
-		uint32_t spi = peer->tunnel.lanes[x.lane].spi_out;
-
 		json_object_put_string(json, "peer", peer->name);
-		if (spi && !flow->tunnel.present) {
+	}
+	if (hop) {
+		const struct tunnel *t = &hop->tunnel;
+		uint32_t spi = t->lanes[x.lane].spi_out;
+
+		if (hop != peer) {
+			json_object_put_string(json, "via", hop->name);
+		}
+		if (spi) {
 			json_object_put(json, "spi", json_integer_create(spi));
-			if (peer->tunnel.n_out > 1) {
-				json_object_put(json, "lane",
-						json_integer_create(x.lane));
-			}
+		}
+		if (spi && t->n_out > 1) {
+			json_object_put(json, "lane",
+					json_integer_create(x.lane));
 		}
 	}
 	translation_free(&x);

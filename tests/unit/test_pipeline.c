@@ -91,8 +91,14 @@ static char *mask_text(const struct flow *m)
 	put_bits(&ds, "tnl_dst", m->tunnel.dst.b, 16);
 	put_int(&ds, "vni", m->tunnel.vni, 0xffffff);
 	put_int(&ds, "tnl_flags", m->tunnel.flags, 0xff);
+	put_int(&ds, "tnl_ttl", m->tunnel.ttl, 0xff);
 	put_bits(&ds, "eth_src", m->eth_src.b, 6);
-	put_bits(&ds, "eth_dst", m->eth_dst.b, 6);
+	if (m->eth_dst.b[0] == 1) {
+		/* For one or for many? */
+		ds_put_cstr(&ds, " group");
+	} else {
+		put_bits(&ds, "eth_dst", m->eth_dst.b, 6);
+	}
 	put_int(&ds, "tci", m->vlan_tci, 0xffff);
 	put_int(&ds, "tpid", m->vlan_tpid, 0xffff);
 	put_int(&ds, "type", m->eth_type, 0xffff);
@@ -109,7 +115,7 @@ static char *mask_text(const struct flow *m)
 	put_bits(&ds, "sll", m->nd_sll.b, 6);
 	put_bits(&ds, "tll", m->nd_tll.b, 6);
 	ck_assert(!m->nw_tos && !m->nw_ttl && !m->ipv6_label && !m->tcp_flags);
-	ck_assert(!m->tunnel.tos && !m->tunnel.ttl);
+	ck_assert(!m->tunnel.tos);
 	text = ds_steal_cstr(&ds);
 	return text;
 }
@@ -154,6 +160,7 @@ static char *mask_text(const struct flow *m)
 #define FROM_ENDPOINT " eth_src eth_dst tci/1000 type"
 #define TCP4	      FROM_ENDPOINT " nw_src proto/f0 frag"
 #define FROM_PEER     " tnl tnl_src vni tnl_flags/1 eth_src"
+#define FROM_RELAY    " tnl tnl_src vni tnl_flags/1 tnl_ttl/e0 eth_src"
 #define FROM_TUNNEL   FROM_PEER " eth_dst tci/1000 type"
 #define TUNNEL_TCP4   FROM_TUNNEL " nw_src proto/f0 frag"
 #define ASKED_ARP     FROM_ENDPOINT " nw_src nw_dst op sha"
@@ -211,9 +218,9 @@ static const struct {
 	/* Step 2, tunnel. */
 	{"MAC of another peer",
 	 {IP4(WORLD_TUNNEL, 8, 2, 6), TUNNEL(7, 1)},
-	 REASON_FOREIGN_MAC,
+	 REASON_WRONG_WAY,
 	 "drop",
-	 " tnl tnl_src vni tnl_flags/1 eth_src tci/1000",
+	 FROM_PEER " group tci/1000",
 	 0},
 	{"MAC of a local endpoint",
 	 {IP4(WORLD_TUNNEL, 3, 2, 6), TUNNEL(7, 1)},
@@ -692,9 +699,9 @@ static const struct {
 	 0},
 	{"from the tunnel to another peer",
 	 {IP4(WORLD_TUNNEL, 7, 8, 6), TUNNEL(7, 1)},
-	 REASON_NOT_FOR_US,
-	 "drop",
-	 TUNNEL_TCP4,
+	 REASON_RELAYED,
+	 "tnl(2001:db8::8>1),1",
+	 FROM_RELAY " eth_dst tci/1000 type nw_src proto/f0 frag",
 	 0},
 	{"from the tunnel to nobody",
 	 {IP4(WORLD_TUNNEL, 7, 66, 6), TUNNEL(7, 1)},
@@ -768,7 +775,7 @@ START_TEST(tunnel_is_set_as_the_underlay_needs)
 	ck_assert_int_eq(a->type, ACTION_SET_TUNNEL);
 	ck_assert(ip_equal(&a->tunnel.src, &local4));
 	ck_assert_uint_eq(a->tunnel.tp_dst, WORLD_UDP_PORT);
-	ck_assert_uint_eq(a->tunnel.ttl, 64);
+	ck_assert_uint_eq(a->tunnel.ttl, 255);
 	ck_assert_uint_eq(a->tunnel.tos, 0);
 	ck_assert(a->tunnel.df && !a->tunnel.csum);
 	ck_assert_uint_eq(tr.peer, 7);
@@ -1065,6 +1072,290 @@ START_TEST(other_number_of_lanes_changes_its_flows)
 }
 END_TEST
 
+/* Partial meshes.
+ *
+ *	6 --- 7 --- us --- 8 --- 5
+ *
+ * 5 and 6 are in network 1; 5, 6 and 8 are in network 3, in which we have
+ * nothing. */
+
+static uint32_t line_next(void *aux, uint32_t source, uint32_t to)
+{
+	(void)aux;
+	if (source == 6 || source == 7) {
+		return to == 8 || to == 5 ? 8 : FWD_NOBODY;
+	}
+	return to == 7 || to == 6 ? 7 : FWD_NOBODY;
+}
+
+static bool line_passes_on(void *aux, uint32_t source)
+{
+	(void)aux;
+	return source >= 5 && source <= 8;
+}
+
+static uint32_t line_parent(void *aux, uint32_t source)
+{
+	(void)aux;
+	return source == 6 || source == 7 ? 7 : 8;
+}
+
+static bool line_may_relay(void *aux, uint32_t source, uint32_t from)
+{
+	(void)aux;
+	return (source == 6 && from == 7) || (source == 5 && from == 8);
+}
+
+static void make_line(void)
+{
+	static const struct fwd_routes routes = {.passes_on = line_passes_on,
+						 .next = line_next,
+						 .parent = line_parent,
+						 .may_relay = line_may_relay};
+
+	world_bind(world, 5, 1, 5);
+	world_bind(world, 6, 1, 6);
+	world_bind(world, 5, 3, 5);
+	world_bind(world, 6, 3, 6);
+	world_bind(world, 8, 3, 8);
+	forwarding_set_via(world, 5, 8);
+	forwarding_set_via(world, 6, 7);
+	forwarding_set_routes(world, &routes);
+}
+
+#define RELAYED_TCP4 FROM_RELAY " eth_dst tci/1000 type nw_src proto/f0 frag"
+#define RELAYED_ALL  FROM_RELAY " eth_dst tci/1000 type"
+
+static const struct {
+	const char *name;
+	struct flow flow;
+	enum reason reason;
+	const char *actions;
+	const char *mask;
+	int ttl; /* Of tunnels that are set; -1: none. */
+} line_cases[] = {
+	{"to a host behind a neighbour",
+	 {IP4(2, 2, 6, 6)},
+	 REASON_INDIRECT,
+	 "tnl(192.0.2.7>1),1",
+	 TCP4,
+	 255},
+	{"to all, once to each neighbour",
+	 {ETH(2, M(2), BROADCAST, 0)},
+	 REASON_REPLICATED,
+	 ALL_OF_1,
+	 FROM_ENDPOINT,
+	 255},
+	{"from a host behind a neighbour",
+	 {IP4(WORLD_TUNNEL, 6, 2, 6), TUNNEL(7, 1)},
+	 REASON_LOCAL,
+	 "2",
+	 TUNNEL_TCP4,
+	 -1},
+	{"the same from the wrong neighbour",
+	 {IP4(WORLD_TUNNEL, 5, 2, 6), TUNNEL(7, 1)},
+	 REASON_WRONG_WAY,
+	 "drop",
+	 FROM_PEER " group tci/1000",
+	 -1},
+	{"from a host behind a neighbour with the address of another",
+	 {ETH(WORLD_TUNNEL, M(6), M(2), ETH_TYPE_IPV4), .nw_src = V4(7),
+	  .nw_proto = 6, TUNNEL(7, 1)},
+	 REASON_FOREIGN_IP,
+	 "drop",
+	 FROM_PEER " group tci/1000 type nw_src frag",
+	 -1},
+	{"from one end of the line to the other",
+	 {IP4(WORLD_TUNNEL, 6, 5, 6), TUNNEL(7, 1)},
+	 REASON_RELAYED,
+	 "tnl(2001:db8::8>1),1",
+	 RELAYED_TCP4,
+	 63},
+	{"the same in a network that is not here",
+	 {IP4(WORLD_TUNNEL, 6, 5, 6), TUNNEL(7, 3)},
+	 REASON_RELAYED,
+	 "tnl(2001:db8::8>3),1",
+	 RELAYED_TCP4,
+	 63},
+	{"the same after routers took some of the TTL",
+	 {IP4(WORLD_TUNNEL, 6, 5, 6), .tunnel = {.present = true,
+						 .src = U4(7),
+						 .dst = U4(1),
+						 .vni = 3,
+						 .ttl = 224,
+						 .flags = FLOW_TNL_KEY}},
+	 REASON_RELAYED,
+	 "tnl(2001:db8::8>3),1",
+	 RELAYED_TCP4,
+	 223},
+	{"the same, passed on too often",
+	 {IP4(WORLD_TUNNEL, 6, 5, 6), .tunnel = {.present = true,
+						 .src = U4(7),
+						 .dst = U4(1),
+						 .vni = 3,
+						 .ttl = 31,
+						 .flags = FLOW_TNL_KEY}},
+	 REASON_HOP_LIMIT,
+	 "drop",
+	 RELAYED_TCP4,
+	 -1},
+	{"back to where it came from",
+	 {IP4(WORLD_TUNNEL, 6, 7, 6), TUNNEL(7, 1)},
+	 REASON_GOES_BACK,
+	 "drop",
+	 TUNNEL_TCP4,
+	 -1},
+	{"to the host that it came from",
+	 {IP4(WORLD_TUNNEL, 7, 6, 6), TUNNEL(7, 1)},
+	 REASON_GOES_BACK,
+	 "drop",
+	 TUNNEL_TCP4,
+	 -1},
+	{"broadcast along the line",
+	 {ETH(WORLD_TUNNEL, M(6), BROADCAST, 0), TUNNEL(7, 1)},
+	 REASON_REPLICATED,
+	 "2,3,tnl(2001:db8::8>1),1",
+	 RELAYED_ALL,
+	 63},
+	{"broadcast in a network that is not here",
+	 {ETH(WORLD_TUNNEL, M(6), BROADCAST, 0), TUNNEL(7, 3)},
+	 REASON_REPLICATED,
+	 "tnl(2001:db8::8>3),1",
+	 RELAYED_ALL,
+	 63},
+	{"broadcast, passed on too often",
+	 {ETH(WORLD_TUNNEL, M(6), BROADCAST, 0),
+	  .tunnel = {.present = true,
+		     .src = U4(7),
+		     .dst = U4(1),
+		     .vni = 1,
+		     .ttl = 5,
+		     .flags = FLOW_TNL_KEY}},
+	 REASON_REPLICATED,
+	 "2,3",
+	 RELAYED_ALL,
+	 -1},
+	{"broadcast of the neighbour itself",
+	 {ETH(WORLD_TUNNEL, M(7), BROADCAST, 0), TUNNEL(7, 1)},
+	 REASON_REPLICATED,
+	 "2,3,tnl(2001:db8::8>1),1",
+	 RELAYED_ALL,
+	 63},
+	{"broadcast of the far end that came the wrong way",
+	 {ETH(WORLD_TUNNEL, M(5), BROADCAST, 0), TUNNEL(7, 1)},
+	 REASON_WRONG_WAY,
+	 "drop",
+	 FROM_PEER " group tci/1000",
+	 -1},
+	{"network that nobody has",
+	 {ETH(WORLD_TUNNEL, M(5), BROADCAST, 0), TUNNEL(7, 4)},
+	 REASON_UNKNOWN_NETWORK,
+	 "drop",
+	 " tnl tnl_src vni tnl_flags/1",
+	 -1},
+};
+
+START_TEST(packet_in_line_of_hosts_gets_verdict)
+{
+	char *actions, *mask;
+
+	make_line();
+	pipeline_translate(world, &line_cases[_i].flow, NULL, &tr);
+	actions = actions_text(&tr.actions);
+	mask = mask_text(&tr.mask);
+	ck_assert_msg(tr.reason == line_cases[_i].reason, "%s: %s",
+		      line_cases[_i].name, reason_slug(tr.reason));
+	ck_assert_msg(!strcmp(actions, line_cases[_i].actions), "%s: %s",
+		      line_cases[_i].name, actions);
+	ck_assert_msg(!strcmp(mask, line_cases[_i].mask), "%s:\n%s\n%s",
+		      line_cases[_i].name, mask, line_cases[_i].mask);
+	for (size_t i = 0; i < tr.actions.n; i++) {
+		const struct action *a = &tr.actions.v[i];
+
+		ck_assert_msg(a->type != ACTION_SET_TUNNEL ||
+				      a->tunnel.ttl == line_cases[_i].ttl,
+			      "%s: ttl %u", line_cases[_i].name, a->tunnel.ttl);
+	}
+	free(actions);
+	free(mask);
+}
+END_TEST
+
+/* The TTL is taken away by relays, one step each, whatever routers took. */
+START_TEST(hop_limit_ends_the_longest_way)
+{
+	struct flow flow = {IP4(WORLD_TUNNEL, 6, 5, 6), TUNNEL(7, 1)};
+	int n_relays = 0;
+
+	make_line();
+	flow.tunnel.ttl = PIPELINE_TTL;
+	for (;;) {
+		flow.tunnel.ttl = (uint8_t)(flow.tunnel.ttl - 31);
+		pipeline_translate(world, &flow, NULL, &tr);
+		if (tr.reason != REASON_RELAYED) {
+			break;
+		}
+		n_relays++;
+		flow.tunnel.ttl = tr.actions.v[0].tunnel.ttl;
+	}
+	ck_assert_int_eq(tr.reason, REASON_HOP_LIMIT);
+	ck_assert_int_eq(n_relays, PIPELINE_RELAYS_MAX);
+}
+END_TEST
+
+START_TEST(trace_names_the_relay)
+{
+	static const struct flow out = {IP4(2, 2, 6, 6)};
+	struct ds ds = DS_EMPTY_INITIALIZER;
+	struct pipeline_trace trace = {join_lines, &ds};
+
+	make_line();
+	pipeline_translate(world, &out, &trace, &tr);
+	ck_assert_ptr_nonnull(
+		strstr(ds_cstr(&ds), "peer 6 via peer 7 at 192.0.2.7"));
+	ck_assert_uint_eq(tr.peer, 6);
+	ck_assert_uint_eq(tr.hop, 7);
+	ds_destroy(&ds);
+}
+END_TEST
+
+START_TEST(flows_depend_on_the_ways_they_take)
+{
+	static const struct flow out = {IP4(2, 2, 6, 6)};
+	static const struct flow in = {IP4(WORLD_TUNNEL, 6, 2, 6),
+				       TUNNEL(7, 1)};
+	static const struct flow own = {IP4(WORLD_TUNNEL, 7, 2, 6),
+					TUNNEL(7, 1)};
+	static const struct flow all = {ETH(WORLD_TUNNEL, M(7), BROADCAST, 0),
+					TUNNEL(7, 1)};
+	static const struct flow to_8 = {IP4(2, 2, 8, 6)};
+
+	make_line();
+	deps_clear(forwarding_changed(world));
+	pipeline_translate(world, &out, NULL, &tr);
+	ck_assert(has_dep(&tr.deps, dep_peer(6)));
+	ck_assert(has_dep(&tr.deps, dep_peer(7)));
+	ck_assert(!has_dep(&tr.deps, dep_peer(8)));
+	pipeline_translate(world, &in, NULL, &tr);
+	ck_assert(has_dep(&tr.deps, dep_tree(6)));
+	/* What a peer sends for itself to one of ours hangs on no way. */
+	pipeline_translate(world, &own, NULL, &tr);
+	ck_assert(!has_dep(&tr.deps, dep_tree(7)));
+	pipeline_translate(world, &all, NULL, &tr);
+	ck_assert(has_dep(&tr.deps, dep_tree(7)));
+	ck_assert(has_dep(&tr.deps, dep_peer(8)));
+	forwarding_set_via(world, 6, 8);
+	ck_assert(has_dep(forwarding_changed(world), dep_peer(6)));
+	ck_assert_uint_eq(forwarding_changed(world)->n, 1);
+	pipeline_translate(world, &to_8, NULL, &tr);
+	ck_assert(!has_dep(&tr.deps, dep_peer(6)));
+	deps_clear(forwarding_changed(world));
+	forwarding_set_via(world, 6, 8);
+	forwarding_set_via(world, 8, FWD_NOBODY);
+	ck_assert_uint_eq(forwarding_changed(world)->n, 0);
+}
+END_TEST
+
 /* Mask soundness. */
 
 #define MERGE(F)       r.F = (__typeof__(r.F))((key->F & m->F) | (o->F & ~m->F))
@@ -1144,7 +1435,7 @@ static void check_same(const struct translation *a, const struct translation *b)
 }
 
 enum {
-	SOUND_WORLDS = 500,
+	SOUND_WORLDS = 1200,
 	SOUND_PACKETS = 100,
 	SOUND_MUTANTS = 4
 };
@@ -1249,6 +1540,11 @@ int main(void)
 	tcase_add_test(t, parts_of_a_datagram_take_one_lane);
 	tcase_add_test(t, replicated_has_no_mark);
 	tcase_add_test(t, other_number_of_lanes_changes_its_flows);
+	tcase_add_loop_test(t, packet_in_line_of_hosts_gets_verdict, 0,
+			    N_OF(line_cases));
+	tcase_add_test(t, hop_limit_ends_the_longest_way);
+	tcase_add_test(t, trace_names_the_relay);
+	tcase_add_test(t, flows_depend_on_the_ways_they_take);
 	tcase_add_test(t, packets_equal_under_mask_get_same_verdict);
 	tcase_add_loop_test(t, each_case_s_mask_bits_matter, 0, N_OF(cases));
 	tcase_set_timeout(t, 120);

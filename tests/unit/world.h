@@ -236,6 +236,68 @@ static inline struct binding random_binding(struct dice *d)
 	return b;
 }
 
+/* Ways through the mesh that make no sense, but are always the same while the
+ * seed of their source is. */
+static UNUSED uint64_t random_routes[RANDOM_NUMBERS];
+
+static inline uint32_t random_way(uint32_t source, uint32_t other,
+				  uint32_t sides)
+{
+	struct dice d = {random_routes[source % RANDOM_NUMBERS] +
+			 UINT64_C(0x9e3779b97f4a7c15) * (other + 1)};
+
+	dice_roll(&d, 1);
+	return dice_roll(&d, sides);
+}
+
+static inline uint32_t random_next(void *aux, uint32_t source, uint32_t to)
+{
+	uint32_t way = random_way(source, to, 2 * RANDOM_NUMBERS);
+
+	(void)aux;
+	return way < RANDOM_NUMBERS ? way : FWD_NOBODY;
+}
+
+static inline bool random_passes_on(void *aux, uint32_t source)
+{
+	(void)aux;
+	return random_way(source, 55, 4);
+}
+
+static inline uint32_t random_parent(void *aux, uint32_t source)
+{
+	(void)aux;
+	return random_way(source, 77, RANDOM_NUMBERS);
+}
+
+static inline bool random_may_relay(void *aux, uint32_t source, uint32_t from)
+{
+	(void)aux;
+	return random_way(source, 99 + from, 2);
+}
+
+static inline void random_change_routes(struct dice *d, struct forwarding *f)
+{
+	static const struct fwd_routes routes = {.passes_on = random_passes_on,
+						 .next = random_next,
+						 .parent = random_parent,
+						 .may_relay = random_may_relay};
+	uint8_t source = random_number(d);
+
+	if (forwarding_routes(f)->next != random_next) {
+		forwarding_set_routes(f, &routes);
+		for (uint32_t i = 0; i < RANDOM_NUMBERS; i++) {
+			deps_add(forwarding_changed(f), dep_tree(i));
+		}
+	}
+	random_routes[source] = 1 + dice_roll(d, UINT32_MAX);
+	deps_add(forwarding_changed(f), dep_tree(source));
+	for (int i = 0; i < 3; i++) {
+		forwarding_set_via(f, random_number(d), random_number(d));
+	}
+	forwarding_set_via(f, random_number(d), FWD_NOBODY);
+}
+
 /* One change; many are refused, as they should. */
 static UNUSED void random_change(struct dice *d, struct forwarding *f)
 {
@@ -245,7 +307,10 @@ static UNUSED void random_change(struct dice *d, struct forwarding *f)
 	struct binding b = random_binding(d);
 	enum err err = FDP_OK;
 
-	switch (dice_roll(d, 8)) {
+	switch (dice_roll(d, 10)) {
+	case 8:
+		random_change_routes(d, f);
+		break;
 	case 0:
 	case 1:
 		port.kind = dice_one_in(d, 4)	? PORT_TUNNEL
@@ -350,7 +415,8 @@ random_from_peer(struct dice *d, const struct forwarding *fwd, struct flow *f)
 		if (p && !ip_is_zero(&p->remote)) {
 			f->tunnel.src = p->remote;
 		}
-		if (p && owner && !owner->local && owner->peer == p->peer) {
+		if (p && owner && !owner->local &&
+		    (owner->peer == p->peer || dice_one_in(d, 4))) {
 			f->eth_src = mac;
 			return;
 		}
@@ -384,7 +450,8 @@ static UNUSED struct flow random_flow(struct dice *d,
 		f.tunnel.src = random_underlay(d);
 		f.tunnel.dst = random_underlay(d);
 		f.tunnel.vni = 1 + dice_roll(d, RANDOM_VNIS);
-		f.tunnel.ttl = (uint8_t)dice_roll(d, 256);
+		f.tunnel.ttl =
+			(uint8_t)dice_roll(d, dice_one_in(d, 4) ? 32 : 256);
 		f.tunnel.flags = dice_one_in(d, 10) ? 0 : FLOW_TNL_KEY;
 		f.tunnel.flags |= (uint8_t)(dice_roll(d, 4) << 1);
 	}
