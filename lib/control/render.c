@@ -357,6 +357,21 @@ static void columns_hex(struct columns *c, int64_t number)
 	}
 }
 
+/* "fastdp", "via b, 2 hops" */
+static void put_overlay(struct columns *c, const struct json *object)
+{
+	const char *via = reply_text(object, "via", "");
+	int64_t hops = reply_number(object, "hops", 0);
+
+	if (*via && hops) {
+		columns_format(c, "via %s, %" PRId64 " hops", via, hops);
+	} else if (*via) {
+		columns_format(c, "via %s", via);
+	} else {
+		columns_put(c, reply_text(object, "overlay", ""));
+	}
+}
+
 static void put_connection(struct columns *c, const struct json *connection)
 {
 	const char *direction = reply_text(connection, "direction", "");
@@ -381,7 +396,7 @@ static void put_connection(struct columns *c, const struct json *connection)
 			   encrypted	 ? yes
 			   : established ? "NO"
 					 : "no");
-	columns_put(c, reply_text(connection, "overlay", ""));
+	put_overlay(c, connection);
 	columns_put(c, reply_text(connection, "name", ""));
 	columns_number(c, reply_number(connection, "mtu", 0));
 	if (*reason && *detail) {
@@ -480,7 +495,7 @@ void render_peers(const struct json *reply, bool colour, struct ds *ds)
 		columns_put(c, reply_text(peer[i], "address", ""));
 		columns_put_colour(c, connected ? COLOUR_GOOD : COLOUR_WARN,
 				   connected ? "yes" : "no");
-		columns_put(c, reply_text(peer[i], "overlay", ""));
+		put_overlay(c, peer[i]);
 		columns_number(c, reply_number(peer[i], "mtu", 0));
 		columns_hex(c, reply_number(peer[i], "spi_in", 0));
 		columns_hex(c, reply_number(peer[i], "spi_out", 0));

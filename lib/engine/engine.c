@@ -93,8 +93,10 @@ struct engine *engine_new(const struct engine_config *config)
 	hmap_init(&e->pending);
 	hmap_init(&e->conns);
 	hmap_init(&e->peers);
+	hmap_init(&e->peer_numbers);
 	hmap_init(&e->known_ips);
 	e->fwd = forwarding_new();
+	relay_init(e);
 	e->flows = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
 	translation_init(&e->xlate);
 	record_init(&e->record, &config->id, config->incarnation);
@@ -144,10 +146,12 @@ void engine_free(struct engine *e)
 	hmap_destroy(&e->pending);
 	hmap_destroy(&e->conns);
 	hmap_destroy(&e->peers);
+	hmap_destroy(&e->peer_numbers);
 	hmap_destroy(&e->known_ips);
 	admission_done(&e->admission);
 	record_free(&e->record);
 	forwarding_free(e->fwd);
+	topology_free(e->topology);
 	flow_table_free(e->flows);
 	translation_free(&e->xlate);
 	free(e->sas);
@@ -516,6 +520,7 @@ static void engine_timer(struct engine *e)
 	peer_timers(e);
 	discovery_timers(e);
 	tunnel_timers(e);
+	relay_timers(e);
 	guard_timers(e);
 	forward_timers(e);
 	persist_timers(e);

@@ -93,6 +93,7 @@ void forward_sync(struct engine *e)
 	struct deps *changed = forwarding_changed(e->fwd);
 	struct flow_changes changes;
 
+	relay_sync(e);
 	if (changed->n) {
 		flow_changes_init(&changes);
 		flow_table_revalidate(e->flows, e->fwd, changed, &changes);

@@ -28,7 +28,8 @@ struct peer *peer_by_number(const struct engine *e, uint32_t number)
 {
 	struct peer *p;
 
-	HMAP_FOR_EACH (p, node, &e->peers) {
+	HMAP_FOR_EACH_WITH_HASH (p, by_number, hash_int(number, 0),
+				 &e->peer_numbers) {
 		if (p->number == number) {
 			return p;
 		}
@@ -42,9 +43,11 @@ static struct peer *peer_new(struct engine *e, const struct identity *identity)
 
 	p->id = identity->id;
 	p->number = e->next_peer++;
+	p->via = FWD_NOBODY;
 	p->tunnel.reason = REASON_CONNECTING;
 	record_init(&p->record, &p->id, identity->incarnation);
 	hmap_insert(&e->peers, &p->node, hash_id(&p->id));
+	hmap_insert(&e->peer_numbers, &p->by_number, hash_int(p->number, 0));
 	return p;
 }
 
@@ -352,6 +355,7 @@ void peer_lost(struct engine *e, struct peer *p, uint64_t delay_us)
 	renewal_cancel(p);
 	p->conn = NULL;
 	p->lost_us = e->now_us;
+	relay_touch(e);
 	engine_wake(e, p->lost_us + PEER_GRACE_US);
 	for (struct target *t = e->targets; t; t = t->next) {
 		if (!t->conn && peer_id_equal(&t->peer, &p->id) &&
@@ -368,11 +372,13 @@ void peer_remove(struct engine *e, struct peer *p)
 	tunnel_end(e, p);
 	forwarding_remove_peer(e->fwd, p->number);
 	hmap_remove(&e->peers, &p->node);
+	hmap_remove(&e->peer_numbers, &p->by_number);
 	record_free(&p->record);
 	free(p->bound);
 	free(p);
 	peers_rebind(e);
 	ports_update_mtu(e);
+	relay_touch(e);
 }
 
 void peer_timers(struct engine *e)

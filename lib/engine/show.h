@@ -21,6 +21,7 @@ struct show_row {
 	enum shown_state state;
 	const char *address;
 	const struct conn *conn; /* NULL if there is none. */
+	const struct peer *peer; /* Who is there; NULL: not known. */
 	enum reason reason;
 	const char *slug; /* In place of the reason's, or NULL. */
 	const char *detail;
@@ -34,6 +35,12 @@ typedef void show_row_fn(const struct engine *, const struct show_row *,
 
 /* Calls 'fn' for every connection, target and refusal that is to be shown. */
 void show_each_row(const struct engine *, show_row_fn *, void *aux);
+
+/* By name, through whom the peer is reached; "": through its own tunnel, or not
+ * at all. */
+const char *show_via(const struct engine *, const struct peer *);
+/* How frames reach it. */
+const char *show_overlay(const struct peer *);
 
 /* Seconds. */
 uint64_t show_age_s(const struct engine *, uint64_t since_us);

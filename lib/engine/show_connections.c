@@ -29,6 +29,7 @@ static void row_of_conn(const struct engine *e, const struct conn *c,
 	struct show_row row = {.outbound = c->outbound,
 			       .address = endpoint_format(&c->remote, address),
 			       .conn = c,
+			       .peer = c->peer,
 			       .hinted = c->target && c->target->hinted,
 			       .detail = "",
 			       .since_us = c->since_us};
@@ -65,6 +66,7 @@ static void row_of_target(const struct engine *e, const struct target *t,
 	struct show_row row = {.outbound = true,
 			       .address = endpoint_format(&t->remote, address),
 			       .reason = t->reason,
+			       .peer = peer_find(e, &t->peer),
 			       .detail = t->detail,
 			       .since_us = t->since_us,
 			       .hinted = t->hinted,
@@ -146,13 +148,18 @@ static void add_row(const struct engine *e, const struct show_row *row,
 	json_object_put_string(json, "state", show_state_name(row->state));
 	jsonput_bool(json, "encrypted",
 		     row->state == SHOWN_ESTABLISHED && engine_encrypts(e));
-	json_object_put_string(json, "overlay", up ? "fastdp" : "none");
+	json_object_put_string(json, "overlay",
+			       row->peer ? show_overlay(row->peer) : "none");
+	json_object_put_string(json, "via",
+			       row->peer ? show_via(e, row->peer) : "");
+	jsonput_int(json, "hops", row->peer ? row->peer->hops : 0);
 	if (row->state == SHOWN_ESTABLISHED) {
 		jsonput_id(json, "peer", &c->identity.id);
 		json_object_put_string(json, "name", c->identity.name);
 	} else {
 		json_object_put_string(json, "peer", "");
-		json_object_put_string(json, "name", "");
+		json_object_put_string(json, "name",
+				       row->peer ? row->peer->name : "");
 	}
 	jsonput_int(json, "mtu", up ? t->mtu : 0);
 	jsonput_bool(json, "discovered", row->hinted);

@@ -59,6 +59,20 @@ static void put_peer_key(const struct engine *e, const struct peer *p,
 							    : "pinned");
 }
 
+const char *show_via(const struct engine *e, const struct peer *p)
+{
+	const struct peer *via = peer_by_number(e, p->via);
+
+	return via ? via->name : "";
+}
+
+const char *show_overlay(const struct peer *p)
+{
+	return p->via != FWD_NOBODY	      ? "relay"
+	       : tunnel_is_usable(&p->tunnel) ? "fastdp"
+					      : "none";
+}
+
 static struct json *peer_json(const struct engine *e, const struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
@@ -69,8 +83,9 @@ static struct json *peer_json(const struct engine *e, const struct peer *p)
 	json_object_put_string(json, "name", p->name);
 	jsonput_ip(json, "address", &t->remote);
 	jsonput_bool(json, "connected", p->conn != NULL);
-	json_object_put_string(json, "overlay",
-			       tunnel_is_usable(t) ? "fastdp" : "none");
+	json_object_put_string(json, "overlay", show_overlay(p));
+	json_object_put_string(json, "via", show_via(e, p));
+	jsonput_int(json, "hops", p->hops);
 	jsonput_int(json, "udp_port", t->udp_port);
 	jsonput_int(json, "spi_in", t->lanes[0].spi_in);
 	jsonput_int(json, "spi_out", t->lanes[0].spi_out);

@@ -9,6 +9,7 @@
  *	discovery.c hosts that others know
  *	password.c other passwords while we run
  *	pin.c      the identity keys of peers
+ *	relay.c    peers that are reached through others
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
  *	command.c  what operators ask; attach.c, show_*.c (show.h), trace.c
@@ -31,6 +32,7 @@
 #include "engine/engine.h"
 #include "mesh/admission.h"
 #include "mesh/record.h"
+#include "mesh/topology.h"
 #include "openvswitch/hmap.h"
 #include "session/channel.h"
 #include "session/handshake.h"
@@ -209,7 +211,8 @@ struct renewal {
 
 /* A host that we know. */
 struct peer {
-	struct hmap_node node; /* In engine.peers, by id. */
+	struct hmap_node node;	    /* In engine.peers, by id. */
+	struct hmap_node by_number; /* In engine.peer_numbers. */
 	struct peer_id id;
 	uint32_t number; /* Its name in datapath/forwarding.h. */
 	char name[IDENTITY_NAME_SIZE];
@@ -221,6 +224,13 @@ struct peer {
 	bool *bound;	       /* Which of them are in the forwarding table. */
 	struct tunnel tunnel;
 	struct renewal renewal;
+	/* relay.c */
+	bool linked;	      /* We state a link to it. */
+	uint64_t link_us;     /* There has been one since; 0: there is none. */
+	uint64_t unlinked_us; /* When we withdrew it; 0: never. */
+	uint64_t detour_us;   /* Others know a way only; 0: not so. */
+	uint32_t via;	      /* Number of who passes on; or FWD_NOBODY. */
+	unsigned int hops;    /* 0: there is no way that all know. */
 };
 
 /* One of our SAs in the kernel. */
@@ -344,7 +354,7 @@ struct engine {
 	struct target *targets;
 	struct hmap conns;
 	uint32_t next_conn;
-	struct hmap peers;
+	struct hmap peers, peer_numbers;
 	uint32_t next_peer;
 	struct admission admission;
 	struct hmap known_ips; /* Authenticated before, of struct known_ip. */
@@ -373,6 +383,11 @@ struct engine {
 	bool dumping;
 	uint64_t gossip_us; /* When lists of hosts are exchanged. */
 	uint64_t route_us;  /* When routes are looked up again. */
+
+	struct topology *topology;
+	bool relay_dirty;   /* Something in it or in our tunnels changed. */
+	uint64_t relay_us;  /* When something becomes due. */
+	uint64_t linger_us; /* When ways of before are forgotten. */
 };
 
 /* ---- engine.c ---- */
@@ -547,6 +562,19 @@ void guard_result(struct engine *, const struct event *);
 /* Somebody has changed or removed it. */
 void guard_gone(struct engine *);
 void guard_timers(struct engine *);
+
+/* ---- relay.c ---- */
+
+void relay_init(struct engine *);
+/* A session or a tunnel is not what it was. */
+void relay_touch(struct engine *);
+/* What a host says of its links, and that it says nothing any more. */
+void relay_heard(struct engine *, const struct peer_id *author,
+		 const struct peer_id *links, size_t n);
+void relay_forget(struct engine *, const struct peer_id *author);
+/* Draws the conclusions: our own links, ways, flows. */
+void relay_sync(struct engine *);
+void relay_timers(struct engine *);
 
 /* ---- port.c ---- */
 

@@ -260,6 +260,7 @@ static void publish(struct engine *e, struct peer *p)
 	};
 
 	forwarding_set_peer(e->fwd, &peer);
+	relay_touch(e);
 }
 
 static void down(struct engine *e, struct peer *p, enum reason reason,

@@ -44,6 +44,8 @@ struct node {
 	size_t n_named; /* By how many authors. */
 	uint32_t rank;	/* By id. */
 	struct tree *tree;
+	uint64_t *lately; /* tree->nearer before it changed, or NULL. */
+	size_t lately_room;
 };
 
 struct topology {
@@ -57,6 +59,7 @@ struct topology {
 	uint64_t version; /* Grows when a link comes or goes. */
 	bool ranked;
 	bool any_gone;
+	size_t n_lately; /* Nodes that have it. */
 	/* Scratch of one search. */
 	uint16_t *hops;
 	slot_t *parents;
@@ -178,6 +181,9 @@ static void put(struct topology *t, struct node *n)
 		return;
 	}
 	hmap_remove(&t->by_id, &n->hmap_node);
+	t->n_lately -= n->lately != NULL;
+	free(n->lately);
+	n->lately = NULL;
 	n->gone = true;
 	t->any_gone = true;
 }
@@ -198,6 +204,7 @@ void topology_free(struct topology *t)
 	}
 	for (size_t i = 0; i < t->room; i++) {
 		if (t->nodes[i]) {
+			free(t->nodes[i]->lately);
 			tree_free(t->nodes[i]->tree);
 			free(t->nodes[i]);
 		}
@@ -508,6 +515,13 @@ static struct tree *tree_get(struct topology *t, struct node *source)
 	}
 	new = tree_new(t, source);
 	new->changed = old && (old->changed || !tree_equal(old, new));
+	if (new->changed && old->nearer) {
+		t->n_lately += !source->lately;
+		free(source->lately);
+		source->lately = old->nearer;
+		source->lately_room = old->room;
+		old->nearer = NULL;
+	}
 	tree_free(old);
 	source->tree = new;
 	return new;
@@ -572,10 +586,38 @@ bool topology_may_relay(struct topology *t, const struct peer_id *source,
 		return false;
 	}
 	tree = tree_get(t, s);
+	if (s->lately && f->slot < s->lately_room && bit(s->lately, f->slot)) {
+		return true;
+	}
 	if (!tree->nearer) {
 		return tree->hops == 1 && s == f;
 	}
 	return f->slot < tree->room && bit(tree->nearer, f->slot);
+}
+
+/* Frees the slots of hosts that are gone, once nothing knows them any more. */
+static void free_gone(struct topology *t,
+		      void (*changed)(const struct peer_id *, void *),
+		      void *aux)
+{
+	for (size_t i = 0; t->any_gone && i < t->room; i++) {
+		struct node *n = t->nodes[i];
+
+		if (!n || !n->gone) {
+			continue;
+		}
+		if (n->tree) {
+			changed(&n->id, aux);
+			tree_free(n->tree);
+			n->tree = NULL;
+		}
+		if (!t->n_lately) {
+			free(n->lately);
+			free(n);
+			t->nodes[i] = NULL;
+		}
+	}
+	t->any_gone = t->any_gone && t->n_lately;
 }
 
 void topology_settle(struct topology *t,
@@ -597,17 +639,25 @@ void topology_settle(struct topology *t,
 			changed(&n->id, aux);
 		}
 	}
-	/* Nothing knows their slots any more. */
-	for (size_t i = 0; t->any_gone && i < t->room; i++) {
-		n = t->nodes[i];
-		if (n && n->gone) {
-			t->nodes[i] = NULL;
-			if (n->tree) {
-				changed(&n->id, aux);
-			}
-			tree_free(n->tree);
-			free(n);
+	free_gone(t, changed, aux);
+}
+
+void topology_forget(struct topology *t,
+		     void (*changed)(const struct peer_id *source, void *aux),
+		     void *aux)
+{
+	struct node *n;
+
+	if (!t->n_lately) {
+		return;
+	}
+	HMAP_FOR_EACH (n, hmap_node, &t->by_id) {
+		if (n->lately) {
+			free(n->lately);
+			n->lately = NULL;
+			changed(&n->id, aux);
 		}
 	}
-	t->any_gone = false;
+	t->n_lately = 0;
+	free_gone(t, changed, aux);
 }

@@ -65,8 +65,9 @@ bool topology_passes_on(struct topology *, const struct peer_id *source);
 const struct peer_id *topology_parent(struct topology *,
 				      const struct peer_id *source);
 
-/* Is 'from' nearer to 'source' than we are?  Only then may it pass us frames of
- * 'source': they go away from it. */
+/* Is 'from' nearer to 'source' than we are, or was it before the last changes
+ * (see topology_forget())?  Only then may it pass us frames of 'source': they
+ * go away from it. */
 bool topology_may_relay(struct topology *, const struct peer_id *source,
 			const struct peer_id *from);
 
@@ -74,6 +75,13 @@ bool topology_may_relay(struct topology *, const struct peer_id *source,
  * tree something was asked before and might be answered otherwise now, and
  * forgets that it was asked.  To be called after each batch of changes. */
 void topology_settle(struct topology *,
+		     void (*changed)(const struct peer_id *source, void *aux),
+		     void *aux);
+
+/* Hosts hear of a change one after the other, and frames are on their way
+ * meanwhile: who might relay before may do so still, until this is called,
+ * which calls 'changed' for each source whose frames that concerns. */
+void topology_forget(struct topology *,
 		     void (*changed)(const struct peer_id *source, void *aux),
 		     void *aux);
 

@@ -589,6 +589,7 @@ static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 	p->dst = *dst;
 	p->udp_port = udp_port;
 	p->vni = tunnel->tunnel.vni;
+	p->ttl = tunnel->tunnel.ttl;
 	p->esp = sa != NULL;
 	p->size = fake_wire_size(frame.size, !ip_is_v4(dst), p->esp);
 	if (p->size > path_mtu(k, dst)) {
@@ -758,7 +759,7 @@ void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
 	metadata.tunnel.src = p->src;
 	metadata.tunnel.dst = p->dst;
 	metadata.tunnel.vni = p->vni;
-	metadata.tunnel.ttl = 64;
+	metadata.tunnel.ttl = p->ttl;
 	metadata.tunnel.flags = FLOW_TNL_KEY;
 	for (size_t i = 0; i < k->n_ports; i++) {
 		if (k->ports[i].type == ODP_VPORT_VXLAN &&

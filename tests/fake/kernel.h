@@ -41,6 +41,7 @@ struct fake_packet {
 	struct ip_addr src, dst;
 	uint16_t udp_port; /* Destination. */
 	uint32_t vni;
+	uint8_t ttl;
 	size_t size; /* Bytes on the wire, from the outer IP header. */
 	/* Protected by this SA; else plaintext. */
 	bool esp;

@@ -711,6 +711,8 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 		fake_packet_free(p);
 		return;
 	}
+	/* Each pair of hosts has a few routers between. */
+	p->ttl = (uint8_t)(p->ttl - (3 * h->index + to->index) % 16);
 	if (chance(w, w->weather.dup)) {
 		copies = 2;
 	}

@@ -140,11 +140,19 @@ static int reference_next(const struct reference *r, int self, int to)
 	return to;
 }
 
+static void ignore(const struct peer_id *source, void *aux)
+{
+	(void)source, (void)aux;
+}
+
 static void check_view(const struct mesh *m, int self)
 {
 	struct topology *t = m->views[self];
 	struct reference own = refer(m, self);
 	bool passes_on;
+
+	topology_settle(t, ignore, NULL);
+	topology_forget(t, ignore, NULL);
 
 	for (int s = 0; s < m->n; s++) {
 		struct reference r = refer(m, s);
@@ -336,7 +344,7 @@ static void ask(const struct mesh *m, int source, struct answers *as)
 START_TEST(settling_names_each_tree_that_changed_and_no_other)
 {
 	struct dice d = {(uint64_t)_i + 3000};
-	int n_same = 0, n_changed = 0;
+	int n_same = 0, n_changed = 0, n_forgotten = 0;
 	struct mesh m;
 
 	mesh_init(&m, &d, 3 + (int)dice_roll(&d, MAX_HOSTS - 2));
@@ -369,8 +377,25 @@ START_TEST(settling_names_each_tree_that_changed_and_no_other)
 			n_same += same && !m.told[s];
 			n_changed += !same;
 			m.told[s] = false;
+			for (int k = 0; k < m.n; k++) {
+				/* What is on its way still may come. */
+				REQUIRE(now.may_relay[k] ||
+					!before[s].may_relay[k] ||
+					!topology_linked(m.views[0], &m.ids[0],
+							 &m.ids[k]) ||
+					k == s);
+			}
+			before[s] = now;
+		}
+		topology_forget(m.views[0], note_changed, &m);
+		for (int s = 0; s < m.n; s++) {
+			ask(&m, s, &now);
+			REQUIRE(m.told[s] ||
+				!memcmp(&now, &before[s], sizeof now));
+			n_forgotten += m.told[s];
 		}
 	}
+	ck_assert_int_gt(n_forgotten, 0);
 	ck_assert_int_gt(n_same, n_changed);
 	mesh_done(&m);
 }
