@@ -24,7 +24,10 @@
  *              "failed"), encrypted, overlay ("fastdp", "sleeve", "none"),
  *              peer (id or ""), name, mtu (of the inner network, 0 =
  *              unknown), reason (slug or ""), detail (sentence or ""),
- *              slot (0, 1 or -1), age (s in this state)}]}
+ *              slot (0, 1 or -1), age (s in this state), path? {loss (per
+ *              cent of the last 64), sent, acked, lost (probes of ours),
+ *              rtt_us?, acked_ago_ms?, heard (probes of the peer's),
+ *              heard_ago_ms?}}]}
  * peers        {peers: [{id, name, address, connected, overlay, udp_port,
  *              spi_in, spi_out (of lane 0), lanes: [{spi_in, spi_out}],
  *              reqid, mtu, identity_key (fingerprint or ""), identity

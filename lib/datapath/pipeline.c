@@ -8,6 +8,7 @@
 #include "datapath/guard.h"
 #include "datapath/lane.h"
 #include "datapath/look.h"
+#include "packet/probe.h"
 #include "packet/reply.h"
 #include "util.h"
 
@@ -108,6 +109,18 @@ static bool is_own(const struct walk *w, const struct fwd_target *target)
 
 /* Step 1: which network, and if it came through the tunnel, from whom. */
 
+/* No network has the VNI of probes, and nothing is forwarded from there.  What
+ * is a probe comes up each time; the rest becomes a flow that drops it. */
+static enum reason ingress_probe(struct walk *w)
+{
+	w->out->mask.eth_type = UINT16_MAX;
+	if (w->flow->eth_type != PROBE_ETH_TYPE) {
+		return REASON_UNKNOWN_NETWORK;
+	}
+	w->out->install = false;
+	return REASON_PROBE;
+}
+
 static enum reason ingress_tunnel(struct walk *w)
 {
 	const struct flow_tunnel *tunnel = &w->flow->tunnel;
@@ -137,6 +150,9 @@ static enum reason ingress_tunnel(struct walk *w)
 	SAY(w, "port %u %s: tunnel, from peer %u at %s, network %u",
 	    w->port->port_no, w->port->name, w->from->peer,
 	    IP_TEXT(&tunnel->src), tunnel->vni);
+	if (tunnel->vni == PROBE_VNI) {
+		return ingress_probe(w);
+	}
 	members = forwarding_members(w->fwd, tunnel->vni);
 	/* A network of others may have us between them. */
 	if (!members.n_ports && !members.n_peers) {
@@ -290,21 +306,43 @@ static enum reason guard(struct walk *w)
 
 /* Step 3: where does it go? */
 
-static void send_to(struct walk *w, const struct fwd_peer *peer,
-		    const struct fwd_port *tunnel)
+static void put_tunnel(struct actions *actions, const struct fwd_peer *peer,
+		       uint32_t vni, uint8_t ttl, const struct fwd_port *tunnel)
 {
-	struct action *a = actions_set_tunnel(&w->out->actions);
+	struct action *a = actions_set_tunnel(actions);
 	bool v4 = ip_is_v4(&peer->remote);
 
 	a->tunnel.src = peer->local;
 	a->tunnel.dst = peer->remote;
-	a->tunnel.vni = w->out->vni;
+	a->tunnel.vni = vni;
 	a->tunnel.tp_dst = peer->udp_port;
-	a->tunnel.ttl = w->ttl;
+	a->tunnel.ttl = ttl;
 	a->tunnel.df = v4;
 	/* UDP over IPv6 has a checksum (RFC 8200 8.1). */
 	a->tunnel.csum = !v4;
-	actions_output(&w->out->actions, tunnel->port_no);
+	actions_output(actions, tunnel->port_no);
+}
+
+static void send_to(struct walk *w, const struct fwd_peer *peer,
+		    const struct fwd_port *tunnel)
+{
+	put_tunnel(&w->out->actions, peer, w->out->vni, w->ttl, tunnel);
+}
+
+bool pipeline_probe(const struct forwarding *fwd, uint32_t number,
+		    unsigned int lane, struct actions *actions)
+{
+	const struct fwd_peer *peer = forwarding_peer(fwd, number);
+	const struct fwd_port *tunnel = forwarding_tunnel(fwd);
+
+	if (!peer || !peer->up || !tunnel) {
+		return false;
+	}
+	if (peer->n_lanes > 1) {
+		actions_set_mark(actions, lane_mark(lane), LANE_MARK_MASK);
+	}
+	put_tunnel(actions, peer, PROBE_VNI, PIPELINE_TTL, tunnel);
+	return true;
 }
 
 /* One lane for each flow.  Nothing follows the output, so the mark reaches

@@ -60,6 +60,11 @@ struct pipeline_trace {
 	void *aux;
 };
 
+/* The actions that send a probe to a peer, by the very way that frames of
+ * containers take in that lane.  False if there is none now. */
+bool pipeline_probe(const struct forwarding *, uint32_t peer, unsigned int lane,
+		    struct actions *);
+
 /* 'out' must have been initialised and is overwritten.  'trace' may be NULL. */
 void pipeline_translate(const struct forwarding *, const struct flow *,
 			const struct pipeline_trace *trace,

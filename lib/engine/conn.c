@@ -356,7 +356,7 @@ static void begin_handshake(struct engine *e, struct conn *c)
 	copy_text(self.name, sizeof self.name, e->config.name);
 	self.id = e->config.id;
 	self.incarnation = e->config.incarnation;
-	self.capabilities = CAPABILITY_FASTDP;
+	self.capabilities = CAPABILITY_FASTDP | CAPABILITY_PROBE;
 	if (engine_encrypts(e)) {
 		self.capabilities |= CAPABILITY_ESP;
 	}
@@ -540,6 +540,9 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_REKEY_RESPONSE:
 	case MSG_REKEY_ASK:
 	case MSG_REHANDSHAKE:
+	case MSG_PROBE_ACK:
+	case MSG_PATH_ASK:
+	case MSG_PATH_REPORT:
 		peer_message(e, c, m);
 		return conn_find(e, id) == c;
 	}

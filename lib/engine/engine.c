@@ -86,6 +86,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->dump_us = UINT64_MAX;
 	e->route_us = UINT64_MAX;
 	e->guard_us = UINT64_MAX;
+	e->probe_us = UINT64_MAX;
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
@@ -521,6 +522,7 @@ static void engine_timer(struct engine *e)
 	discovery_timers(e);
 	tunnel_timers(e);
 	relay_timers(e);
+	probe_timers(e);
 	guard_timers(e);
 	forward_timers(e);
 	persist_timers(e);

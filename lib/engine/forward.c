@@ -70,6 +70,13 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 	/* What changed in this very step has to be in the flows first. */
 	forward_sync(e);
 	pipeline_translate(e->fwd, &u->flow, NULL, x);
+	if (x->reason == REASON_PROBE) {
+		probe_received(e, u, x->peer);
+		return;
+	}
+	if (x->peer != UINT32_MAX) {
+		probe_traffic(e, x->peer);
+	}
 	if (x->reply.size) {
 		send_reply(e, u, x);
 	}
@@ -107,6 +114,11 @@ void forward_stats(struct engine *e, const struct event *event)
 
 	if (flow_table_update(e->flows, ufid, &event->flow_stats.stats,
 			      e->now_us)) {
+		const struct flow_entry *f = flow_table_find(e->flows, ufid);
+
+		if (f->peer != UINT32_MAX && f->used_us == e->now_us) {
+			probe_traffic(e, f->peer);
+		}
 		return;
 	}
 	/* A flow of an earlier run goes on until its peers had time to come

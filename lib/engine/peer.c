@@ -192,6 +192,15 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_REHANDSHAKE:
 		password_rehandshake(e, c->peer, &m->rehandshake);
 		break;
+	case MSG_PROBE_ACK:
+		probe_acked(e, c->peer, &m->probe_ack);
+		break;
+	case MSG_PATH_ASK:
+		probe_asked(e, c->peer, &m->path);
+		break;
+	case MSG_PATH_REPORT:
+		probe_reported(e, c->peer, &m->path);
+		break;
 	case MSG_SA_DELETE:
 	case MSG_PING:
 	case MSG_PONG:
@@ -279,6 +288,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 		   endpoint_format(&c->remote, address),
 		   engine_encrypts(e) ? "" : ", NOT ENCRYPTED");
 	send_record(e, c);
+	probe_session(e, p);
 	tunnel_begin(e, p);
 	discovery_session(e, p);
 }
@@ -353,6 +363,7 @@ bool peer_session(struct engine *e, struct conn *c)
 void peer_lost(struct engine *e, struct peer *p, uint64_t delay_us)
 {
 	renewal_cancel(p);
+	probe_session_over(e, p);
 	p->conn = NULL;
 	p->lost_us = e->now_us;
 	relay_touch(e);

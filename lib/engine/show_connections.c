@@ -135,6 +135,34 @@ void show_each_row(const struct engine *e, show_row_fn *fn, void *aux)
 	}
 }
 
+static uint64_t ago_ms(const struct engine *e, uint64_t when_us)
+{
+	return (e->now_us - when_us) / 1000;
+}
+
+/* What probes tell of the way there and back. */
+static struct json *path_json(const struct engine *e, const struct watch *w)
+{
+	const struct path *path = &w->path;
+	struct json *json = json_object_create();
+
+	jsonput_int(json, "loss", path_loss(path));
+	jsonput_int(json, "sent", path->n_sent);
+	jsonput_int(json, "acked", path->n_acked);
+	jsonput_int(json, "lost", path->n_lost);
+	jsonput_int(json, "heard", w->n_heard);
+	if (path->rtt_us) {
+		jsonput_int(json, "rtt_us", path->rtt_us);
+	}
+	if (path->acked_us) {
+		jsonput_int(json, "acked_ago_ms", ago_ms(e, path->acked_us));
+	}
+	if (w->heard_us) {
+		jsonput_int(json, "heard_ago_ms", ago_ms(e, w->heard_us));
+	}
+	return json;
+}
+
 static void add_row(const struct engine *e, const struct show_row *row,
 		    void *aux)
 {
@@ -174,6 +202,9 @@ static void add_row(const struct engine *e, const struct show_row *row,
 						    ? password_slot(e, c)
 						    : -1));
 	jsonput_int(json, "age", show_age_s(e, row->since_us));
+	if (row->state == SHOWN_ESTABLISHED && c->peer && c->peer->watch.on) {
+		json_object_put(json, "path", path_json(e, &c->peer->watch));
+	}
 	json_array_add(aux, json);
 }
 

@@ -5,6 +5,7 @@
  *	peer.c     the hosts we know: sessions, their endpoints
  *	tunnel.c   the way to one peer: MTU, policies, security associations
  *	rekey.c    new keys for it, and repair of what others took away
+ *	probe.c    whether traffic gets there
  *	guard.c    the netfilter guard
  *	discovery.c hosts that others know
  *	password.c other passwords while we run
@@ -31,6 +32,7 @@
 #include "datapath/pipeline.h"
 #include "engine/engine.h"
 #include "mesh/admission.h"
+#include "mesh/path.h"
 #include "mesh/record.h"
 #include "mesh/topology.h"
 #include "openvswitch/hmap.h"
@@ -209,6 +211,14 @@ struct renewal {
 	struct conn *conn; /* To be the new one, or NULL. */
 };
 
+/* What probes say of the way to a peer, and back. */
+struct watch {
+	bool on; /* There is a session, with a peer that knows probes. */
+	struct path path;  /* From here to there. */
+	uint64_t n_heard;  /* Probes of the peer's. */
+	uint64_t heard_us; /* The last one; 0 = none. */
+};
+
 /* A host that we know. */
 struct peer {
 	struct hmap_node node;	    /* In engine.peers, by id. */
@@ -231,6 +241,7 @@ struct peer {
 	uint64_t detour_us;   /* Others know a way only; 0: not so. */
 	uint32_t via;	      /* Number of who passes on; or FWD_NOBODY. */
 	unsigned int hops;    /* 0: there is no way that all know. */
+	struct watch watch;
 };
 
 /* One of our SAs in the kernel. */
@@ -388,6 +399,7 @@ struct engine {
 	bool relay_dirty;   /* Something in it or in our tunnels changed. */
 	uint64_t relay_us;  /* When something becomes due. */
 	uint64_t linger_us; /* When ways of before are forgotten. */
+	uint64_t probe_us;  /* When the next probe may be due. */
 };
 
 /* ---- engine.c ---- */
@@ -553,6 +565,29 @@ void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
 bool tunnel_is_usable(const struct tunnel *);
 /* Are the keys of the present epoch in use in both directions? */
 bool tunnel_is_keyed(const struct tunnel *);
+
+/* ---- probe.c ---- */
+
+/* A session has begun. */
+void probe_session(struct engine *, struct peer *);
+/* The tunnel has just come up. */
+void probe_tunnel_up(struct engine *, struct peer *);
+/* The session is over. */
+void probe_session_over(struct engine *, struct peer *);
+/* Sends a probe of 'size' bytes, as an MTU counts (packet/probe.h), through
+ * 'lane', now and whatever the watch does; returns its number, 0 if there is
+ * no way to send it.  In the end probe_result() hears of it, unless the session
+ * ends before. */
+uint64_t probe_send(struct engine *, struct peer *, unsigned int lane,
+		    uint16_t size, enum path_purpose);
+/* A frame that the pipeline calls a probe. */
+void probe_received(struct engine *, const struct odp_upcall *, uint32_t peer);
+void probe_acked(struct engine *, struct peer *, const struct msg_probe_ack *);
+void probe_asked(struct engine *, struct peer *, const struct msg_path *);
+void probe_reported(struct engine *, struct peer *, const struct msg_path *);
+/* There is traffic to or from the peer of that number. */
+void probe_traffic(struct engine *, uint32_t peer);
+void probe_timers(struct engine *);
 
 /* ---- guard.c ---- */
 

@@ -312,6 +312,7 @@ static void up(struct engine *e, struct peer *p)
 				   "tunnel to %s is up: fastdp, %s", p->name,
 				   engine_encrypts(e) ? "ESP with AES-256-GCM"
 						      : "NOT ENCRYPTED");
+			probe_tunnel_up(e, p);
 		}
 		t->state = TUNNEL_UP;
 		t->reason = REASON_NONE;

@@ -31,7 +31,8 @@ enum {
 enum {
 	CAPABILITY_FASTDP = 1 << 0, /* VXLAN through the kernel datapath. */
 	CAPABILITY_SLEEVE = 1 << 1, /* Frames in UDP, sealed in user space. */
-	CAPABILITY_ESP = 1 << 2	    /* The kernel has ESP with AES-GCM. */
+	CAPABILITY_ESP = 1 << 2,    /* The kernel has ESP with AES-GCM. */
+	CAPABILITY_PROBE = 1 << 3   /* Acknowledges probes. */
 };
 
 struct identity {

@@ -187,6 +187,15 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 	case MSG_REHANDSHAKE:
 		wbuf_u8(out, m->rehandshake.refused);
 		return FDP_OK;
+	case MSG_PROBE_ACK:
+		wbuf_u64(out, m->probe_ack.number);
+		wbuf_u16(out, m->probe_ack.size);
+		wbuf_u8(out, m->probe_ack.lane);
+		return FDP_OK;
+	case MSG_PATH_ASK:
+	case MSG_PATH_REPORT:
+		wbuf_u64(out, m->path.number);
+		return FDP_OK;
 	}
 	return ERR_UNSUPPORTED;
 }
@@ -556,6 +565,16 @@ static enum err get_rehandshake(struct span *in, struct msg_rehandshake *m)
 	return err;
 }
 
+static enum err get_probe_ack(struct span *in, struct msg_probe_ack *m)
+{
+	enum err err = span_u64(in, &m->number);
+
+	if (!err) {
+		err = span_u16(in, &m->size);
+	}
+	return err ? err : span_u8(in, &m->lane);
+}
+
 /* '*known' is false for types that this version has not. */
 static enum err get_body(uint16_t type, struct span *in, struct message *m,
 			 bool *known)
@@ -587,6 +606,11 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return FDP_OK;
 	case MSG_REHANDSHAKE:
 		return get_rehandshake(in, &m->rehandshake);
+	case MSG_PROBE_ACK:
+		return get_probe_ack(in, &m->probe_ack);
+	case MSG_PATH_ASK:
+	case MSG_PATH_REPORT:
+		return span_u64(in, &m->path.number);
 	}
 	*known = false;
 	return type & TLV_CRITICAL ? ERR_UNKNOWN_CRITICAL : FDP_OK;
@@ -649,6 +673,9 @@ void message_free(struct message *m)
 	case MSG_REKEY_RESPONSE:
 	case MSG_REKEY_ASK:
 	case MSG_REHANDSHAKE:
+	case MSG_PROBE_ACK:
+	case MSG_PATH_ASK:
+	case MSG_PATH_REPORT:
 		break;
 	}
 	memset(m, 0, sizeof *m);

@@ -35,7 +35,10 @@
 	X(REKEY_REQUEST, "rekey-request", 35, 1, "let us have new keys")       \
 	X(REKEY_RESPONSE, "rekey-response", 36, 1, "my half of the new keys")  \
 	X(REKEY_ASK, "rekey-ask", 37, 0, "please begin a rekey")               \
-	X(REHANDSHAKE, "rehandshake", 38, 0, "my passwords have changed")
+	X(REHANDSHAKE, "rehandshake", 38, 0, "my passwords have changed")      \
+	X(PROBE_ACK, "probe-ack", 48, 0, "a probe of yours has arrived")       \
+	X(PATH_ASK, "path-ask", 49, 0, "which of my probes have arrived?")     \
+	X(PATH_REPORT, "path-report", 50, 0, "what has arrived is all acked")
 
 enum msg_type {
 #define X(NAME, SLUG, TYPE, CRITICAL, TEXT) \
@@ -153,6 +156,20 @@ struct msg_rehandshake {
 	bool refused; /* That of this session is not among them any more. */
 };
 
+/* A probe of the reader's has come in (packet/probe.h). */
+struct msg_probe_ack {
+	uint64_t number;
+	uint16_t size; /* As it arrived. */
+	uint8_t lane;
+};
+
+/* PATH_ASK: probes up to 'number' are out, and not all are acknowledged.
+ * PATH_REPORT repeats the number; what has arrived by then has been
+ * acknowledged before it. */
+struct msg_path {
+	uint64_t number;
+};
+
 /* Owns the arrays inside. */
 struct message {
 	enum msg_type type;
@@ -167,6 +184,8 @@ struct message {
 		struct msg_sa_delete sa_delete;
 		struct msg_rekey rekey; /* Not for MSG_REKEY_ASK. */
 		struct msg_rehandshake rehandshake;
+		struct msg_probe_ack probe_ack;
+		struct msg_path path; /* MSG_PATH_ASK, MSG_PATH_REPORT. */
 	};
 };
 

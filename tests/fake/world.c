@@ -88,6 +88,7 @@ struct world {
 	struct host *hosts[WORLD_MAX_HOSTS];
 	size_t n_hosts;
 	bool apart[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS];
+	size_t largest[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS]; /* VXLAN packet. */
 
 	struct occurrence **heap;
 	size_t n, allocated;
@@ -485,6 +486,14 @@ void world_partition(struct world *w, const struct host *a,
 	w->apart[b->index][a->index] = apart;
 }
 
+void world_filter(struct world *w, const struct host *from,
+		  const struct host *to, size_t size)
+{
+	world_note(w, "-- from %s to %s up to %zu bytes", from->name, to->name,
+		   size);
+	w->largest[from->index][to->index] = size;
+}
+
 /* ---- One step of one engine ---- */
 
 static void run_op(struct host *h, const struct op *op);
@@ -707,7 +716,8 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 	struct host *to = host_at(w, &p->dst);
 	unsigned int copies = 1;
 
-	if (!to || chance(w, w->weather.loss)) {
+	if (!to || p->size > w->largest[h->index][to->index] ||
+	    chance(w, w->weather.loss)) {
 		fake_packet_free(p);
 		return;
 	}
@@ -969,6 +979,7 @@ struct world *world_new(uint64_t seed)
 	w->weather.delay_min_us = 50;
 	w->weather.delay_max_us = 3000;
 	w->next_command = 1;
+	memset(w->largest, 0xff, sizeof w->largest);
 	return w;
 }
 

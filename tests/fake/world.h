@@ -127,6 +127,11 @@ void world_break(struct world *, const struct host *a, const struct host *b);
 void world_partition(struct world *, const struct host *a, const struct host *b,
 		     bool apart);
 
+/* VXLAN packets from 'from' to 'to' get lost if they have more than 'size'
+ * bytes on the wire: 0 = all of them, SIZE_MAX = none. */
+void world_filter(struct world *, const struct host *from,
+		  const struct host *to, size_t size);
+
 void world_run(struct world *, uint64_t duration_us);
 /* Runs until 'done' says so; false after 'timeout_us'. */
 bool world_run_until(struct world *, bool (*done)(void *aux), void *aux,

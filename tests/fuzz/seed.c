@@ -8,6 +8,7 @@
 #include "netlink/odp.h"
 #include "netlink/xfrm.h"
 #include "packet/build.h"
+#include "packet/probe.h"
 #include "session/identity.h"
 #include "session/message.h"
 
@@ -67,7 +68,8 @@ static void small_messages(void)
 	static const enum msg_type types[] = {
 		MSG_PING,      MSG_PONG,	  MSG_SA_ACTIVE,
 		MSG_SA_DELETE, MSG_REKEY_REQUEST, MSG_REKEY_RESPONSE,
-		MSG_REKEY_ASK, MSG_REHANDSHAKE,
+		MSG_REKEY_ASK, MSG_REHANDSHAKE,	  MSG_PROBE_ACK,
+		MSG_PATH_ASK,  MSG_PATH_REPORT,
 	};
 	struct message m;
 
@@ -240,6 +242,16 @@ static void packets(void)
 	wbuf_free(&out);
 }
 
+static void probes(void)
+{
+	struct probe_frame p = {.sender = {{7}}, .number = 9, .size = 40};
+	struct wbuf out = WBUF_INITIALIZER(0);
+
+	probe_put(&out, &p);
+	put("probe", "one", NULL, 0, wbuf_span(&out));
+	wbuf_free(&out);
+}
+
 static void handshakes(void)
 {
 	char name[16];
@@ -319,6 +331,7 @@ int main(int argc, char *argv[])
 	identities();
 	netlink();
 	packets();
+	probes();
 	handshakes();
 	texts();
 	return 0;

@@ -48,7 +48,7 @@ static struct ip_addr addrs[2];
 static struct binding bindings[3];
 static struct binding_key keys[2];
 static struct peer_hint hints[2];
-static struct message samples[14];
+static struct message samples[17];
 
 static void setup(void)
 {
@@ -144,6 +144,17 @@ static void setup(void)
 	m->sa_offer.spis[1] = 0x100;
 	m->sa_offer.spis[2] = 0xdeadbeef;
 	m->sa_offer.n_spis = 3;
+	m++;
+	m->type = MSG_PROBE_ACK;
+	m->probe_ack.number = 0x1112131415161718;
+	m->probe_ack.size = 1416;
+	m->probe_ack.lane = 15;
+	m++;
+	m->type = MSG_PATH_ASK;
+	m->path.number = 0x2122232425262728;
+	m++;
+	m->type = MSG_PATH_REPORT;
+	m->path.number = 1;
 }
 
 enum {
@@ -229,6 +240,15 @@ static void expect_equal(const struct message *a, const struct message *b)
 		return;
 	case MSG_REHANDSHAKE:
 		ck_assert(a->rehandshake.refused == b->rehandshake.refused);
+		return;
+	case MSG_PROBE_ACK:
+		ck_assert_uint_eq(a->probe_ack.number, b->probe_ack.number);
+		ck_assert_uint_eq(a->probe_ack.size, b->probe_ack.size);
+		ck_assert_uint_eq(a->probe_ack.lane, b->probe_ack.lane);
+		return;
+	case MSG_PATH_ASK:
+	case MSG_PATH_REPORT:
+		ck_assert_uint_eq(a->path.number, b->path.number);
 		return;
 	case MSG_PEERS:
 		ck_assert(a->peers.want == b->peers.want);

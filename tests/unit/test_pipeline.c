@@ -195,6 +195,36 @@ static const struct {
 	 "drop",
 	 " tnl tnl_src vni tnl_flags/1",
 	 0},
+	{"probe",
+	 {ETH(WORLD_TUNNEL, M(1), M(1), PROBE_ETH_TYPE), TUNNEL(7, PROBE_VNI)},
+	 REASON_PROBE,
+	 "drop",
+	 " tnl tnl_src vni tnl_flags/1 type",
+	 true},
+	{"probe of nobody",
+	 {ETH(WORLD_TUNNEL, M(1), M(1), PROBE_ETH_TYPE), TUNNEL(66, PROBE_VNI)},
+	 REASON_UNKNOWN_PEER,
+	 "drop",
+	 " tnl tnl_src",
+	 0},
+	{"something else where probes are",
+	 {IP4(WORLD_TUNNEL, 7, 2, 6), TUNNEL(7, PROBE_VNI)},
+	 REASON_UNKNOWN_NETWORK,
+	 "drop",
+	 " tnl tnl_src vni tnl_flags/1 type",
+	 0},
+	{"probe in a network",
+	 {ETH(WORLD_TUNNEL, M(7), M(2), PROBE_ETH_TYPE), TUNNEL(7, 1)},
+	 REASON_LOCAL,
+	 "2",
+	 FROM_TUNNEL,
+	 0},
+	{"probe of a container",
+	 {ETH(2, M(2), M(7), PROBE_ETH_TYPE)},
+	 REASON_REMOTE,
+	 "tnl(192.0.2.7>1),1",
+	 FROM_ENDPOINT,
+	 0},
 	{"tunnel without key",
 	 {IP4(WORLD_TUNNEL, 7, 2, 6),
 	  .tunnel = {.present = true, .src = U4(7), .dst = U4(1)}},
@@ -763,6 +793,14 @@ START_TEST(packet_in_known_world_gets_verdict)
 }
 END_TEST
 
+static void give_lanes(unsigned int n)
+{
+	struct fwd_peer peer = *forwarding_peer(world, 7);
+
+	peer.n_lanes = n;
+	forwarding_set_peer(world, &peer);
+}
+
 START_TEST(tunnel_is_set_as_the_underlay_needs)
 {
 	static const struct flow to_7 = {IP4(2, 2, 7, 6)};
@@ -786,6 +824,35 @@ START_TEST(tunnel_is_set_as_the_underlay_needs)
 	ck_assert(ip_equal(&a->tunnel.src, &local6));
 	ck_assert(!a->tunnel.df && a->tunnel.csum);
 	ck_assert_uint_eq(tr.peer, 8);
+}
+END_TEST
+
+START_TEST(probe_goes_the_way_of_frames)
+{
+	static const struct flow to_7 = {IP4(2, 2, 7, 6)};
+	struct actions probe;
+	char *text;
+
+	actions_init(&probe);
+	pipeline_translate(world, &to_7, NULL, &tr);
+	ck_assert(pipeline_probe(world, 7, 0, &probe));
+	/* But for the network. */
+	tr.actions.v[0].tunnel.vni = PROBE_VNI;
+	ck_assert(actions_equal(&probe, &tr.actions));
+	actions_free(&probe);
+	give_lanes(4);
+	ck_assert(pipeline_probe(world, 7, 3, &probe));
+	text = actions_text(&probe);
+	ck_assert_str_eq(text, "mark(30/f0),tnl(192.0.2.7>0),1");
+	free(text);
+	actions_free(&probe);
+	/* To a peer that is down, to nobody, without a tunnel. */
+	ck_assert(!pipeline_probe(world, 9, 0, &probe));
+	ck_assert(!pipeline_probe(world, 66, 0, &probe));
+	forwarding_remove_port(world, WORLD_TUNNEL);
+	ck_assert(!pipeline_probe(world, 7, 0, &probe));
+	ck_assert_uint_eq(probe.n, 0);
+	actions_free(&probe);
 }
 END_TEST
 
@@ -918,14 +985,6 @@ END_TEST
 /* Lanes. */
 
 /* Peer 7 is given 'n' SAs. */
-static void give_lanes(unsigned int n)
-{
-	struct fwd_peer peer = *forwarding_peer(world, 7);
-
-	peer.n_lanes = n;
-	forwarding_set_peer(world, &peer);
-}
-
 static unsigned int lane_of(const struct flow *flow)
 {
 	pipeline_translate(world, flow, NULL, &tr);
@@ -1530,6 +1589,7 @@ int main(void)
 	tcase_add_loop_test(t, packet_in_known_world_gets_verdict, 0,
 			    N_OF(cases));
 	tcase_add_test(t, tunnel_is_set_as_the_underlay_needs);
+	tcase_add_test(t, probe_goes_the_way_of_frames);
 	tcase_add_test(t, no_tunnel_port_sends_nothing_away);
 	tcase_add_test(t, arp_request_is_answered_to_the_asker);
 	tcase_add_test(t, neighbour_solicitation_is_answered_to_the_asker);

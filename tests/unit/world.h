@@ -16,6 +16,7 @@
 
 #include "datapath/forwarding.h"
 #include "packet/flow.h"
+#include "packet/probe.h"
 
 #define UNUSED __attribute__((unused))
 
@@ -469,6 +470,12 @@ static UNUSED struct flow random_flow(struct dice *d,
 		f.vlan_tpid = dice_one_in(d, 2) ? ETH_TYPE_VLAN : ETH_TYPE_QINQ;
 	}
 	f.eth_type = types[dice_roll(d, 8)];
+	if (f.tunnel.present && dice_one_in(d, 12)) {
+		f.tunnel.vni = PROBE_VNI;
+		if (!dice_one_in(d, 4)) {
+			f.eth_type = PROBE_ETH_TYPE;
+		}
+	}
 	v4 = f.eth_type != ETH_TYPE_IPV6;
 	switch (f.eth_type) {
 	case ETH_TYPE_ARP:

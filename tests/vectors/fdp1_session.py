@@ -250,6 +250,11 @@ def messages():
     offer = out[5][2]
     out.append(("sa-offer", 0x8020,
                 offer + tlv(1, struct.pack(">II", 0x100, 0xdeadbeef))))
+    out += [
+        ("probe-ack", 0x0030, struct.pack(">QHB", 0x1112131415161718, 1416, 15)),
+        ("path-ask", 0x0031, struct.pack(">Q", 0x2122232425262728)),
+        ("path-report", 0x0032, struct.pack(">Q", 1)),
+    ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
 

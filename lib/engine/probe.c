@@ -1,0 +1,248 @@
+/* Probes: whether what is sent to a peer gets there.
+ *
+ * When to send which, and what follows, is mesh/path.h; here they get on their
+ * way and come in.  A probe goes through the datapath as a container's frame
+ * does, and so through the same policy, SA and wire.  The acknowledgement goes
+ * over the session, so each direction stands for itself.
+ */
+#include <string.h>
+
+#include "engine/state.h"
+#include "packet/probe.h"
+#include "util.h"
+
+enum {
+	/* All timers are looked through whenever one is due: those of many
+	 * peers are done together. */
+	TICK_US = 50 * 1000,
+	/* More peers are probed less often, so that it never costs more. */
+	PEERS_AT_FULL_RATE = 200
+};
+
+static void wake(struct engine *e, const struct peer *p)
+{
+	uint64_t due_us = path_due_us(&p->watch.path);
+
+	due_us = (due_us + TICK_US - 1) / TICK_US * TICK_US;
+	e->probe_us = MIN(e->probe_us, MAX(due_us, e->now_us + 1));
+	engine_wake(e, e->probe_us);
+}
+
+void probe_session(struct engine *e, struct peer *p)
+{
+	struct watch *w = &p->watch;
+
+	memset(w, 0, sizeof *w);
+	w->on = p->conn->identity.capabilities & CAPABILITY_PROBE;
+	if (w->on) {
+		/* Those of an earlier session that are still on their way are
+		 * not taken for new ones. */
+		path_init(&w->path, 1 + (uint64_t)rng_u32(e->rng), e->now_us);
+		wake(e, p);
+	}
+}
+
+void probe_tunnel_up(struct engine *e, struct peer *p)
+{
+	if (p->watch.on) {
+		p->watch.path.due_us = e->now_us;
+		wake(e, p);
+	}
+}
+
+void probe_session_over(struct engine *e, struct peer *p)
+{
+	(void)e;
+	p->watch.on = false;
+}
+
+/* ---- Sending ---- */
+
+static void send_frame(struct engine *e, const struct probe_frame *probe,
+		       struct actions *actions)
+{
+	struct op *op = ops_add(e->ops, OP_EXECUTE);
+
+	op->flow.key.in_port = ODP_LOCAL_PORT;
+	op->flow.key.eth_type = PROBE_ETH_TYPE;
+	op->flow.actions = *actions;
+	wbuf_init(&op->bytes, 0);
+	probe_put(&op->bytes, probe);
+}
+
+static uint64_t send_planned(struct engine *e, struct peer *p,
+			     const struct path_plan *plan, uint16_t size,
+			     enum path_purpose purpose)
+{
+	struct probe_frame probe = {
+		.sender = e->config.id, .lane = plan->lane, .size = size};
+	struct actions actions;
+
+	actions_init(&actions);
+	if (!p->watch.on || !tunnel_is_usable(&p->tunnel) ||
+	    !pipeline_probe(e->fwd, p->number, plan->lane, &actions)) {
+		actions_free(&actions);
+		return 0;
+	}
+	probe.number =
+		path_sent(&p->watch.path, plan, size, purpose, e->now_us);
+	send_frame(e, &probe, &actions);
+	return probe.number;
+}
+
+uint64_t probe_send(struct engine *e, struct peer *p, unsigned int lane,
+		    uint16_t size, enum path_purpose purpose)
+{
+	struct path_plan plan = {.lane = (uint8_t)lane};
+	uint64_t number = send_planned(
+		e, p, &plan, MIN(MAX(size, PROBE_MIN_BYTES), PROBE_MAX_BYTES),
+		purpose);
+
+	if (number) {
+		wake(e, p);
+	}
+	return number;
+}
+
+static unsigned int stretch(const struct engine *e)
+{
+	return 1 + (unsigned int)hmap_count(&e->peers) / PEERS_AT_FULL_RATE;
+}
+
+static void watch(struct engine *e, struct peer *p)
+{
+	struct path *path = &p->watch.path;
+	const struct tunnel *t = &p->tunnel;
+	bool large = t->mtu > PROBE_MIN_BYTES && t->mtu <= PROBE_MAX_BYTES;
+	struct path_plan plan;
+
+	if (path_plan(path, MAX(t->n_out, 1), large, e->now_us, &plan)) {
+		if (t->state == TUNNEL_UP) {
+			send_planned(e, p, &plan,
+				     plan.large ? (uint16_t)t->mtu
+						: PROBE_MIN_BYTES,
+				     PATH_WATCH);
+		}
+		path_schedule(path, stretch(e),
+			      (unsigned int)rng_range(e->rng, 1001), e->now_us);
+	}
+}
+
+/* ---- Results ---- */
+
+/* What became of a probe.  Those of PATH_WATCH are in the path's own books. */
+static void probe_result(struct engine *e, struct peer *p,
+			 const struct path_probe *probe, bool acked)
+{
+	(void)e;
+	(void)p;
+	(void)acked;
+	switch (probe->purpose) {
+	case PATH_WATCH:
+	case PATH_TEST:
+		break;
+	}
+}
+
+void probe_acked(struct engine *e, struct peer *p,
+		 const struct msg_probe_ack *m)
+{
+	struct path_probe probe;
+
+	if (!p->watch.on) {
+		return;
+	}
+	if (path_acked(&p->watch.path, m->number, e->now_us, &probe)) {
+		probe_result(e, p, &probe, true);
+	}
+	wake(e, p);
+}
+
+void probe_reported(struct engine *e, struct peer *p, const struct msg_path *m)
+{
+	struct path *path = &p->watch.path;
+	struct path_probe probe;
+
+	if (!p->watch.on || !path->asked_us || m->number != path->asked) {
+		return;
+	}
+	while (path_lost(path, m->number, e->now_us, &probe)) {
+		probe_result(e, p, &probe, false);
+	}
+	path_answered(path);
+	wake(e, p);
+}
+
+static void ask(struct engine *e, struct peer *p)
+{
+	struct message m = {.type = MSG_PATH_ASK};
+
+	m.path.number = path_overdue(&p->watch.path, e->now_us);
+	if (m.path.number) {
+		conn_send(e, p->conn, &m);
+	}
+}
+
+/* ---- The other end ---- */
+
+void probe_received(struct engine *e, const struct odp_upcall *u, uint32_t from)
+{
+	struct message m = {.type = MSG_PROBE_ACK};
+	struct probe_frame probe;
+	struct peer *p;
+
+	if (probe_get(u->packet, &probe)) {
+		return;
+	}
+	/* The tunnel has proved the address; the name must go with it. */
+	p = peer_find(e, &probe.sender);
+	if (!p || p->number != from) {
+		return;
+	}
+	p->watch.n_heard++;
+	p->watch.heard_us = e->now_us;
+	if (p->conn) {
+		m.probe_ack.number = probe.number;
+		m.probe_ack.size = probe.size;
+		m.probe_ack.lane = probe.lane;
+		conn_send(e, p->conn, &m);
+	}
+}
+
+void probe_asked(struct engine *e, struct peer *p, const struct msg_path *ask)
+{
+	struct message m = {.type = MSG_PATH_REPORT, .path = *ask};
+
+	conn_send(e, p->conn, &m);
+}
+
+/* ---- Time ---- */
+
+void probe_traffic(struct engine *e, uint32_t number)
+{
+	struct peer *p = peer_by_number(e, number);
+
+	if (p && p->watch.on) {
+		path_traffic(&p->watch.path, e->now_us);
+		wake(e, p);
+	}
+}
+
+void probe_timers(struct engine *e)
+{
+	struct peer *p, *next;
+
+	if (e->now_us < e->probe_us) {
+		engine_wake(e, e->probe_us);
+		return;
+	}
+	e->probe_us = UINT64_MAX;
+	HMAP_FOR_EACH_SAFE (p, next, node, &e->peers) {
+		if (!p->watch.on) {
+			continue;
+		}
+		ask(e, p);
+		watch(e, p);
+		wake(e, p);
+	}
+}
