@@ -1494,7 +1494,7 @@ static void check_same(const struct translation *a, const struct translation *b)
 }
 
 enum {
-	SOUND_WORLDS = 1200,
+	SOUND_WORLDS = 2000,
 	SOUND_PACKETS = 100,
 	SOUND_MUTANTS = 4
 };

@@ -470,7 +470,7 @@ static UNUSED struct flow random_flow(struct dice *d,
 		f.vlan_tpid = dice_one_in(d, 2) ? ETH_TYPE_VLAN : ETH_TYPE_QINQ;
 	}
 	f.eth_type = types[dice_roll(d, 8)];
-	if (f.tunnel.present && dice_one_in(d, 12)) {
+	if (f.tunnel.present && dice_one_in(d, 24)) {
 		f.tunnel.vni = PROBE_VNI;
 		if (!dice_one_in(d, 4)) {
 			f.eth_type = PROBE_ETH_TYPE;
