@@ -78,6 +78,7 @@ void conn_free(struct engine *e, struct conn *c)
 	ratchet_wipe(&c->ratchet);
 	record_free(&c->inbox.record);
 	wbuf_free(&c->rx);
+	free(c->held);
 	free(c);
 }
 
@@ -533,6 +534,8 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_RECORD:
 	case MSG_UPDATE:
 	case MSG_PEERS:
+	case MSG_STATEMENT:
+	case MSG_SUMMARY:
 	case MSG_SA_OFFER:
 	case MSG_SA_ACTIVE:
 	case MSG_SA_DELETE:

@@ -172,9 +172,12 @@ void discovery_timers(struct engine *e)
 		return;
 	}
 	forget_hints(e);
-	p = e->config.discover ? any_peer(e) : NULL;
-	if (p) {
+	p = any_peer(e);
+	if (p && e->config.discover) {
 		send_list(e, p, true, true);
+	}
+	if (p) {
+		gossip_exchange(e, p);
 	}
 	e->gossip_us = e->now_us + GOSSIP_US / 2 + rng_range(e->rng, GOSSIP_US);
 	engine_wake(e, e->gossip_us);

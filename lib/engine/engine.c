@@ -98,6 +98,7 @@ struct engine *engine_new(const struct engine_config *config)
 	hmap_init(&e->known_ips);
 	e->fwd = forwarding_new();
 	relay_init(e);
+	statements_init(&e->statements);
 	e->flows = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
 	translation_init(&e->xlate);
 	record_init(&e->record, &config->id, config->incarnation);
@@ -153,6 +154,7 @@ void engine_free(struct engine *e)
 	record_free(&e->record);
 	forwarding_free(e->fwd);
 	topology_free(e->topology);
+	statements_free(&e->statements);
 	flow_table_free(e->flows);
 	translation_free(&e->xlate);
 	free(e->sas);
@@ -522,6 +524,7 @@ static void engine_timer(struct engine *e)
 	discovery_timers(e);
 	tunnel_timers(e);
 	relay_timers(e);
+	gossip_timers(e);
 	probe_timers(e);
 	guard_timers(e);
 	forward_timers(e);

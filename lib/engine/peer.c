@@ -99,8 +99,7 @@ void peers_rebind(struct engine *e)
 
 /* Replaces the peer's record by 'record' (taken over), touching only what
  * differs in the forwarding table. */
-static void replace_record(struct engine *e, struct peer *p,
-			   struct record *record)
+void peer_set_record(struct engine *e, struct peer *p, struct record *record)
 {
 	bool *bound = xcalloc(record->n + 1, sizeof *bound);
 
@@ -137,7 +136,7 @@ static enum err record_received(struct engine *e, struct conn *c,
 	}
 	err = record_receive(&c->inbox, m, &complete);
 	if (!err && complete) {
-		replace_record(e, c->peer, &c->inbox.record);
+		peer_set_record(e, c->peer, &c->inbox.record);
 	}
 	return err;
 }
@@ -156,7 +155,7 @@ static enum err update_received(struct engine *e, struct conn *c,
 		record_free(&next);
 		return err;
 	}
-	replace_record(e, c->peer, &next);
+	peer_set_record(e, c->peer, &next);
 	return FDP_OK;
 }
 
@@ -173,6 +172,12 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 		break;
 	case MSG_PEERS:
 		discovery_heard(e, c->peer, &m->peers);
+		break;
+	case MSG_STATEMENT:
+		gossip_statement(e, c, &m->statement);
+		break;
+	case MSG_SUMMARY:
+		gossip_summary(e, c, &m->summary);
 		break;
 	case MSG_SA_OFFER:
 		tunnel_offer(e, c->peer, &m->sa_offer);
@@ -240,11 +245,15 @@ void peers_announce(struct engine *e, const struct binding *added,
 	m.update.incarnation = e->record.incarnation;
 	m.update.seq = e->record.seq;
 	if (added) {
+		const struct binding_key key = binding_key(added);
+
+		gossip_binding_changed(e, &key);
 		add = *added;
 		m.update.added = &add;
 		m.update.n_added = 1;
 	}
 	if (removed) {
+		gossip_binding_changed(e, removed);
 		remove = *removed;
 		m.update.removed = &remove;
 		m.update.n_removed = 1;
@@ -291,6 +300,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 	probe_session(e, p);
 	tunnel_begin(e, p);
 	discovery_session(e, p);
+	gossip_session(e, p);
 }
 
 /* Whoever else has its tunnel at 'ip'. */
@@ -319,6 +329,7 @@ static bool take_address(struct engine *e, struct conn *c)
 		return true;
 	}
 	if (!other->conn) {
+		gossip_forget(e, &other->id);
 		peer_remove(e, other);
 		return true;
 	}
@@ -392,6 +403,45 @@ void peer_remove(struct engine *e, struct peer *p)
 	relay_touch(e);
 }
 
+struct peer *peer_heard_of(struct engine *e, const struct identity *identity)
+{
+	struct peer *p;
+
+	if (hmap_count(&e->peers) >= MAX_PEERS) {
+		return NULL;
+	}
+	p = peer_new(e, identity);
+	p->lost_us = e->now_us;
+	p->incarnation = identity->incarnation;
+	copy_text(p->name, sizeof p->name, identity->name);
+	engine_log(e, OP_LOG_INFO, "heard of %s, behind others", p->name);
+	return p;
+}
+
+/* There is a way to it through others, and has been none of its own for too
+ * long. */
+static void drop_tunnel(struct engine *e, struct peer *p)
+{
+	const struct fwd_peer nowhere = {.peer = p->number};
+
+	if (p->tunnel.placed) {
+		engine_log(e, OP_LOG_INFO, "%s is known through others only",
+			   p->name);
+		tunnel_end(e, p);
+		forwarding_set_peer(e->fwd, &nowhere);
+		ports_update_mtu(e);
+	}
+}
+
+/* A host without a session and without a way is gone for good then. */
+static uint64_t removal_us(const struct peer *p)
+{
+	if (p->tunnel.placed) {
+		return MAX(p->lost_us, p->unreached_us) + PEER_GRACE_US;
+	}
+	return MAX(p->lost_us, p->unreached_us) + FAR_GRACE_US;
+}
+
 void peer_timers(struct engine *e)
 {
 	struct peer *p, *next;
@@ -400,10 +450,14 @@ void peer_timers(struct engine *e)
 		if (p->conn) {
 			continue;
 		}
-		if (e->now_us >= p->lost_us + PEER_GRACE_US) {
+		if (p->hops && e->now_us >= p->lost_us + PEER_GRACE_US) {
+			drop_tunnel(e, p);
+		} else if (p->hops) {
+			engine_wake(e, p->lost_us + PEER_GRACE_US);
+		} else if (e->now_us >= removal_us(p)) {
 			peer_remove(e, p);
 		} else {
-			engine_wake(e, p->lost_us + PEER_GRACE_US);
+			engine_wake(e, removal_us(p));
 		}
 	}
 }

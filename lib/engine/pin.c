@@ -181,6 +181,7 @@ static void learn(struct engine *e, const struct conn *c)
 	struct pin pin = {.id = id->id, .key = id->key, .seen_us = e->now_us};
 	size_t n_same = 0;
 
+	gossip_key_known(e, &id->id, &id->key);
 	copy_text(pin.name, sizeof pin.name, id->name);
 	/* One at most for the name and one for the id, of the same key; one
 	 * takes the place of both if the host has another name or id now. */

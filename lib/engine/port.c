@@ -237,6 +237,7 @@ uint32_t ports_mtu(const struct engine *e)
 			mtu = MIN(mtu, inner);
 		}
 	}
+	mtu = MIN(mtu, gossip_relay_mtu(e));
 	if (mtu == UINT32_MAX) {
 		mtu = overhead_inner_mtu(DEFAULT_PATH_MTU, false, encrypted);
 	}

@@ -155,6 +155,7 @@ void probe_acked(struct engine *e, struct peer *p,
 	if (path_acked(&p->watch.path, m->number, e->now_us, &probe)) {
 		probe_result(e, p, &probe, true);
 	}
+	relay_path(e, p);
 	wake(e, p);
 }
 
@@ -170,6 +171,7 @@ void probe_reported(struct engine *e, struct peer *p, const struct msg_path *m)
 		probe_result(e, p, &probe, false);
 	}
 	path_answered(path);
+	relay_path(e, p);
 	wake(e, p);
 }
 

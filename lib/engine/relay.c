@@ -20,6 +20,7 @@
 #define LINK_FLAP_US  (60 * SECOND_US) /* ...so short a time ago. */
 #define DETOUR_US     (2 * SECOND_US)  /* Before a usable tunnel is left. */
 #define LINGER_US     (3 * SECOND_US)  /* Frames by the way of before. */
+#define BATCH_US      (SECOND_US / 50) /* News that are taken together. */
 
 /* ---- What forwarding asks ---- */
 
@@ -92,13 +93,30 @@ static void wake(struct engine *e, uint64_t when_us)
 	engine_wake(e, when_us);
 }
 
+void relay_path(struct engine *e, struct peer *p)
+{
+	bool dead = p->watch.on && path_level(&p->watch.path) == PATH_DEAD;
+
+	if (dead != p->path_dead) {
+		p->path_dead = dead;
+		relay_touch(e);
+	}
+}
+
+/* Do packets get to 'p' through its own tunnel, as far as we know? */
+static bool is_alive(const struct peer *p)
+{
+	return tunnel_is_usable(&p->tunnel) &&
+	       !(p->watch.on && path_level(&p->watch.path) == PATH_DEAD);
+}
+
 /* Is it time to state a link to 'p'? */
 static bool has_link(struct engine *e, struct peer *p)
 {
 	bool flapped =
 		p->unlinked_us && e->now_us - p->unlinked_us < LINK_FLAP_US;
 
-	if (!tunnel_is_usable(&p->tunnel)) {
+	if (!is_alive(p)) {
 		p->link_us = 0;
 		return false;
 	}
@@ -130,7 +148,7 @@ static bool update_links(struct engine *e)
 		bool linked = has_link(e, p);
 
 		changed |= linked != p->linked;
-		if (p->linked && !linked) {
+		if (p->linked && !is_alive(p)) {
 			p->unlinked_us = e->now_us;
 		}
 		p->linked = linked;
@@ -156,6 +174,8 @@ static void state_links(struct engine *e)
 		}
 	}
 	qsort(ids, n, sizeof *ids, compare_ids);
+	e->n_links = n;
+	gossip_links_changed(e);
 	relay_heard(e, &e->config.id, ids, n);
 	free(ids);
 }
@@ -197,14 +217,19 @@ static const struct peer *choose_via(struct engine *e, struct peer *p)
 	const struct peer_id *next =
 		topology_next(e->topology, &e->config.id, &p->id);
 	const struct peer *via = next ? peer_find(e, next) : NULL;
+	const unsigned int hops = topology_hops(e->topology, &p->id);
 	uint64_t since_us = p->detour_us;
 
-	p->hops = topology_hops(e->topology, &p->id);
+	if (p->hops && !hops) {
+		p->unreached_us = e->now_us;
+		engine_wake(e, p->unreached_us + FAR_GRACE_US);
+	}
+	p->hops = hops;
 	p->detour_us = 0;
 	if (!via || via == p || p->hops > PIPELINE_HOPS_MAX) {
 		return NULL;
 	}
-	if (!tunnel_is_usable(&p->tunnel) || p->via != FWD_NOBODY) {
+	if (!is_alive(p) || p->via != FWD_NOBODY) {
 		return via;
 	}
 	p->detour_us = since_us ? since_us : e->now_us;
@@ -232,15 +257,23 @@ static void update_way(struct engine *e, struct peer *p)
 		engine_log(e, OP_LOG_INFO, "%s is not reached via others now",
 			   p->name);
 	}
+	ports_update_mtu(e);
 }
 
 void relay_sync(struct engine *e)
 {
 	struct peer *p;
 
+	gossip_say(e);
 	if (!e->relay_dirty) {
 		return;
 	}
+	/* Of the first news at once; a mesh that comes up has many. */
+	if (e->now_us < e->synced_us + BATCH_US) {
+		wake(e, e->synced_us + BATCH_US);
+		return;
+	}
+	e->synced_us = e->now_us;
 	e->relay_dirty = false;
 	if (update_links(e)) {
 		state_links(e);
@@ -249,9 +282,11 @@ void relay_sync(struct engine *e)
 	topology_settle(e->topology, note_tree, e);
 	e->linger_us = e->now_us + LINGER_US;
 	engine_wake(e, e->linger_us);
+	gossip_update(e);
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		update_way(e, p);
 	}
+	gossip_say(e);
 }
 
 void relay_timers(struct engine *e)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/jsonget.h"
+#include "datapath/pipeline.h"
 #include "openvswitch/json.h"
 #include "util.h"
 
@@ -285,7 +286,7 @@ bool request_flow(const struct json *json, struct flow *f, char *why,
 		f->tunnel.present = true;
 		f->tunnel.vni = (uint32_t)vni;
 		f->tunnel.flags = FLOW_TNL_KEY;
-		f->tunnel.ttl = 64;
+		f->tunnel.ttl = PIPELINE_TTL;
 	}
 	return true;
 }

@@ -125,6 +125,9 @@ static void add_flow_name(const struct flow_entry *f, void *aux)
 	if (f->peer != UINT32_MAX) {
 		jsonput_int(json, "peer", f->peer);
 	}
+	if (f->hop != UINT32_MAX && f->hop != f->peer) {
+		jsonput_int(json, "via", f->hop);
+	}
 	json_object_put(aux, ufid, json);
 }
 

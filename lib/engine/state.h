@@ -10,6 +10,7 @@
  *	discovery.c hosts that others know
  *	password.c other passwords while we run
  *	pin.c      the identity keys of peers
+ *	gossip.c   what hosts say of themselves, kept and passed on
  *	relay.c    peers that are reached through others
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
@@ -34,6 +35,7 @@
 #include "mesh/admission.h"
 #include "mesh/path.h"
 #include "mesh/record.h"
+#include "mesh/statements.h"
 #include "mesh/topology.h"
 #include "openvswitch/hmap.h"
 #include "session/channel.h"
@@ -51,6 +53,7 @@ struct json;
 #define PING_DOUBT_US	 (3 * SECOND_US)    /* The same, under suspicion. */
 #define STABLE_US	 (10 * SECOND_US)   /* A session that was not a flap. */
 #define PEER_GRACE_US	 (60 * SECOND_US)   /* Lost peers keep forwarding. */
+#define FAR_GRACE_US	 (10 * SECOND_US)   /* Those without a tunnel do not. */
 #define REKEY_US	 (3600 * SECOND_US) /* Give or take a tenth. */
 #define REKEY_STUCK_US	 (10 * SECOND_US)
 #define SA_LINGER_US	 (60 * SECOND_US)  /* Replaced SAs stay that long. */
@@ -147,6 +150,8 @@ struct conn {
 	struct identity identity; /* The other side's. */
 	struct peer *peer;
 	struct record_inbox inbox;
+	struct held_statement *held; /* Of a summary, so far. */
+	size_t n_held;
 };
 
 enum tunnel_state {
@@ -235,12 +240,15 @@ struct peer {
 	struct tunnel tunnel;
 	struct renewal renewal;
 	/* relay.c */
-	bool linked;	      /* We state a link to it. */
-	uint64_t link_us;     /* There has been one since; 0: there is none. */
-	uint64_t unlinked_us; /* When we withdrew it; 0: never. */
-	uint64_t detour_us;   /* Others know a way only; 0: not so. */
-	uint32_t via;	      /* Number of who passes on; or FWD_NOBODY. */
-	unsigned int hops;    /* 0: there is no way that all know. */
+	bool summary_due;      /* It may have missed something. */
+	bool path_dead;	       /* Probes say so. */
+	bool linked;	       /* We state a link to it. */
+	uint64_t link_us;      /* There has been one since; 0: there is none. */
+	uint64_t unlinked_us;  /* When we withdrew it; 0: never. */
+	uint64_t detour_us;    /* Others know a way only; 0: not so. */
+	uint32_t via;	       /* Number of who passes on; or FWD_NOBODY. */
+	unsigned int hops;     /* 0: there is no way that all know. */
+	uint64_t unreached_us; /* When it ceased to be more than that. */
 	struct watch watch;
 };
 
@@ -395,9 +403,17 @@ struct engine {
 	uint64_t gossip_us; /* When lists of hosts are exchanged. */
 	uint64_t route_us;  /* When routes are looked up again. */
 
+	struct statements statements;
+	uint64_t statement_seq;	       /* Ours that were made so far. */
+	bool unsaid[STATEMENT_CHUNKS]; /* Chunks of ours that changed. */
+	bool any_unsaid;
+	uint64_t said_us; /* When ours were made last. */
+
 	struct topology *topology;
+	size_t n_links;	    /* That we state. */
 	bool relay_dirty;   /* Something in it or in our tunnels changed. */
 	uint64_t relay_us;  /* When something becomes due. */
+	uint64_t synced_us; /* When conclusions were drawn last. */
 	uint64_t linger_us; /* When ways of before are forgotten. */
 	uint64_t probe_us;  /* When the next probe may be due. */
 };
@@ -505,6 +521,10 @@ void peer_message(struct engine *, struct conn *, const struct message *);
 struct peer *peer_find(const struct engine *, const struct peer_id *);
 struct peer *peer_by_number(const struct engine *, uint32_t number);
 void peer_remove(struct engine *, struct peer *);
+/* A host that others know.  NULL: there are too many. */
+struct peer *peer_heard_of(struct engine *, const struct identity *);
+/* What it announces is now 'record' (taken over). */
+void peer_set_record(struct engine *, struct peer *, struct record *record);
 void peer_timers(struct engine *);
 /* Something became free: bindings that had to wait may be bound now. */
 void peers_rebind(struct engine *);
@@ -598,11 +618,38 @@ void guard_result(struct engine *, const struct event *);
 void guard_gone(struct engine *);
 void guard_timers(struct engine *);
 
+/* ---- gossip.c ---- */
+
+/* A session with 'p' has begun. */
+void gossip_session(struct engine *, struct peer *p);
+void gossip_statement(struct engine *, struct conn *, const struct statement *);
+void gossip_summary(struct engine *, struct conn *, const struct msg_summary *);
+/* Compares notes with a peer. */
+void gossip_exchange(struct engine *, struct peer *);
+/* Something of ours is not what we have said. */
+void gossip_links_changed(struct engine *);
+void gossip_binding_changed(struct engine *, const struct binding_key *);
+/* Says it, unless that has to wait a little. */
+void gossip_say(struct engine *);
+/* Links or statements changed: who is to be known now, by what? */
+void gossip_update(struct engine *);
+/* What a host has said is void. */
+void gossip_forget(struct engine *, const struct peer_id *);
+/* The key of a host is known for certain. */
+void gossip_key_known(struct engine *, const struct peer_id *,
+		      const struct sign_key *);
+/* The least inner MTU of all hosts that may be between us and one that is
+ * reached through others; UINT32_MAX if there is none. */
+uint32_t gossip_relay_mtu(const struct engine *);
+void gossip_timers(struct engine *);
+
 /* ---- relay.c ---- */
 
 void relay_init(struct engine *);
 /* A session or a tunnel is not what it was. */
 void relay_touch(struct engine *);
+/* Probes have told something of the way to 'p'. */
+void relay_path(struct engine *, struct peer *p);
 /* What a host says of its links, and that it says nothing any more. */
 void relay_heard(struct engine *, const struct peer_id *author,
 		 const struct peer_id *links, size_t n);

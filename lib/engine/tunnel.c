@@ -827,6 +827,7 @@ static void ask_route(struct engine *e, struct peer *p)
 void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
+	const uint32_t mtu = t->mtu;
 
 	if (!ip_equal(&event->route.dst, &t->remote)) {
 		return;
@@ -834,6 +835,9 @@ void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 	t->path_mtu = event->os_errno ? 0 : event->route.mtu;
 	t->mtu = overhead_inner_mtu(t->path_mtu, !ip_is_v4(&t->remote),
 				    engine_encrypts(e));
+	if (t->mtu != mtu) {
+		gossip_links_changed(e);
+	}
 	if (event->os_errno) {
 		tunnel_check_routes_in(e, ROUTE_RETRY_US);
 	}

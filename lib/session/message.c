@@ -5,10 +5,10 @@
 
 #include "session/channel.h"
 #include "session/tlv.h"
+#include "session/wire.h"
 #include "util.h"
 
 enum {
-	BINDING_MAX_BYTES = 4 + 6 + 1 + BINDING_MAX_IPS * 16,
 	SPI_MIN = 256, /* RFC 4303 2.1: 1 to 255 are reserved. */
 
 	/* Optional fields of an SA_OFFER. */
@@ -18,17 +18,31 @@ enum {
 /* The promise of the header: what is within the bounds fits. */
 _Static_assert(TLV_HEADER_BYTES + 16 + 8 + 8 + 2 + 1 + 1 + IDENTITY_NAME_SIZE +
 			       2 + MSG_MAX_ADDRS * 16 + 2 +
-			       MSG_MAX_BINDINGS * BINDING_MAX_BYTES <=
+			       MSG_MAX_BINDINGS * WIRE_BINDING_MAX_BYTES <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "a RECORD");
 _Static_assert(TLV_HEADER_BYTES + 16 + 8 + 8 + 2 +
-			       MSG_MAX_BINDINGS * BINDING_MAX_BYTES + 2 +
+			       MSG_MAX_BINDINGS * WIRE_BINDING_MAX_BYTES + 2 +
 			       MSG_MAX_REMOVED * 10 <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "an UPDATE");
 _Static_assert(TLV_HEADER_BYTES + 1 + 2 + 2 + MSG_MAX_HINTS * (16 + 16 + 2) <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "a PEERS");
+
+_Static_assert(TLV_HEADER_BYTES + 16 + SIGN_KEY_BYTES + 8 + 8 + 1 + 2 +
+			       STATEMENT_MAX_BODY + SIGN_BYTES <=
+		       CHANNEL_PAYLOAD_MAX,
+	       "a STATEMENT");
+_Static_assert(1 + IDENTITY_NAME_SIZE + 4 + 2 + STATEMENT_MAX_LINKS * 16 <=
+		       STATEMENT_MAX_BODY,
+	       "links");
+_Static_assert(2 + MSG_MAX_BINDINGS * WIRE_BINDING_MAX_BYTES <=
+		       STATEMENT_MAX_BODY,
+	       "bindings");
+_Static_assert(TLV_HEADER_BYTES + 1 + 1 + 2 + MSG_MAX_HELD * (16 + 8 + 8 + 1) <=
+		       CHANNEL_PAYLOAD_MAX,
+	       "a SUMMARY");
 
 const char *message_name(enum msg_type type)
 {
@@ -43,24 +57,6 @@ const char *message_name(enum msg_type type)
 }
 
 /* Writing. */
-
-static void put_binding(struct wbuf *out, const struct binding *b)
-{
-	wbuf_u32(out, b->vni);
-	wbuf_bytes(out, b->mac.b, sizeof b->mac.b);
-	wbuf_u8(out, b->n_ips);
-	for (size_t i = 0; i < b->n_ips; i++) {
-		wbuf_bytes(out, b->ips[i].b, sizeof b->ips[i].b);
-	}
-}
-
-static void put_bindings(struct wbuf *out, const struct binding *b, size_t n)
-{
-	wbuf_u16(out, (uint16_t)n);
-	for (size_t i = 0; i < n; i++) {
-		put_binding(out, &b[i]);
-	}
-}
 
 /* A text of at most 255 bytes. */
 static void put_text(struct wbuf *out, const char *text)
@@ -90,7 +86,7 @@ static enum err put_record(struct wbuf *out, const struct msg_record *m)
 	for (size_t i = 0; i < m->n_addrs; i++) {
 		wbuf_bytes(out, m->addrs[i].b, sizeof m->addrs[i].b);
 	}
-	put_bindings(out, m->bindings, m->n_bindings);
+	wire_put_bindings(out, m->bindings, m->n_bindings);
 	return FDP_OK;
 }
 
@@ -102,7 +98,7 @@ static enum err put_update(struct wbuf *out, const struct msg_update *m)
 	wbuf_bytes(out, m->author.b, sizeof m->author.b);
 	wbuf_u64(out, m->incarnation);
 	wbuf_u64(out, m->seq);
-	put_bindings(out, m->added, m->n_added);
+	wire_put_bindings(out, m->added, m->n_added);
 	wbuf_u16(out, (uint16_t)m->n_removed);
 	for (size_t i = 0; i < m->n_removed; i++) {
 		wbuf_u32(out, m->removed[i].vni);
@@ -126,6 +122,34 @@ static enum err put_peers(struct wbuf *out, const struct msg_peers *m)
 		wbuf_bytes(out, hint->id.b, sizeof hint->id.b);
 		wbuf_bytes(out, hint->at.ip.b, sizeof hint->at.ip.b);
 		wbuf_u16(out, hint->at.port);
+	}
+	return FDP_OK;
+}
+
+static enum err put_statement(struct wbuf *out, const struct statement *s)
+{
+	if (s->size > STATEMENT_MAX_BODY || s->chunk >= STATEMENT_CHUNKS) {
+		return ERR_LIMIT;
+	}
+	statement_put(s, out);
+	return FDP_OK;
+}
+
+static enum err put_summary(struct wbuf *out, const struct msg_summary *m)
+{
+	if (m->n > MSG_MAX_HELD) {
+		return ERR_LIMIT;
+	}
+	wbuf_u8(out, m->want);
+	wbuf_u8(out, m->more);
+	wbuf_u16(out, (uint16_t)m->n);
+	for (size_t i = 0; i < m->n; i++) {
+		const struct held_statement *held = &m->v[i];
+
+		wbuf_bytes(out, held->author.b, sizeof held->author.b);
+		wbuf_u64(out, held->incarnation);
+		wbuf_u64(out, held->seq);
+		wbuf_u8(out, held->chunk);
 	}
 	return FDP_OK;
 }
@@ -168,6 +192,10 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 		return put_update(out, &m->update);
 	case MSG_PEERS:
 		return put_peers(out, &m->peers);
+	case MSG_STATEMENT:
+		return put_statement(out, &m->statement);
+	case MSG_SUMMARY:
+		return put_summary(out, &m->summary);
 	case MSG_SA_OFFER:
 		return put_sa_offer(out, &m->sa_offer);
 	case MSG_SA_ACTIVE:
@@ -223,84 +251,6 @@ enum err message_encode(const struct message *m, struct wbuf *out)
 
 /* Reading.  Every get_* cuts its part off 'in'. */
 
-static enum err get_ip(struct span *in, struct ip_addr *ip)
-{
-	return span_bytes(in, ip->b, sizeof ip->b);
-}
-
-static enum err get_id(struct span *in, struct peer_id *id)
-{
-	enum err err = span_bytes(in, id->b, sizeof id->b);
-
-	return err ? err : peer_id_is_zero(id) ? ERR_MALFORMED : FDP_OK;
-}
-
-/* How many elements follow; none of them takes less than 'min_bytes', so a
- * number that cannot be true is refused before memory is taken for it. */
-static enum err get_count(struct span *in, size_t max, size_t min_bytes,
-			  size_t *n)
-{
-	uint16_t count;
-	enum err err = span_u16(in, &count);
-
-	if (err) {
-		return err;
-	}
-	if (count > max) {
-		return ERR_LIMIT;
-	}
-	if (count * min_bytes > in->size) {
-		return ERR_TRUNCATED;
-	}
-	*n = count;
-	return FDP_OK;
-}
-
-static enum err get_key(struct span *in, struct binding_key *key)
-{
-	enum err err = span_u32(in, &key->vni);
-
-	if (!err && key->vni > VNI_MAX) {
-		err = ERR_RANGE;
-	}
-	return err ? err : span_bytes(in, key->mac.b, sizeof key->mac.b);
-}
-
-static enum err get_binding(struct span *in, struct binding *b)
-{
-	struct binding_key key;
-	enum err err = get_key(in, &key);
-
-	memset(b, 0, sizeof *b);
-	if (!err) {
-		b->vni = key.vni;
-		b->mac = key.mac;
-		err = span_u8(in, &b->n_ips);
-	}
-	if (!err && b->n_ips > BINDING_MAX_IPS) {
-		err = ERR_LIMIT;
-	}
-	for (size_t i = 0; !err && i < b->n_ips; i++) {
-		err = get_ip(in, &b->ips[i]);
-	}
-	return err ? err : binding_is_valid(b) ? FDP_OK : ERR_MALFORMED;
-}
-
-static enum err get_bindings(struct span *in, struct binding **list, size_t *n)
-{
-	size_t count;
-	enum err err = get_count(in, MSG_MAX_BINDINGS, 4 + 6 + 1, &count);
-
-	if (!err && count) {
-		*list = xcalloc(count, sizeof **list);
-		*n = count;
-	}
-	for (size_t i = 0; !err && i < count; i++) {
-		err = get_binding(in, &(*list)[i]);
-	}
-	return err;
-}
-
 /* A text of printable ASCII that fits into 'buf' of 'size' bytes. */
 static enum err get_text(struct span *in, char *buf, size_t size)
 {
@@ -344,7 +294,7 @@ static enum err get_close(struct span *in, struct msg_close *m)
 static enum err get_author(struct span *in, struct peer_id *author,
 			   uint64_t *incarnation, uint64_t *seq)
 {
-	enum err err = get_id(in, author);
+	enum err err = wire_get_id(in, author);
 
 	if (!err) {
 		err = span_u64(in, incarnation);
@@ -379,16 +329,16 @@ static enum err get_record(struct span *in, struct msg_record *m)
 		err = identity_name_decode(name, m->name);
 	}
 	if (!err) {
-		err = get_count(in, MSG_MAX_ADDRS, sizeof *m->addrs, &n);
+		err = wire_get_count(in, MSG_MAX_ADDRS, sizeof *m->addrs, &n);
 	}
 	if (!err && n) {
 		m->addrs = xcalloc(n, sizeof *m->addrs);
 		m->n_addrs = n;
 	}
 	for (size_t i = 0; !err && i < n; i++) {
-		err = get_ip(in, &m->addrs[i]);
+		err = wire_get_ip(in, &m->addrs[i]);
 	}
-	return err ? err : get_bindings(in, &m->bindings, &m->n_bindings);
+	return err ? err : wire_get_bindings(in, &m->bindings, &m->n_bindings);
 }
 
 static enum err get_update(struct span *in, struct msg_update *m)
@@ -397,27 +347,27 @@ static enum err get_update(struct span *in, struct msg_update *m)
 	enum err err = get_author(in, &m->author, &m->incarnation, &m->seq);
 
 	if (!err) {
-		err = get_bindings(in, &m->added, &m->n_added);
+		err = wire_get_bindings(in, &m->added, &m->n_added);
 	}
 	if (!err) {
-		err = get_count(in, MSG_MAX_REMOVED, 4 + 6, &n);
+		err = wire_get_count(in, MSG_MAX_REMOVED, 4 + 6, &n);
 	}
 	if (!err && n) {
 		m->removed = xcalloc(n, sizeof *m->removed);
 		m->n_removed = n;
 	}
 	for (size_t i = 0; !err && i < n; i++) {
-		err = get_key(in, &m->removed[i]);
+		err = wire_get_key(in, &m->removed[i]);
 	}
 	return err;
 }
 
 static enum err get_hint(struct span *in, struct peer_hint *hint)
 {
-	enum err err = get_id(in, &hint->id);
+	enum err err = wire_get_id(in, &hint->id);
 
 	if (!err) {
-		err = get_ip(in, &hint->at.ip);
+		err = wire_get_ip(in, &hint->at.ip);
 	}
 	if (!err) {
 		err = span_u16(in, &hint->at.port);
@@ -445,7 +395,7 @@ static enum err get_peers(struct span *in, struct msg_peers *m)
 		err = ERR_RANGE;
 	}
 	if (!err) {
-		err = get_count(in, MSG_MAX_HINTS, 16 + 16 + 2, &n);
+		err = wire_get_count(in, MSG_MAX_HINTS, 16 + 16 + 2, &n);
 	}
 	if (!err && n) {
 		m->v = xcalloc(n, sizeof *m->v);
@@ -453,6 +403,49 @@ static enum err get_peers(struct span *in, struct msg_peers *m)
 	}
 	for (size_t i = 0; !err && i < n; i++) {
 		err = get_hint(in, &m->v[i]);
+	}
+	return err;
+}
+
+static enum err get_held(struct span *in, struct held_statement *held)
+{
+	enum err err = wire_get_id(in, &held->author);
+
+	if (!err) {
+		err = span_u64(in, &held->incarnation);
+	}
+	if (!err) {
+		err = span_u64(in, &held->seq);
+	}
+	if (!err) {
+		err = span_u8(in, &held->chunk);
+	}
+	return !err && held->chunk >= STATEMENT_CHUNKS ? ERR_RANGE : err;
+}
+
+static enum err get_summary(struct span *in, struct msg_summary *m)
+{
+	uint8_t want, more;
+	size_t n = 0;
+	enum err err = span_u8(in, &want);
+
+	if (!err) {
+		err = span_u8(in, &more);
+	}
+	if (!err && (want > 1 || more > 1)) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		m->want = want;
+		m->more = more;
+		err = wire_get_count(in, MSG_MAX_HELD, 16 + 8 + 8 + 1, &n);
+	}
+	if (!err && n) {
+		m->v = xcalloc(n, sizeof *m->v);
+		m->n = n;
+	}
+	for (size_t i = 0; !err && i < n; i++) {
+		err = get_held(in, &m->v[i]);
 	}
 	return err;
 }
@@ -518,10 +511,10 @@ static enum err get_sa_offer(struct span *in, struct msg_sa_offer *m)
 		err = span_u32(in, &m->epoch);
 	}
 	if (!err) {
-		err = get_ip(in, &m->src_ip);
+		err = wire_get_ip(in, &m->src_ip);
 	}
 	if (!err) {
-		err = get_ip(in, &m->dst_ip);
+		err = wire_get_ip(in, &m->dst_ip);
 	}
 	if (!err) {
 		err = span_u16(in, &m->vxlan_port);
@@ -593,6 +586,10 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return get_update(in, &m->update);
 	case MSG_PEERS:
 		return get_peers(in, &m->peers);
+	case MSG_STATEMENT:
+		return statement_get(in, &m->statement);
+	case MSG_SUMMARY:
+		return get_summary(in, &m->summary);
 	case MSG_SA_OFFER:
 		return get_sa_offer(in, &m->sa_offer);
 	case MSG_SA_ACTIVE:
@@ -662,6 +659,12 @@ void message_free(struct message *m)
 		break;
 	case MSG_PEERS:
 		free(m->peers.v);
+		break;
+	case MSG_STATEMENT:
+		statement_free(&m->statement);
+		break;
+	case MSG_SUMMARY:
+		free(m->summary.v);
 		break;
 	case MSG_PING:
 	case MSG_PONG:

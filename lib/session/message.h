@@ -19,6 +19,7 @@
 #include "base/span.h"
 #include "session/identity.h"
 #include "session/keys.h"
+#include "session/statement.h"
 
 /* X(NAME, slug, type on the wire, critical, text).  Types are never used again
  * for something else. */
@@ -29,6 +30,8 @@
 	X(RECORD, "record", 16, 1, "all that a peer says of itself, in parts") \
 	X(UPDATE, "update", 17, 1, "what changed in a peer's record")          \
 	X(PEERS, "peers", 18, 0, "hosts that I am connected to")               \
+	X(STATEMENT, "statement", 19, 0, "what a host says, for all to keep")  \
+	X(SUMMARY, "summary", 20, 0, "which statements I have")                \
 	X(SA_OFFER, "sa-offer", 32, 1, "an inbound SA is ready for you")       \
 	X(SA_ACTIVE, "sa-active", 33, 1, "I send through the SA you offered")  \
 	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")       \
@@ -54,6 +57,7 @@ enum {
 	MSG_MAX_BINDINGS = 200,
 	MSG_MAX_REMOVED = 1024,
 	MSG_MAX_HINTS = 256,
+	MSG_MAX_HELD = 1900,	  /* In a SUMMARY. */
 	MSG_MAX_SPIS = 16,	  /* In an SA_OFFER. */
 	MSG_CLOSE_TEXT_SIZE = 128 /* With the terminating zero. */
 };
@@ -109,6 +113,22 @@ struct msg_peers {
 	bool want;     /* Please answer with yours. */
 	uint16_t port; /* TCP port at which the author can be dialled. */
 	struct peer_hint *v;
+	size_t n;
+};
+
+/* A statement that the author of a SUMMARY has. */
+struct held_statement {
+	struct peer_id author;
+	uint64_t incarnation, seq;
+	uint8_t chunk;
+};
+
+/* A part of all that the sender has; who has something newer, or that is not
+ * named, sends it when the last part has come. */
+struct msg_summary {
+	bool want; /* Please answer with yours. */
+	bool more; /* Another part follows. */
+	struct held_statement *v;
 	size_t n;
 };
 
@@ -179,6 +199,8 @@ struct message {
 		struct msg_record record;
 		struct msg_update update;
 		struct msg_peers peers;
+		struct statement statement;
+		struct msg_summary summary;
 		struct msg_sa_offer sa_offer;
 		struct msg_sa_active sa_active;
 		struct msg_sa_delete sa_delete;

@@ -916,6 +916,7 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 		error = vport_del(k, op->vport.port_no);
 		break;
 	case OP_FLOW_PUT:
+		k->n_flow_puts++;
 		error = flow_put(k, &op->flow);
 		break;
 	case OP_FLOW_DEL:

@@ -144,6 +144,7 @@ struct fake_kernel {
 	struct ufid snapshot_drops[FAKE_MAX_FLOWS];
 
 	/* Counters. */
+	unsigned int n_flow_puts;
 	uint64_t n_plain_sent, n_esp_sent, n_delivered;
 	uint64_t n_guarded; /* Dropped by the netfilter guard. */
 	uint64_t n_no_sa, n_blocked, n_replayed, n_too_big, n_upcalls_lost;

@@ -71,6 +71,8 @@ static void small_messages(void)
 		MSG_REKEY_ASK, MSG_REHANDSHAKE,	  MSG_PROBE_ACK,
 		MSG_PATH_ASK,  MSG_PATH_REPORT,
 	};
+	uint8_t links[] = {1, 'a', 0, 0, 5, 0, 0, 0};
+	struct held_statement held = {.author.b[0] = 7, .seq = 1};
 	struct message m;
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -92,6 +94,16 @@ static void small_messages(void)
 					  .dst_ip = ip(2),
 					  .vxlan_port = 6784,
 					  .mtu = 1500}};
+	put_message(&m);
+	m = (struct message){.type = MSG_STATEMENT,
+			     .statement = {.author.b[0] = 7,
+					   .incarnation = 5,
+					   .seq = 1,
+					   .body = links,
+					   .size = sizeof links}};
+	put_message(&m);
+	m = (struct message){.type = MSG_SUMMARY,
+			     .summary = {.want = true, .v = &held, .n = 1}};
 	put_message(&m);
 }
 

@@ -48,7 +48,9 @@ static struct ip_addr addrs[2];
 static struct binding bindings[3];
 static struct binding_key keys[2];
 static struct peer_hint hints[2];
-static struct message samples[17];
+static struct held_statement held[2];
+static uint8_t said[5];
+static struct message samples[19];
 
 static void setup(void)
 {
@@ -155,6 +157,30 @@ static void setup(void)
 	m++;
 	m->type = MSG_PATH_REPORT;
 	m->path.number = 1;
+	m++;
+	m->type = MSG_STATEMENT;
+	memset(m->statement.author.b, 0xab, sizeof m->statement.author.b);
+	memset(m->statement.key.b, 0x17, sizeof m->statement.key.b);
+	m->statement.incarnation = 11;
+	m->statement.seq = 12;
+	m->statement.chunk = STATEMENT_CHUNKS - 1;
+	memcpy(said, "hello", sizeof said);
+	m->statement.body = said;
+	m->statement.size = sizeof said;
+	memset(m->statement.signature, 0x99, sizeof m->statement.signature);
+	m++;
+	m->type = MSG_SUMMARY;
+	m->summary.want = true;
+	m->summary.more = true;
+	memset(held[0].author.b, 0x11, sizeof held[0].author.b);
+	held[0].incarnation = 13;
+	held[0].seq = 14;
+	memset(held[1].author.b, 0x22, sizeof held[1].author.b);
+	held[1].incarnation = UINT64_MAX;
+	held[1].seq = 1;
+	held[1].chunk = STATEMENT_CHUNKS - 1;
+	m->summary.v = held;
+	m->summary.n = 2;
 }
 
 enum {
@@ -249,6 +275,34 @@ static void expect_equal(const struct message *a, const struct message *b)
 	case MSG_PATH_ASK:
 	case MSG_PATH_REPORT:
 		ck_assert_uint_eq(a->path.number, b->path.number);
+		return;
+	case MSG_STATEMENT:
+		ck_assert(peer_id_equal(&a->statement.author,
+					&b->statement.author));
+		ck_assert(sign_key_equal(&a->statement.key, &b->statement.key));
+		ck_assert_uint_eq(a->statement.incarnation,
+				  b->statement.incarnation);
+		ck_assert_uint_eq(a->statement.seq, b->statement.seq);
+		ck_assert_uint_eq(a->statement.chunk, b->statement.chunk);
+		ck_assert_uint_eq(a->statement.size, b->statement.size);
+		ck_assert_mem_eq(a->statement.body, b->statement.body,
+				 a->statement.size);
+		ck_assert_mem_eq(a->statement.signature, b->statement.signature,
+				 SIGN_BYTES);
+		return;
+	case MSG_SUMMARY:
+		ck_assert(a->summary.want == b->summary.want);
+		ck_assert(a->summary.more == b->summary.more);
+		ck_assert_uint_eq(a->summary.n, b->summary.n);
+		for (size_t i = 0; i < a->summary.n; i++) {
+			const struct held_statement *x = &a->summary.v[i];
+			const struct held_statement *y = &b->summary.v[i];
+
+			ck_assert(peer_id_equal(&x->author, &y->author));
+			ck_assert_uint_eq(x->incarnation, y->incarnation);
+			ck_assert_uint_eq(x->seq, y->seq);
+			ck_assert_uint_eq(x->chunk, y->chunk);
+		}
 		return;
 	case MSG_PEERS:
 		ck_assert(a->peers.want == b->peers.want);
@@ -452,6 +506,8 @@ enum {
 	SA_DELETE = 7,
 	REHANDSHAKE = 11,
 	PEERS = 12,
+	STATEMENT = 17,
+	SUMMARY = 18,
 	SA_OFFERS = 13
 };
 
@@ -503,6 +559,17 @@ static const struct {
 	 ERR_MALFORMED},
 	{"host at a multicast address", PEERS, 33, "\xe0", 1, ERR_RANGE},
 	{"host at port zero", PEERS, 37, "\0\0", 2, ERR_RANGE},
+	{"statement of nobody", STATEMENT, 0,
+	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
+	{"chunk that there is not", STATEMENT, 64, "\x41", 1, ERR_RANGE},
+	{"body too long", STATEMENT, 65, "\xff\xff", 2, ERR_LIMIT},
+	{"body beyond the end", STATEMENT, 65, "\1\0", 2, ERR_TRUNCATED},
+	{"summary that may be wanted", SUMMARY, 0, "\2", 1, ERR_RANGE},
+	{"summary that may go on", SUMMARY, 1, "\2", 1, ERR_RANGE},
+	{"1,901 statements", SUMMARY, 2, "\x07\x6d", 2, ERR_LIMIT},
+	{"statement held of nobody", SUMMARY, 4,
+	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
+	{"held chunk that there is not", SUMMARY, 36, "\x41", 1, ERR_RANGE},
 };
 
 START_TEST(nonsense_is_refused_as_in_table)

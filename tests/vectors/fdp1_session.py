@@ -255,6 +255,15 @@ def messages():
         ("path-ask", 0x0031, struct.pack(">Q", 0x2122232425262728)),
         ("path-report", 0x0032, struct.pack(">Q", 1)),
     ]
+    out += [
+        ("statement", 0x0013,
+         b"\xab" * 16 + b"\x17" * 32 + struct.pack(">QQB", 11, 12, 64)
+         + struct.pack(">H", 5) + b"hello" + b"\x99" * 64),
+        ("summary", 0x0014,
+         struct.pack(">BB", 1, 1) + listed([
+             b"\x11" * 16 + struct.pack(">QQB", 13, 14, 0),
+             b"\x22" * 16 + struct.pack(">QQB", 2**64 - 1, 1, 64)])),
+    ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
 

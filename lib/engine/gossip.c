@@ -1,0 +1,548 @@
+/* What hosts say of themselves, kept and passed on (mesh/statements.h).
+ *
+ * Neighbours hear of each other's endpoints by RECORD and UPDATE; whoever has
+ * no session with a host knows it by its statements.  A new one goes to all
+ * peers that have no link to its author themselves: in a full mesh to nobody.
+ * What was missed is found by summaries: with each new session, when a link is
+ * gone by which a peer heard of an author, and now and then with a peer drawn
+ * at random.  Hosts to which there is no way are not spoken of, so that what is
+ * gone is forgotten by all.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "util.h"
+
+#define ISSUE_US	 (SECOND_US / 5)   /* Between ours of one chunk. */
+#define FORGET_AUTHOR_US (600 * SECOND_US) /* Without a way to it. */
+#define MAX_HELD_TOTAL	 (256 * 1024)	   /* In one summary. */
+
+static bool is_self(const struct engine *e, const struct peer_id *id)
+{
+	return peer_id_equal(id, &e->config.id);
+}
+
+/* Of whom we may speak. */
+static bool is_present(const struct engine *e, const struct author *a)
+{
+	const struct peer *p = peer_find(e, &a->id);
+
+	return is_self(e, &a->id) || a->reached || (p && p->conn);
+}
+
+static void send_statement(struct engine *e, struct conn *c,
+			   const struct statement *s)
+{
+	struct message m = {.type = MSG_STATEMENT, .statement = *s};
+
+	conn_send(e, c, &m);
+}
+
+/* To all who do not hear of it from its author. */
+static void pass_on(struct engine *e, const struct statement *s,
+		    const struct conn *from)
+{
+	const bool ours = is_self(e, &s->author);
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->conn && p->conn != from &&
+		    !peer_id_equal(&p->id, &s->author) &&
+		    (ours ||
+		     !topology_linked(e->topology, &s->author, &p->id))) {
+			send_statement(e, p->conn, s);
+		}
+	}
+}
+
+/* ---- Summaries ---- */
+
+static void send_summary(struct engine *e, struct conn *c, bool want)
+{
+	struct held_statement held[MSG_MAX_HELD];
+	struct message m = {.type = MSG_SUMMARY};
+	const struct author *a;
+
+	m.summary.want = want;
+	m.summary.v = held;
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		for (size_t i = 0; is_present(e, a) && i < STATEMENT_CHUNKS;
+		     i++) {
+			const struct statement *s = a->v[i];
+
+			if (!s) {
+				continue;
+			}
+			if (m.summary.n == MSG_MAX_HELD) {
+				m.summary.more = true;
+				conn_send(e, c, &m);
+				m.summary.n = 0;
+			}
+			held[m.summary.n++] = (struct held_statement){
+				.author = s->author,
+				.incarnation = s->incarnation,
+				.seq = s->seq,
+				.chunk = s->chunk};
+		}
+	}
+	m.summary.more = false;
+	conn_send(e, c, &m);
+}
+
+void gossip_session(struct engine *e, struct peer *p)
+{
+	if (p->conn->role == HS_INITIATOR) {
+		send_summary(e, p->conn, true);
+	}
+}
+
+static int compare_held(const void *a_, const void *b_)
+{
+	const struct held_statement *a = a_, *b = b_;
+	int order = peer_id_compare(&a->author, &b->author);
+
+	return order ? order : a->chunk - b->chunk;
+}
+
+static bool has(const struct conn *c, const struct statement *s)
+{
+	const struct held_statement key = {.author = s->author,
+					   .chunk = s->chunk};
+	const struct held_statement *held =
+		c->n_held ? bsearch(&key, c->held, c->n_held, sizeof key,
+				    compare_held)
+			  : NULL;
+
+	if (!held) {
+		return false;
+	}
+	return held->incarnation != s->incarnation
+		       ? held->incarnation > s->incarnation
+		       : held->seq >= s->seq;
+}
+
+static void send_missing(struct engine *e, struct conn *c)
+{
+	const struct author *a;
+
+	if (c->n_held) {
+		qsort(c->held, c->n_held, sizeof *c->held, compare_held);
+	}
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		for (size_t i = 0; is_present(e, a) && i < STATEMENT_CHUNKS;
+		     i++) {
+			const struct statement *s = a->v[i];
+
+			if (s && !peer_id_equal(&a->id, &c->peer->id) &&
+			    !has(c, s)) {
+				send_statement(e, c, s);
+			}
+		}
+	}
+}
+
+void gossip_summary(struct engine *e, struct conn *c,
+		    const struct msg_summary *m)
+{
+	if (c->n_held + m->n <= MAX_HELD_TOTAL && m->n) {
+		c->held =
+			xrealloc(c->held, (c->n_held + m->n) * sizeof *c->held);
+		memcpy(c->held + c->n_held, m->v, m->n * sizeof *c->held);
+		c->n_held += m->n;
+	}
+	if (m->more) {
+		return;
+	}
+	send_missing(e, c);
+	free(c->held);
+	c->held = NULL;
+	c->n_held = 0;
+	if (m->want) {
+		send_summary(e, c, false);
+	}
+}
+
+/* ---- What others say ---- */
+
+/* Peers who heard of the author by a link that is no more may have missed
+ * something. */
+static void make_good(struct engine *e, const struct peer_id *author,
+		      const struct statement_links *now)
+{
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		bool linked = false;
+
+		for (size_t i = 0; i < now->n && !linked; i++) {
+			linked = peer_id_equal(&now->v[i], &p->id);
+		}
+		if (p->conn && !linked &&
+		    topology_linked(e->topology, author, &p->id)) {
+			p->summary_due = true;
+		}
+	}
+}
+
+static enum err take_links(struct engine *e, const struct statement *s)
+{
+	struct statement_links links;
+	enum err err = statement_get_links(span_of(s->body, s->size), &links);
+
+	if (!err) {
+		struct author *a = statements_find(&e->statements, &s->author);
+
+		make_good(e, &s->author, &links);
+		relay_heard(e, &s->author, links.v, links.n);
+		if (a->mtu != links.mtu) {
+			a->mtu = links.mtu;
+			ports_update_mtu(e);
+		}
+	}
+	free(links.v);
+	return err;
+}
+
+static enum err take_bindings(struct engine *e, const struct statement *s)
+{
+	struct author *a = statements_find(&e->statements, &s->author);
+	struct binding *v;
+	size_t n;
+	enum err err = statement_get_bindings(s, &v, &n);
+
+	free(v);
+	if (!err) {
+		a->bindings_changed = true;
+		relay_touch(e);
+	}
+	return err;
+}
+
+void gossip_statement(struct engine *e, struct conn *c,
+		      const struct statement *s)
+{
+	const struct pin *pin = pin_find(e, &s->author);
+	struct author *a;
+	char id[PEER_ID_STRLEN];
+	uint64_t before;
+	bool news;
+	enum err err;
+
+	if (is_self(e, &s->author)) {
+		return;
+	}
+	a = statements_find(&e->statements, &s->author);
+	before = a ? a->incarnation : 0;
+	err = statements_take(&e->statements, s, engine_encrypts(e),
+			      pin ? &pin->key : NULL, &news);
+	if (!err && news) {
+		a = statements_find(&e->statements, &s->author);
+		if (!a->lost_us) {
+			a->lost_us = e->now_us;
+		}
+		a->bindings_changed |= a->incarnation != before;
+		err = s->chunk == STATEMENT_LINKS ? take_links(e, s)
+						  : take_bindings(e, s);
+		if (!err) {
+			pass_on(e, s, c);
+		}
+	}
+	if (err) {
+		engine_log(e, OP_LOG_WARN,
+			   "%s passes on a statement of host %s that is not "
+			   "accepted: %s",
+			   c->peer->name, peer_id_format(&s->author, id),
+			   err_text(err));
+	}
+}
+
+/* All that 'a' has said of its endpoints. */
+static void collect(const struct author *a, struct record *r)
+{
+	record_init(r, &a->id, a->incarnation);
+	for (size_t i = 1; i < STATEMENT_CHUNKS; i++) {
+		struct binding *v = NULL;
+		size_t n = 0;
+
+		if (!a->v[i] || statement_get_bindings(a->v[i], &v, &n)) {
+			n = 0;
+		}
+		for (size_t k = 0; k < n; k++) {
+			if (record_set(r, &v[k])) {
+				break; /* There are too many. */
+			}
+		}
+		free(v);
+	}
+}
+
+static void author_name(const struct author *a, char *name, size_t size)
+{
+	const struct statement *s = a->v[STATEMENT_LINKS];
+	struct statement_links links = {.v = NULL};
+
+	if (s && !statement_get_links(span_of(s->body, s->size), &links)) {
+		copy_text(name, size, links.name);
+	}
+	free(links.v);
+}
+
+/* All its statements, to those who have not heard them. */
+static void introduce(struct engine *e, const struct author *a)
+{
+	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
+		if (a->v[i]) {
+			pass_on(e, a->v[i], NULL);
+		}
+	}
+}
+
+/* A host that was installed anew has another id: what it said under the old one
+ * is not to be taken for a second host. */
+static bool is_of_before(const struct engine *e, const struct author *a,
+			 const char *name)
+{
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->conn && !strcmp(p->name, name) &&
+		    !peer_id_equal(&p->id, &a->id)) {
+			return true;
+		}
+	}
+	return !strcmp(name, e->config.name);
+}
+
+static void update_author(struct engine *e, struct author *a)
+{
+	bool reached = topology_hops(e->topology, &a->id) > 0;
+	struct peer *p = peer_find(e, &a->id);
+	bool news = reached && !a->reached;
+
+	if (reached != a->reached) {
+		a->lost_us = e->now_us;
+		a->reached = reached;
+	}
+	if (news) {
+		introduce(e, a);
+	}
+	if (!reached || (p && p->conn)) {
+		return;
+	}
+	if (!p) {
+		struct identity identity = {.id = a->id,
+					    .incarnation = a->incarnation};
+
+		author_name(a, identity.name, sizeof identity.name);
+		if (is_of_before(e, a, identity.name)) {
+			return;
+		}
+		p = peer_heard_of(e, &identity);
+		a->bindings_changed = true;
+	}
+	if (p && a->bindings_changed) {
+		struct record r;
+
+		a->bindings_changed = false;
+		author_name(a, p->name, sizeof p->name);
+		collect(a, &r);
+		peer_set_record(e, p, &r);
+	}
+}
+
+void gossip_update(struct engine *e)
+{
+	struct author *a;
+	struct peer *p;
+
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		if (!is_self(e, &a->id)) {
+			update_author(e, a);
+		}
+	}
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->summary_due && p->conn) {
+			send_summary(e, p->conn, true);
+		}
+		p->summary_due = false;
+	}
+}
+
+/* ---- What we say ---- */
+
+void gossip_links_changed(struct engine *e)
+{
+	e->unsaid[STATEMENT_LINKS] = true;
+	e->any_unsaid = true;
+}
+
+void gossip_binding_changed(struct engine *e, const struct binding_key *key)
+{
+	e->unsaid[statement_chunk_of(key)] = true;
+	e->any_unsaid = true;
+}
+
+static void put_own_links(struct engine *e, struct wbuf *body)
+{
+	struct statement_links links = {.n = 0};
+	const struct peer *p;
+
+	copy_text(links.name, sizeof links.name, e->config.name);
+	links.v = xmalloc((hmap_count(&e->peers) + 1) * sizeof *links.v);
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->linked && links.n < STATEMENT_MAX_LINKS) {
+			links.v[links.n++] = p->id;
+			if (p->tunnel.mtu) {
+				links.mtu = links.mtu ? MIN(links.mtu,
+							    p->tunnel.mtu)
+						      : p->tunnel.mtu;
+			}
+		}
+	}
+	statement_put_links(&links, body);
+	free(links.v);
+}
+
+static void put_own_bindings(struct engine *e, uint8_t chunk, struct wbuf *body)
+{
+	struct binding *v = xmalloc(MSG_MAX_BINDINGS * sizeof *v);
+	size_t n = 0, n_left = 0;
+
+	for (size_t i = 0; i < e->record.n; i++) {
+		struct binding_key key = binding_key(&e->record.v[i]);
+
+		if (statement_chunk_of(&key) != chunk) {
+			continue;
+		}
+		if (n < MSG_MAX_BINDINGS) {
+			v[n++] = e->record.v[i];
+		} else {
+			n_left++;
+		}
+	}
+	if (n_left) {
+		engine_log(e, OP_LOG_WARN,
+			   "%zu endpoints cannot be announced to hosts that "
+			   "have no tunnel to this one: there are too many",
+			   n_left);
+	}
+	statement_put_bindings(v, n, body);
+	free(v);
+}
+
+static void issue(struct engine *e, uint8_t chunk)
+{
+	struct wbuf body = WBUF_INITIALIZER(STATEMENT_MAX_BODY);
+	struct statement s = {.author = e->config.id,
+			      .incarnation = e->config.incarnation,
+			      .seq = ++e->statement_seq,
+			      .chunk = chunk};
+	bool news;
+	enum err err;
+
+	if (chunk == STATEMENT_LINKS) {
+		put_own_links(e, &body);
+	} else {
+		put_own_bindings(e, chunk, &body);
+	}
+	s.body = body.data;
+	s.size = body.size;
+	if (engine_encrypts(e)) {
+		statement_sign(&s, &e->config.key);
+	}
+	err = statements_take(&e->statements, &s, false, NULL, &news);
+	ovs_assert(!err && news);
+	pass_on(e, &s, NULL);
+	wbuf_free(&body);
+}
+
+static bool may_speak(const struct engine *e)
+{
+	/* Before the first link nobody could make use of it, and what the last
+	 * run said is better than that there is none. */
+	return (e->config.has_key || !engine_encrypts(e)) &&
+	       (e->statement_seq || e->n_links);
+}
+
+void gossip_say(struct engine *e)
+{
+	if (!e->any_unsaid || !may_speak(e)) {
+		return;
+	}
+	if (e->statement_seq && e->now_us < e->said_us + ISSUE_US) {
+		engine_wake(e, e->said_us + ISSUE_US);
+		return;
+	}
+	e->said_us = e->now_us;
+	e->any_unsaid = false;
+	for (uint8_t i = 0; i < STATEMENT_CHUNKS; i++) {
+		if (e->unsaid[i]) {
+			e->unsaid[i] = false;
+			issue(e, i);
+		}
+	}
+}
+
+void gossip_exchange(struct engine *e, struct peer *p)
+{
+	send_summary(e, p->conn, true);
+}
+
+void gossip_forget(struct engine *e, const struct peer_id *id)
+{
+	struct author *a = statements_find(&e->statements, id);
+
+	if (a) {
+		relay_forget(e, id);
+		statements_forget(&e->statements, a);
+	}
+}
+
+void gossip_key_known(struct engine *e, const struct peer_id *id,
+		      const struct sign_key *key)
+{
+	struct author *a = statements_find(&e->statements, id);
+
+	if (a && !sign_key_equal(&a->key, key)) {
+		gossip_forget(e, id);
+	}
+}
+
+uint32_t gossip_relay_mtu(const struct engine *e)
+{
+	unsigned int most = 0;
+	uint32_t mtu = UINT32_MAX;
+	const struct author *a;
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->via != FWD_NOBODY) {
+			most = MAX(most, p->hops);
+		}
+	}
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		unsigned int hops =
+			most ? topology_hops(e->topology, &a->id) : 0;
+
+		if (hops && hops < most && a->mtu) {
+			mtu = MIN(mtu, a->mtu);
+		}
+	}
+	return mtu;
+}
+
+void gossip_timers(struct engine *e)
+{
+	struct author *a, *next;
+
+	HMAP_FOR_EACH_SAFE (a, next, node, &e->statements.authors) {
+		if (is_present(e, a) ||
+		    e->now_us < a->lost_us + FORGET_AUTHOR_US) {
+			continue;
+		}
+		relay_forget(e, &a->id);
+		statements_forget(&e->statements, a);
+	}
+	gossip_say(e);
+}

@@ -1,0 +1,242 @@
+#include "session/statement.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/statements.h"
+
+static struct secret seed_a, seed_b;
+static struct statements store;
+
+static void setup(void)
+{
+	memset(seed_a.b, 0xa1, sizeof seed_a.b);
+	memset(seed_b.b, 0xb2, sizeof seed_b.b);
+	statements_init(&store);
+}
+
+static void teardown(void)
+{
+	statements_free(&store);
+}
+
+static struct statement made(uint8_t author, uint64_t incarnation, uint64_t seq,
+			     uint8_t chunk, const struct secret *seed)
+{
+	static uint8_t body[] = "what it says";
+	struct statement s = {.author.b[0] = author,
+			      .incarnation = incarnation,
+			      .seq = seq,
+			      .chunk = chunk,
+			      .body = body,
+			      .size = sizeof body};
+
+	statement_sign(&s, seed);
+	return s;
+}
+
+START_TEST(signature_covers_every_bit)
+{
+	struct statement s = made(1, 2, 3, 4, &seed_a);
+	struct wbuf wire = WBUF_INITIALIZER(0);
+
+	ck_assert_int_eq(statement_verify(&s), FDP_OK);
+	statement_put(&s, &wire);
+	for (size_t bit = 0; bit < 8 * wire.size; bit++) {
+		struct span in = wbuf_span(&wire);
+		struct statement other;
+
+		wire.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (!statement_get(&in, &other)) {
+			ck_assert_msg(in.size || statement_verify(&other) ==
+							 ERR_AUTH,
+				      "bit %zu", bit);
+			statement_free(&other);
+		}
+		wire.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	wbuf_free(&wire);
+}
+END_TEST
+
+START_TEST(links_come_back_as_put)
+{
+	struct peer_id ids[2] = {{.b = {1}}, {.b = {2}}};
+	struct statement_links links = {
+		.name = "alpha", .mtu = 1416, .v = ids, .n = 2};
+	struct statement_links back;
+	struct wbuf body = WBUF_INITIALIZER(0);
+
+	statement_put_links(&links, &body);
+	ck_assert_int_eq(statement_get_links(wbuf_span(&body), &back), FDP_OK);
+	ck_assert_str_eq(back.name, "alpha");
+	ck_assert_uint_eq(back.mtu, 1416);
+	ck_assert_uint_eq(back.n, 2);
+	ck_assert(peer_id_equal(&back.v[1], &ids[1]));
+	free(back.v);
+	for (size_t size = 0; size < body.size; size++) {
+		ck_assert_int_ne(
+			statement_get_links(span_of(body.data, size), &back),
+			FDP_OK);
+		free(back.v);
+	}
+	wbuf_free(&body);
+}
+END_TEST
+
+/* FNV-1a of MAC and VNI (low byte first), folded to 16 bits by XOR of its
+ * halves, modulo 64, plus one; by another implementation. */
+START_TEST(bindings_have_their_chunk)
+{
+	static const struct {
+		struct binding_key key;
+		uint8_t chunk;
+	} known[] = {
+		{{.vni = 1, .mac = {{2, 0, 0, 0, 0, 1}}}, 47},
+		{{.vni = 1, .mac = {{2, 0, 0, 0, 0, 2}}}, 21},
+		{{.vni = 0xabcdef, .mac = {{0xfe, 1, 2, 3, 4, 5}}}, 28},
+	};
+	unsigned int count[STATEMENT_CHUNKS] = {0};
+
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		ck_assert_uint_eq(statement_chunk_of(&known[i].key),
+				  known[i].chunk);
+	}
+	for (unsigned int i = 0; i < 6400; i++) {
+		struct binding_key key = {
+			.vni = 1,
+			.mac = {{2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}}};
+
+		count[statement_chunk_of(&key)]++;
+	}
+	ck_assert_uint_eq(count[STATEMENT_LINKS], 0);
+	for (unsigned int i = 1; i < STATEMENT_CHUNKS; i++) {
+		ck_assert_msg(count[i] > 50 && count[i] < 200, "%u: %u", i,
+			      count[i]);
+	}
+}
+END_TEST
+
+START_TEST(binding_in_the_wrong_chunk_is_refused)
+{
+	struct binding b = {.vni = 1, .mac = {{2, 0, 0, 0, 0, 1}}};
+	struct binding_key key = binding_key(&b);
+	struct statement s = {.chunk = statement_chunk_of(&key)};
+	struct wbuf body = WBUF_INITIALIZER(0);
+	struct binding *v;
+	size_t n;
+
+	statement_put_bindings(&b, 1, &body);
+	s.body = body.data;
+	s.size = body.size;
+	ck_assert_int_eq(statement_get_bindings(&s, &v, &n), FDP_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert(binding_equal(&v[0], &b));
+	free(v);
+	s.chunk = (uint8_t)(1 + s.chunk % (STATEMENT_CHUNKS - 1));
+	ck_assert_int_eq(statement_get_bindings(&s, &v, &n), ERR_MALFORMED);
+	free(v);
+	wbuf_free(&body);
+}
+END_TEST
+
+static enum err take(const struct statement *s, const struct sign_key *expected,
+		     bool want_news)
+{
+	bool news;
+	enum err err = statements_take(&store, s, true, expected, &news);
+
+	ck_assert(news == want_news);
+	return err;
+}
+
+START_TEST(newest_of_author_and_chunk_is_kept)
+{
+	struct statement old = made(1, 5, 7, 3, &seed_a);
+	struct statement new = made(1, 5, 8, 3, &seed_a);
+	struct statement other = made(1, 5, 2, 4, &seed_a);
+	struct statement reborn = made(1, 6, 1, 3, &seed_a);
+	struct author *a;
+
+	ck_assert_int_eq(take(&old, NULL, true), FDP_OK);
+	ck_assert_int_eq(take(&old, NULL, false), FDP_OK);
+	ck_assert_int_eq(take(&new, NULL, true), FDP_OK);
+	ck_assert_int_eq(take(&old, NULL, false), FDP_OK);
+	ck_assert_int_eq(take(&other, NULL, true), FDP_OK);
+	a = statements_find(&store, &old.author);
+	ck_assert_uint_eq(a->v[3]->seq, 8);
+	ck_assert_uint_eq(a->v[4]->seq, 2);
+	/* Of an earlier life nothing is left, nor comes back. */
+	ck_assert_int_eq(take(&reborn, NULL, true), FDP_OK);
+	ck_assert_ptr_null(a->v[4]);
+	ck_assert_int_eq(take(&new, NULL, false), FDP_OK);
+	ck_assert_int_eq(take(&other, NULL, false), FDP_OK);
+	statements_forget(&store, a);
+	ck_assert_ptr_null(statements_find(&store, &old.author));
+}
+END_TEST
+
+START_TEST(nobody_speaks_for_another)
+{
+	struct statement good = made(1, 5, 7, 3, &seed_a);
+	struct statement forged = made(1, 5, 8, 3, &seed_b);
+	struct statement damaged = made(1, 5, 9, 3, &seed_a);
+	struct sign_key pinned;
+
+	damaged.signature[0] ^= 1;
+	sign_public(&seed_a, &pinned);
+	/* A known key from the start... */
+	ck_assert_int_eq(take(&forged, &pinned, false), ERR_IDENTITY);
+	ck_assert_ptr_null(statements_find(&store, &good.author));
+	ck_assert_int_eq(take(&good, &pinned, true), FDP_OK);
+	/* ...or the first one. */
+	ck_assert_int_eq(take(&forged, NULL, false), ERR_IDENTITY);
+	ck_assert_int_eq(take(&damaged, NULL, false), ERR_AUTH);
+	/* The other's name under the good key. */
+	forged.key = good.key;
+	ck_assert_int_eq(take(&forged, NULL, false), ERR_AUTH);
+	ck_assert_uint_eq(statements_find(&store, &good.author)->v[3]->seq, 7);
+}
+END_TEST
+
+START_TEST(too_many_authors_are_refused)
+{
+	struct statement s = made(1, 5, 7, 3, &seed_a);
+	bool news;
+
+	for (unsigned int i = 0; i < STATEMENTS_MAX_AUTHORS; i++) {
+		s.author.b[1] = (uint8_t)(i >> 8);
+		s.author.b[2] = (uint8_t)i;
+		ck_assert_int_eq(
+			statements_take(&store, &s, false, NULL, &news),
+			FDP_OK);
+	}
+	s.author.b[3] = 1;
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, &news),
+			 ERR_LIMIT);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("statement");
+	TCase *t = tcase_create("statement");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, signature_covers_every_bit);
+	tcase_add_test(t, links_come_back_as_put);
+	tcase_add_test(t, bindings_have_their_chunk);
+	tcase_add_test(t, binding_in_the_wrong_chunk_is_refused);
+	tcase_add_test(t, newest_of_author_and_chunk_is_kept);
+	tcase_add_test(t, nobody_speaks_for_another);
+	tcase_add_test(t, too_many_authors_are_refused);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
