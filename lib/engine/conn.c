@@ -608,6 +608,10 @@ void conn_data(struct engine *e, uint32_t id, struct span bytes)
 		return;
 	}
 	c->heard_us = e->now_us;
+	if (c->silent) {
+		c->silent = false;
+		relay_touch(e);
+	}
 	c->ping_sent = false;
 	c->patience_us = PING_TIMEOUT_US;
 	wbuf_bytes(&c->rx, bytes.data, bytes.size);
@@ -664,6 +668,11 @@ void conn_timers(struct engine *e)
 			conn_end(e, c, ERR_TIMEOUT, REASON_SILENT, "");
 		} else if (!c->ping_sent && silence >= PING_IDLE_US) {
 			ping(e, c);
+			engine_wake(e, c->heard_us +
+					       MIN(c->patience_us, SILENT_US));
+		} else if (!c->silent && silence >= SILENT_US) {
+			c->silent = true;
+			relay_touch(e);
 			engine_wake(e, c->heard_us + c->patience_us);
 		} else {
 			engine_wake(e, c->heard_us + (c->ping_sent

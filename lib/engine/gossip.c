@@ -15,6 +15,7 @@
 #include "util.h"
 
 #define ISSUE_US	 (SECOND_US / 5)   /* Between ours of one chunk. */
+#define NEW_LINK_US	 (SECOND_US / 200) /* Later, for each link. */
 #define FORGET_AUTHOR_US (600 * SECOND_US) /* Without a way to it. */
 #define MAX_HELD_TOTAL	 (256 * 1024)	   /* In one summary. */
 
@@ -166,47 +167,85 @@ void gossip_summary(struct engine *e, struct conn *c,
 /* ---- What others say ---- */
 
 /* Peers who heard of the author by a link that is no more may have missed
- * something. */
-static void make_good(struct engine *e, const struct peer_id *author,
-		      const struct statement_links *now)
+ * something; the author, of those at their other ends, as well. */
+static void hear_links(struct engine *e, const struct peer_id *author,
+		       const struct peer_id *now, size_t n)
 {
 	struct peer *p;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		bool linked = false;
 
-		for (size_t i = 0; i < now->n && !linked; i++) {
-			linked = peer_id_equal(&now->v[i], &p->id);
+		if (!p->conn || !topology_linked(e->topology, author, &p->id)) {
+			continue;
 		}
-		if (p->conn && !linked &&
-		    topology_linked(e->topology, author, &p->id)) {
-			p->summary_due = true;
+		for (size_t i = 0; i < n && !linked; i++) {
+			linked = peer_id_equal(&now[i], &p->id);
 		}
+		p->summary_due |= !linked;
+	}
+	relay_heard(e, author, now, n);
+	p = peer_find(e, author);
+	if (p && topology_n_ended(e->topology)) {
+		p->summary_due = true;
 	}
 }
 
-static enum err take_links(struct engine *e, const struct statement *s)
+/* Appends the links of one statement. */
+static enum err add_links(const struct statement *s, struct peer_id **v,
+			  size_t *n)
 {
-	struct statement_links links;
-	enum err err = statement_get_links(span_of(s->body, s->size), &links);
+	struct peer_id *some;
+	size_t n_some;
+	enum err err = statement_get_links(s, &some, &n_some);
 
-	if (!err) {
-		struct author *a = statements_find(&e->statements, &s->author);
-
-		make_good(e, &s->author, &links);
-		relay_heard(e, &s->author, links.v, links.n);
-		if (a->mtu != links.mtu) {
-			a->mtu = links.mtu;
-			ports_update_mtu(e);
-		}
+	if (!err && n_some) {
+		*v = xrealloc(*v, (*n + n_some) * sizeof **v);
+		memcpy(*v + *n, some, n_some * sizeof **v);
+		*n += n_some;
 	}
-	free(links.v);
+	free(some);
 	return err;
 }
 
-static enum err take_bindings(struct engine *e, const struct statement *s)
+/* One or all of its statements about links have changed. */
+static enum err take_links(struct engine *e, const struct author *a,
+			   const struct statement *s)
 {
-	struct author *a = statements_find(&e->statements, &s->author);
+	struct peer_id *v = NULL;
+	size_t n = 0;
+	enum err err = FDP_OK;
+
+	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
+		enum err bad = a->v[i] && statement_has_links((uint8_t)i)
+				       ? add_links(a->v[i], &v, &n)
+				       : FDP_OK;
+
+		err = i == s->chunk ? bad : err;
+	}
+	if (!err) {
+		hear_links(e, &a->id, v, n);
+	}
+	free(v);
+	return err;
+}
+
+static enum err take_self(struct engine *e, struct author *a,
+			  const struct statement *s)
+{
+	struct statement_self self;
+	enum err err = statement_get_self(s, &self);
+
+	if (!err && a->mtu != self.mtu) {
+		a->mtu = self.mtu;
+		ports_update_mtu(e);
+	}
+	return err;
+}
+
+static enum err take_bindings(struct engine *e, struct author *a,
+			      const struct statement *s)
+{
 	struct binding *v;
 	size_t n;
 	enum err err = statement_get_bindings(s, &v, &n);
@@ -214,9 +253,19 @@ static enum err take_bindings(struct engine *e, const struct statement *s)
 	free(v);
 	if (!err) {
 		a->bindings_changed = true;
-		relay_touch(e);
+		relay_news(e);
 	}
 	return err;
+}
+
+static enum err take_news(struct engine *e, struct author *a,
+			  const struct statement *s)
+{
+	if (statement_has_links(s->chunk)) {
+		return take_links(e, a, s);
+	}
+	return statement_has_bindings(s->chunk) ? take_bindings(e, a, s)
+						: take_self(e, a, s);
 }
 
 void gossip_statement(struct engine *e, struct conn *c,
@@ -241,9 +290,14 @@ void gossip_statement(struct engine *e, struct conn *c,
 		if (!a->lost_us) {
 			a->lost_us = e->now_us;
 		}
-		a->bindings_changed |= a->incarnation != before;
-		err = s->chunk == STATEMENT_LINKS ? take_links(e, s)
-						  : take_bindings(e, s);
+		if (a->incarnation != before) {
+			/* What it said before that is void. */
+			a->bindings_changed = true;
+			err = take_links(e, a, s);
+		}
+		if (!err) {
+			err = take_news(e, a, s);
+		}
 		if (!err) {
 			pass_on(e, s, c);
 		}
@@ -261,7 +315,7 @@ void gossip_statement(struct engine *e, struct conn *c,
 static void collect(const struct author *a, struct record *r)
 {
 	record_init(r, &a->id, a->incarnation);
-	for (size_t i = 1; i < STATEMENT_CHUNKS; i++) {
+	for (size_t i = STATEMENT_BINDINGS; i < STATEMENT_LINKS; i++) {
 		struct binding *v = NULL;
 		size_t n = 0;
 
@@ -277,15 +331,17 @@ static void collect(const struct author *a, struct record *r)
 	}
 }
 
+/* "?" as long as it has not said. */
 static void author_name(const struct author *a, char *name, size_t size)
 {
-	const struct statement *s = a->v[STATEMENT_LINKS];
-	struct statement_links links = {.v = NULL};
+	struct statement_self self = {.name = "?"};
 
-	if (s && !statement_get_links(span_of(s->body, s->size), &links)) {
-		copy_text(name, size, links.name);
+	if (a->v[STATEMENT_SELF] &&
+	    statement_get_self(a->v[STATEMENT_SELF], &self)) {
+		self.name[0] = '?';
+		self.name[1] = '\0';
 	}
-	free(links.v);
+	copy_text(name, size, self.name);
 }
 
 /* All its statements, to those who have not heard them. */
@@ -371,37 +427,52 @@ void gossip_update(struct engine *e)
 
 /* ---- What we say ---- */
 
-void gossip_links_changed(struct engine *e)
+void gossip_self_changed(struct engine *e)
 {
-	e->unsaid[STATEMENT_LINKS] = true;
-	e->any_unsaid = true;
+	e->unsaid[STATEMENT_SELF] = e->any_unsaid = true;
+}
+
+void gossip_link_changed(struct engine *e, const struct peer_id *to, bool gone)
+{
+	e->unsaid[statement_link_chunk(to)] = e->any_unsaid = true;
+	e->link_gone |= gone;
 }
 
 void gossip_binding_changed(struct engine *e, const struct binding_key *key)
 {
-	e->unsaid[statement_chunk_of(key)] = true;
-	e->any_unsaid = true;
+	e->unsaid[statement_chunk_of(key)] = e->any_unsaid = true;
 }
 
-static void put_own_links(struct engine *e, struct wbuf *body)
+static void put_own_self(const struct engine *e, struct wbuf *body)
 {
-	struct statement_links links = {.n = 0};
+	struct statement_self self = {.mtu = 0};
 	const struct peer *p;
 
-	copy_text(links.name, sizeof links.name, e->config.name);
-	links.v = xmalloc((hmap_count(&e->peers) + 1) * sizeof *links.v);
+	copy_text(self.name, sizeof self.name, e->config.name);
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->linked && links.n < STATEMENT_MAX_LINKS) {
-			links.v[links.n++] = p->id;
-			if (p->tunnel.mtu) {
-				links.mtu = links.mtu ? MIN(links.mtu,
-							    p->tunnel.mtu)
-						      : p->tunnel.mtu;
-			}
+		if (p->linked && p->tunnel.mtu) {
+			self.mtu = self.mtu ? MIN(self.mtu, p->tunnel.mtu)
+					    : p->tunnel.mtu;
 		}
 	}
-	statement_put_links(&links, body);
-	free(links.v);
+	statement_put_self(&self, body);
+}
+
+static void put_own_links(const struct engine *e, uint8_t chunk,
+			  struct wbuf *body)
+{
+	struct peer_id *v = xmalloc(STATEMENT_MAX_LINKS * sizeof *v);
+	const struct peer *p;
+	size_t n = 0;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->linked && statement_link_chunk(&p->id) == chunk &&
+		    n < STATEMENT_MAX_LINKS) {
+			v[n++] = p->id;
+		}
+	}
+	statement_put_links(v, n, body);
+	free(v);
 }
 
 static void put_own_bindings(struct engine *e, uint8_t chunk, struct wbuf *body)
@@ -441,10 +512,12 @@ static void issue(struct engine *e, uint8_t chunk)
 	bool news;
 	enum err err;
 
-	if (chunk == STATEMENT_LINKS) {
-		put_own_links(e, &body);
-	} else {
+	if (statement_has_links(chunk)) {
+		put_own_links(e, chunk, &body);
+	} else if (statement_has_bindings(chunk)) {
 		put_own_bindings(e, chunk, &body);
+	} else {
+		put_own_self(e, &body);
 	}
 	s.body = body.data;
 	s.size = body.size;
@@ -465,23 +538,45 @@ static bool may_speak(const struct engine *e)
 	       (e->statement_seq || e->n_links);
 }
 
+/* When those that changed may be said.  New links may wait: in a large mesh
+ * that comes up there are many, and each is said to all. */
+static uint64_t say_us(const struct engine *e, bool links)
+{
+	if (!e->statement_seq) {
+		return 0;
+	}
+	if (links && !e->link_gone) {
+		return e->links_said_us + ISSUE_US + e->n_links * NEW_LINK_US;
+	}
+	return e->said_us + ISSUE_US;
+}
+
 void gossip_say(struct engine *e)
 {
+	bool left = false;
+
 	if (!e->any_unsaid || !may_speak(e)) {
 		return;
 	}
-	if (e->statement_seq && e->now_us < e->said_us + ISSUE_US) {
-		engine_wake(e, e->said_us + ISSUE_US);
-		return;
-	}
-	e->said_us = e->now_us;
-	e->any_unsaid = false;
-	for (uint8_t i = 0; i < STATEMENT_CHUNKS; i++) {
-		if (e->unsaid[i]) {
+	for (int links = 0; links < 2; links++) {
+		const uint64_t when_us = say_us(e, links);
+
+		if (e->now_us < when_us) {
+			left = true;
+			engine_wake(e, when_us);
+			continue;
+		}
+		for (uint8_t i = 0; i < STATEMENT_CHUNKS; i++) {
+			if (!e->unsaid[i] || statement_has_links(i) != links) {
+				continue;
+			}
 			e->unsaid[i] = false;
+			*(links ? &e->links_said_us : &e->said_us) = e->now_us;
 			issue(e, i);
 		}
+		e->link_gone = links ? false : e->link_gone;
 	}
+	e->any_unsaid = left;
 }
 
 void gossip_exchange(struct engine *e, struct peer *p)

@@ -391,6 +391,7 @@ void peer_remove(struct engine *e, struct peer *p)
 {
 	engine_log(e, OP_LOG_INFO, "peer %s is gone", p->name);
 	renewal_cancel(p);
+	relay_removed(e, p);
 	tunnel_end(e, p);
 	forwarding_remove_peer(e->fwd, p->number);
 	hmap_remove(&e->peers, &p->node);
@@ -400,7 +401,6 @@ void peer_remove(struct engine *e, struct peer *p)
 	free(p);
 	peers_rebind(e);
 	ports_update_mtu(e);
-	relay_touch(e);
 }
 
 struct peer *peer_heard_of(struct engine *e, const struct identity *identity)

@@ -1,14 +1,15 @@
 /* Hosts that reach each other through others (mesh/topology.h).
  *
- * We state a link to a peer if we have a session with it and a tunnel that is
- * usable.  A session may be lost for a moment, as daemons restart, while the
- * kernels go on: that is waited for before the link is withdrawn.  Then it
- * takes a while again until a tunnel that seems to work is left for a way
- * through others: if the peer's daemon is down they all withdraw their links,
- * one after the other, and there is no other way.  A tunnel that cannot be used
- * is left at once, for a link that both ends state.  A link that was lost has
- * to last before it is stated again, or each moment of a bad path would move
- * flows forth and back.
+ * We state a link to a peer if we have a session with it that is not silent,
+ * and a tunnel that is usable.  A session may be lost for a moment, as daemons
+ * restart, while the kernels go on: that is waited for before the link is
+ * withdrawn.  Then it takes a while again until a tunnel that seems to work is
+ * left for a way through others: if the peer's daemon is down they all withdraw
+ * their links, one after the other, and there is no other way.  A tunnel that
+ * cannot be used, or that probes find dead, is left at once, for links that
+ * both their ends state.  One that came to life again has to last before its
+ * link is stated anew, or each moment of a bad path would move flows forth and
+ * back.
  */
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@
 #include "util.h"
 
 #define LINK_KEPT_US  (5 * SECOND_US)  /* Without a session. */
-#define LINK_AGAIN_US (5 * SECOND_US)  /* It has to last, if it was lost... */
+#define LINK_AGAIN_US (5 * SECOND_US)  /* It has to last, if it was dead... */
 #define LINK_FLAP_US  (60 * SECOND_US) /* ...so short a time ago. */
 #define DETOUR_US     (2 * SECOND_US)  /* Before a usable tunnel is left. */
 #define LINGER_US     (3 * SECOND_US)  /* Frames by the way of before. */
@@ -110,6 +111,11 @@ static bool is_alive(const struct peer *p)
 	       !(p->watch.on && path_level(&p->watch.path) == PATH_DEAD);
 }
 
+void relay_news(struct engine *e)
+{
+	wake(e, e->now_us + BATCH_US);
+}
+
 /* Is it time to state a link to 'p'? */
 static bool has_link(struct engine *e, struct peer *p)
 {
@@ -126,6 +132,10 @@ static bool has_link(struct engine *e, struct peer *p)
 			wake(e, p->lost_us + LINK_KEPT_US);
 			return true;
 		}
+		return false;
+	}
+	if (p->conn->silent) {
+		p->link_us = 0;
 		return false;
 	}
 	if (!p->link_us) {
@@ -147,13 +157,25 @@ static bool update_links(struct engine *e)
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		bool linked = has_link(e, p);
 
-		changed |= linked != p->linked;
+		if (linked != p->linked) {
+			gossip_link_changed(e, &p->id, !linked);
+			changed = true;
+		}
 		if (p->linked && !is_alive(p)) {
 			p->unlinked_us = e->now_us;
 		}
 		p->linked = linked;
 	}
 	return changed;
+}
+
+void relay_removed(struct engine *e, const struct peer *p)
+{
+	if (p->linked) {
+		gossip_link_changed(e, &p->id, true);
+		e->links_changed = true;
+	}
+	relay_touch(e);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -175,7 +197,7 @@ static void state_links(struct engine *e)
 	}
 	qsort(ids, n, sizeof *ids, compare_ids);
 	e->n_links = n;
-	gossip_links_changed(e);
+	gossip_self_changed(e);
 	relay_heard(e, &e->config.id, ids, n);
 	free(ids);
 }
@@ -190,13 +212,13 @@ void relay_heard(struct engine *e, const struct peer_id *author,
 			   "%s has links to more hosts than this one can know",
 			   peer_id_format(author, id));
 	}
-	relay_touch(e);
+	relay_news(e);
 }
 
 void relay_forget(struct engine *e, const struct peer_id *author)
 {
 	topology_remove(e->topology, author);
-	relay_touch(e);
+	relay_news(e);
 }
 
 /* ---- Ways ---- */
@@ -275,9 +297,9 @@ void relay_sync(struct engine *e)
 	}
 	e->synced_us = e->now_us;
 	e->relay_dirty = false;
-	if (update_links(e)) {
+	if (update_links(e) || e->links_changed) {
+		e->links_changed = false;
 		state_links(e);
-		e->relay_dirty = false;
 	}
 	topology_settle(e->topology, note_tree, e);
 	e->linger_us = e->now_us + LINGER_US;

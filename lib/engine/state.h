@@ -51,6 +51,7 @@ struct json;
 #define PING_IDLE_US	 (5 * SECOND_US)    /* Silence before we ask. */
 #define PING_TIMEOUT_US	 (15 * SECOND_US)   /* Silence before we give up. */
 #define PING_DOUBT_US	 (3 * SECOND_US)    /* The same, under suspicion. */
+#define SILENT_US	 (7 * SECOND_US)    /* Then packets go another way. */
 #define STABLE_US	 (10 * SECOND_US)   /* A session that was not a flap. */
 #define PEER_GRACE_US	 (60 * SECOND_US)   /* Lost peers keep forwarding. */
 #define FAR_GRACE_US	 (10 * SECOND_US)   /* Those without a tunnel do not. */
@@ -139,6 +140,7 @@ struct conn {
 	uint64_t patience_us; /* Silence that ends it. */
 	uint64_t ping_seq;
 	bool ping_sent;	      /* And nothing heard since. */
+	bool silent;	      /* For SILENT_US. */
 	struct wbuf rx;	      /* Not yet a whole frame or record. */
 	struct handshake *hs; /* CONN_DIALING, CONN_HANDSHAKE. */
 	/* CONN_UP. */
@@ -244,7 +246,7 @@ struct peer {
 	bool path_dead;	       /* Probes say so. */
 	bool linked;	       /* We state a link to it. */
 	uint64_t link_us;      /* There has been one since; 0: there is none. */
-	uint64_t unlinked_us;  /* When we withdrew it; 0: never. */
+	uint64_t unlinked_us;  /* When it was found dead; 0: never. */
 	uint64_t detour_us;    /* Others know a way only; 0: not so. */
 	uint32_t via;	       /* Number of who passes on; or FWD_NOBODY. */
 	unsigned int hops;     /* 0: there is no way that all know. */
@@ -407,10 +409,13 @@ struct engine {
 	uint64_t statement_seq;	       /* Ours that were made so far. */
 	bool unsaid[STATEMENT_CHUNKS]; /* Chunks of ours that changed. */
 	bool any_unsaid;
-	uint64_t said_us; /* When ours were made last. */
+	bool link_gone;		/* Of what is to be said. */
+	uint64_t said_us;	/* When ours were made last... */
+	uint64_t links_said_us; /* ...and those about links. */
 
 	struct topology *topology;
-	size_t n_links;	    /* That we state. */
+	size_t n_links; /* That we state. */
+	bool links_changed;
 	bool relay_dirty;   /* Something in it or in our tunnels changed. */
 	uint64_t relay_us;  /* When something becomes due. */
 	uint64_t synced_us; /* When conclusions were drawn last. */
@@ -627,7 +632,8 @@ void gossip_summary(struct engine *, struct conn *, const struct msg_summary *);
 /* Compares notes with a peer. */
 void gossip_exchange(struct engine *, struct peer *);
 /* Something of ours is not what we have said. */
-void gossip_links_changed(struct engine *);
+void gossip_self_changed(struct engine *);
+void gossip_link_changed(struct engine *, const struct peer_id *to, bool gone);
 void gossip_binding_changed(struct engine *, const struct binding_key *);
 /* Says it, unless that has to wait a little. */
 void gossip_say(struct engine *);
@@ -650,6 +656,10 @@ void relay_init(struct engine *);
 void relay_touch(struct engine *);
 /* Probes have told something of the way to 'p'. */
 void relay_path(struct engine *, struct peer *p);
+/* 'p' is about to be forgotten. */
+void relay_removed(struct engine *, const struct peer *p);
+/* Something was heard: conclusions are drawn soon, with what else comes. */
+void relay_news(struct engine *);
 /* What a host says of its links, and that it says nothing any more. */
 void relay_heard(struct engine *, const struct peer_id *author,
 		 const struct peer_id *links, size_t n);

@@ -836,7 +836,7 @@ void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 	t->mtu = overhead_inner_mtu(t->path_mtu, !ip_is_v4(&t->remote),
 				    engine_encrypts(e));
 	if (t->mtu != mtu) {
-		gossip_links_changed(e);
+		gossip_self_changed(e);
 	}
 	if (event->os_errno) {
 		tunnel_check_routes_in(e, ROUTE_RETRY_US);

@@ -57,6 +57,7 @@ struct topology {
 	uint64_t *links;     /* Both say it. */
 	struct node *self;
 	uint64_t version; /* Grows when a link comes or goes. */
+	size_t n_ended;	  /* By the last topology_set(). */
 	bool ranked;
 	bool any_gone;
 	size_t n_lately; /* Nodes that have it. */
@@ -236,6 +237,7 @@ static void state(struct topology *t, struct node *author, struct node *other,
 	}
 	link = value;
 	t->version++;
+	t->n_ended += !link;
 	set_bit(row(t->links, t, author->slot), other->slot, link);
 	set_bit(row(t->links, t, other->slot), author->slot, link);
 }
@@ -262,6 +264,7 @@ enum err topology_set(struct topology *t, const struct peer_id *author,
 	    TOPOLOGY_MAX_HOSTS) {
 		return ERR_LIMIT;
 	}
+	t->n_ended = 0;
 	a = get(t, author);
 	a->author = true;
 	for (size_t i = 0; i < n; i++) {
@@ -289,6 +292,11 @@ enum err topology_set(struct topology *t, const struct peer_id *author,
 	}
 	free(gone);
 	return FDP_OK;
+}
+
+size_t topology_n_ended(const struct topology *t)
+{
+	return t->n_ended;
 }
 
 void topology_remove(struct topology *t, const struct peer_id *author)

@@ -37,6 +37,8 @@ void topology_free(struct topology *);
  * others.  ERR_LIMIT: too many hosts; then nothing has changed. */
 enum err topology_set(struct topology *, const struct peer_id *author,
 		      const struct peer_id *links, size_t n) FDP_MUST_CHECK;
+/* How many links that was the end of. */
+size_t topology_n_ended(const struct topology *);
 /* It says nothing any more. */
 void topology_remove(struct topology *, const struct peer_id *author);
 

@@ -34,9 +34,7 @@ _Static_assert(TLV_HEADER_BYTES + 16 + SIGN_KEY_BYTES + 8 + 8 + 1 + 2 +
 			       STATEMENT_MAX_BODY + SIGN_BYTES <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "a STATEMENT");
-_Static_assert(1 + IDENTITY_NAME_SIZE + 4 + 2 + STATEMENT_MAX_LINKS * 16 <=
-		       STATEMENT_MAX_BODY,
-	       "links");
+_Static_assert(2 + STATEMENT_MAX_LINKS * 16 <= STATEMENT_MAX_BODY, "links");
 _Static_assert(2 + MSG_MAX_BINDINGS * WIRE_BINDING_MAX_BYTES <=
 		       STATEMENT_MAX_BODY,
 	       "bindings");

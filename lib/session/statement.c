@@ -126,63 +126,97 @@ enum err statement_get(struct span *in, struct statement *out)
 
 /* Bodies. */
 
-void statement_put_links(const struct statement_links *links, struct wbuf *out)
+void statement_put_self(const struct statement_self *self, struct wbuf *out)
 {
-	const size_t size = strlen(links->name);
+	const size_t size = strlen(self->name);
 
 	wbuf_u8(out, (uint8_t)size);
-	wbuf_bytes(out, links->name, size);
-	wbuf_u32(out, links->mtu);
-	wbuf_u16(out, (uint16_t)links->n);
-	for (size_t i = 0; i < links->n; i++) {
-		wbuf_bytes(out, links->v[i].b, sizeof links->v[i].b);
-	}
+	wbuf_bytes(out, self->name, size);
+	wbuf_u32(out, self->mtu);
 }
 
-enum err statement_get_links(struct span in, struct statement_links *links)
+enum err statement_get_self(const struct statement *s,
+			    struct statement_self *out)
 {
-	struct span name;
+	struct span in = span_of(s->body, s->size), name;
+	struct statement_self self;
 	uint8_t size;
-	size_t n = 0;
 	enum err err = span_u8(&in, &size);
 
-	memset(links, 0, sizeof *links);
+	memset(&self, 0, sizeof self);
 	if (!err) {
 		err = span_cut(&in, size, &name);
 	}
 	if (!err) {
-		err = identity_name_decode(name, links->name);
+		err = identity_name_decode(name, self.name);
 	}
 	if (!err) {
-		err = span_u32(&in, &links->mtu);
+		err = span_u32(&in, &self.mtu);
 	}
 	if (!err) {
-		err = wire_get_count(&in, STATEMENT_MAX_LINKS, sizeof *links->v,
-				     &n);
-	}
-	if (!err && n) {
-		links->v = xcalloc(n, sizeof *links->v);
-		links->n = n;
-	}
-	for (size_t i = 0; !err && i < n; i++) {
-		err = wire_get_id(&in, &links->v[i]);
+		*out = self;
 	}
 	return err;
 }
 
-/* The same on every host, for ever: FNV-1a, folded. */
+/* FNV-1a.  Folded, it is the same on every host, for ever. */
+static uint32_t hash(uint32_t h, const uint8_t *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		h = (h ^ b[i]) * 16777619u;
+	}
+	return h;
+}
+
+static uint32_t fold(uint32_t h)
+{
+	return h ^ h >> 16;
+}
+
+uint8_t statement_link_chunk(const struct peer_id *to)
+{
+	uint32_t h = fold(hash(2166136261u, to->b, sizeof to->b));
+
+	return (uint8_t)(STATEMENT_LINKS + h % STATEMENT_N_LINKS);
+}
+
+void statement_put_links(const struct peer_id *v, size_t n, struct wbuf *out)
+{
+	wbuf_u16(out, (uint16_t)n);
+	for (size_t i = 0; i < n; i++) {
+		wbuf_bytes(out, v[i].b, sizeof v[i].b);
+	}
+}
+
+enum err statement_get_links(const struct statement *s, struct peer_id **v,
+			     size_t *n)
+{
+	struct span in = span_of(s->body, s->size);
+	enum err err;
+
+	*v = NULL;
+	*n = 0;
+	err = wire_get_count(&in, STATEMENT_MAX_LINKS, sizeof **v, n);
+	if (!err && *n) {
+		*v = xcalloc(*n, sizeof **v);
+	}
+	for (size_t i = 0; !err && i < *n; i++) {
+		err = wire_get_id(&in, &(*v)[i]);
+		if (!err && statement_link_chunk(&(*v)[i]) != s->chunk) {
+			err = ERR_MALFORMED;
+		}
+	}
+	return err;
+}
+
 uint8_t statement_chunk_of(const struct binding_key *key)
 {
-	uint32_t hash = 2166136261u;
+	const uint8_t vni[3] = {(uint8_t)key->vni, (uint8_t)(key->vni >> 8),
+				(uint8_t)(key->vni >> 16)};
+	uint32_t h = hash(2166136261u, key->mac.b, sizeof key->mac.b);
 
-	for (size_t i = 0; i < sizeof key->mac.b; i++) {
-		hash = (hash ^ key->mac.b[i]) * 16777619u;
-	}
-	for (int shift = 0; shift < 24; shift += 8) {
-		hash = (hash ^ (key->vni >> shift & 0xff)) * 16777619u;
-	}
-	hash ^= hash >> 16;
-	return (uint8_t)(1 + hash % (STATEMENT_CHUNKS - 1));
+	h = fold(hash(h, vni, sizeof vni));
+	return (uint8_t)(STATEMENT_BINDINGS + h % STATEMENT_N_BINDINGS);
 }
 
 void statement_put_bindings(const struct binding *v, size_t n, struct wbuf *out)

@@ -4,8 +4,9 @@
  * All that a host says is cut into chunks, each of which is a statement that
  * stands for itself: the newest one of an author and a chunk replaces all
  * earlier ones, and in which order they come does not matter.  Chunk 0 has the
- * author's name and its links; bindings are spread over the other ones by a
- * hash, so that a change renews one of them.  docs/PROTOCOL.md, "Statements".
+ * author's name; bindings, and links to other hosts, are spread over the other
+ * ones by a hash, so that a change renews one of them.  docs/PROTOCOL.md,
+ * "Statements".
  */
 #ifndef FDP_SESSION_STATEMENT_H
 #define FDP_SESSION_STATEMENT_H 1
@@ -22,9 +23,13 @@
 #include "session/identity.h"
 
 enum {
-	STATEMENT_LINKS = 0, /* The chunk of that. */
-	STATEMENT_CHUNKS = 65,
-	STATEMENT_MAX_LINKS = 3900,
+	STATEMENT_SELF = 0, /* The chunk with the name. */
+	STATEMENT_BINDINGS = 1,
+	STATEMENT_N_BINDINGS = 64,
+	STATEMENT_LINKS = STATEMENT_BINDINGS + STATEMENT_N_BINDINGS,
+	STATEMENT_N_LINKS = 16,
+	STATEMENT_CHUNKS = STATEMENT_LINKS + STATEMENT_N_LINKS,
+	STATEMENT_MAX_LINKS = 1024, /* In one chunk. */
 	STATEMENT_MAX_BODY = 65000
 };
 
@@ -55,19 +60,36 @@ void statement_put(const struct statement *, struct wbuf *out);
  * into.  Nothing is to be freed after an error. */
 enum err statement_get(struct span *in, struct statement *) FDP_MUST_CHECK;
 
+/* What a chunk has. */
+static inline bool statement_has_links(uint8_t chunk)
+{
+	return chunk >= STATEMENT_LINKS;
+}
+
+static inline bool statement_has_bindings(uint8_t chunk)
+{
+	return chunk >= STATEMENT_BINDINGS && chunk < STATEMENT_LINKS;
+}
+
 /* The body of chunk 0. */
-struct statement_links {
+struct statement_self {
 	char name[IDENTITY_NAME_SIZE];
 	uint32_t mtu; /* The least inner one of its tunnels; 0: unknown. */
-	struct peer_id *v;
-	size_t n; /* At most STATEMENT_MAX_LINKS. */
 };
-void statement_put_links(const struct statement_links *, struct wbuf *out);
-/* The caller frees links->v, even after an error. */
-enum err statement_get_links(struct span body,
-			     struct statement_links *) FDP_MUST_CHECK;
+void statement_put_self(const struct statement_self *, struct wbuf *out);
+enum err statement_get_self(const struct statement *,
+			    struct statement_self *) FDP_MUST_CHECK;
 
-/* The body of the others; the chunk that a binding belongs to. */
+/* Links: the chunk that one to 'to' belongs to, and the body; at most
+ * STATEMENT_MAX_LINKS. */
+uint8_t statement_link_chunk(const struct peer_id *to);
+void statement_put_links(const struct peer_id *, size_t n, struct wbuf *out);
+/* The caller frees '*v', even after an error.  ERR_MALFORMED also if one of
+ * them belongs elsewhere. */
+enum err statement_get_links(const struct statement *, struct peer_id **v,
+			     size_t *n) FDP_MUST_CHECK;
+
+/* Bindings: likewise; at most MSG_MAX_BINDINGS. */
 uint8_t statement_chunk_of(const struct binding_key *);
 void statement_put_bindings(const struct binding *, size_t n, struct wbuf *);
 /* The caller frees '*v', even after an error.  ERR_MALFORMED also if one of

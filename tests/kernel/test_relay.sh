@@ -122,20 +122,40 @@ wait $ping_pid
 echo "to the direct way: $(grep received "$work/direct.ping")" >&2
 case_ok 'the change loses nothing' grep -q ' 0% packet loss' "$work/direct.ping"
 
-# And is closed again.
+# ESP alone is filtered, in one direction: the session lives.
+case_ok 'h1 and h3 have a session' soon meshed h1 3
+silence_of() { # FILE: the longest, in seconds
+	awk '/bytes from/ { t = substr($1, 2) + 0; if (last && t - last > gap) gap = t - last; last = t }
+		END { printf "%.1f", gap }' "$1"
+}
+ip netns exec c1 ping -n -D -i 0.1 10.0.0.3 > "$work/filtered.ping" &
+ping_pid=$!
+sleep 3
+ns h3 iptables-legacy -I INPUT -p esp -s 172.31.0.1 -j DROP
+relayed() { way "$1" "$2" | grep '^relay via'; }
+case_ok 'a way that is dead under a living session is left' soon relayed h1 h3
+case_ok 'by the other end, too' soon relayed h3 h1
+case_ok 'c1 reaches c3 meanwhile' soon ping_ok c1 10.0.0.3
+established() { [ "$(ask h1 '[.connections[] | select(.state == "established")] | length' connections)" = 3 ]; }
+case_ok 'the session is still there' established
+ns h3 iptables-legacy -D INPUT -p esp -s 172.31.0.1 -j DROP
+case_ok 'the way is taken again' soon is_way h1 h3 fastdp
+kill -INT $ping_pid
+wait $ping_pid
+echo "silence after ESP was filtered: $(silence_of "$work/filtered.ping") s" >&2
+
+# And is closed altogether again.
 wire_record closed
 ip netns exec c1 ping -n -D -i 0.2 10.0.0.3 > "$work/closed.ping" &
 ping_pid=$!
 sleep 2
 isolate on
-relayed() { way "$1" "$2" | grep '^relay via'; }
 case_ok 'h1 goes round again' soon relayed h1 h3
 case_ok 'and h3' soon relayed h3 h1
 case_ok 'c1 reaches c3 again' soon ping_ok c1 10.0.0.3
 kill -INT $ping_pid
 wait $ping_pid
-awk '/bytes from/ { t = substr($1, 2) + 0; if (last && t - last > gap) gap = t - last; last = t }
-	END { printf "silence after the way closed: %.1f s\n", gap }' "$work/closed.ping" >&2
+echo "silence after the way closed: $(silence_of "$work/closed.ping") s" >&2
 wire_stop
 case_ok 'nothing in plaintext meanwhile' wire_none closed "$esp_only"
 finish

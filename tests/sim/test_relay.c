@@ -1,5 +1,6 @@
 /* Hosts that reach each other through others. */
 #include "fake/scenario.h"
+#include "ipsec/overhead.h"
 
 enum {
 	SEEDS = 15,
@@ -73,40 +74,47 @@ static void start_and_attach(struct world *w, const struct graph *g)
 	}
 }
 
-/* What 'h' shows of the way to 'to': the overlay, and through whom. */
-static void way(struct host *h, const struct host *to, char *overlay, char *via,
-		size_t size)
+/* What a host shows of the way to another. */
+struct way {
+	char overlay[16], via[16];
+	int64_t hops;
+};
+
+static struct way way_of(struct host *h, const struct host *to)
 {
 	struct json *json = host_ask(h, "peers", NULL);
 	const struct json *list = jsonget(json, "peers");
+	struct way way = {.hops = 0};
 
-	*overlay = *via = '\0';
 	for (size_t i = 0; i < jsonget_n(list); i++) {
 		const struct json *p = jsonget_at(list, i);
 
 		if (!strcmp(jsonget_string(p, "name"), to->name)) {
-			snprintf(overlay, size, "%s",
+			snprintf(way.overlay, sizeof way.overlay, "%s",
 				 jsonget_string(p, "overlay"));
-			snprintf(via, size, "%s", jsonget_string(p, "via"));
+			snprintf(way.via, sizeof way.via, "%s",
+				 jsonget_string(p, "via"));
+			DEMAND(h->world,
+			       jsonget_integer(p, "hops", 0, MAX, &way.hops),
+			       "no hops");
 		}
 	}
 	json_destroy(json);
+	return way;
 }
 
 static bool is_direct(struct host *a, struct host *b)
 {
-	char overlay[16], via[16];
+	struct way way = way_of(a, b);
 
-	way(a, b, overlay, via, sizeof via);
-	return !strcmp(overlay, "fastdp");
+	return !strcmp(way.overlay, "fastdp") && way.hops == 1;
 }
 
 static bool is_relayed(struct host *a, struct host *b)
 {
-	char overlay[16], via[16];
+	struct way way = way_of(a, b);
 
-	way(a, b, overlay, via, sizeof via);
-	return !strcmp(overlay, "relay") && *via;
+	return !strcmp(way.overlay, "relay") && *way.via && way.hops > 1;
 }
 
 struct settling {
@@ -139,10 +147,13 @@ static void demand_settled(struct world *w, const struct graph *g,
 {
 	struct settling s = {w, g};
 
-	DEMAND(w, world_run_until(w, is_settled, &s, timeout_us),
-	       "not settled after %u s", (unsigned int)(timeout_us / SEC));
-	/* The last news reach everybody. */
-	world_run(w, 100 * MS);
+	do {
+		DEMAND(w, world_run_until(w, is_settled, &s, timeout_us),
+		       "not settled after %u s",
+		       (unsigned int)(timeout_us / SEC));
+		/* The last news reach everybody. */
+		world_run(w, SEC);
+	} while (!is_settled(&s));
 }
 
 static void send_to_all(struct endpoint *e)
@@ -206,7 +217,6 @@ SEED_TEST(ends_of_a_line_reached_through_the_middle, SEEDS)
 	struct graph g;
 	struct world *w = partial_world(seed, 3, &g);
 	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
-	char overlay[16], via[16];
 	uint64_t sent;
 
 	set_edge(w, &g, 0, 1, true);
@@ -214,8 +224,7 @@ SEED_TEST(ends_of_a_line_reached_through_the_middle, SEEDS)
 	set_edge(w, &g, 0, 2, false);
 	start_and_attach(w, &g);
 	demand_settled(w, &g, 60 * SEC);
-	way(a, c, overlay, via, sizeof via);
-	DEMAND(w, !strcmp(via, "b"), "via '%s'", via);
+	DEMAND(w, !strcmp(way_of(a, c).via, "b"), "not via b");
 	sent = b->kernel.n_esp_sent;
 	demand_reach(a->endpoints[0], c->endpoints[0]);
 	DEMAND(w, b->kernel.n_esp_sent > sent, "not through b");
@@ -247,6 +256,35 @@ SEED_TEST(relay_needs_nothing_in_the_network, SEEDS)
 	world_run(w, 300 * MS);
 	DEMAND(w, c3->n_frames == seen + 1, "heard %u", c3->n_frames - seen);
 	demand_no_plaintext(w, 3);
+	world_free(w);
+}
+
+/* The way from b to c takes smaller packets than that from a to b. */
+SEED_TEST(small_path_behind_the_relay_sets_the_mtu, SEEDS)
+{
+	struct graph g;
+	struct world *w = partial_world(seed, 3, &g);
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	struct endpoint *c1, *c3;
+	uint32_t mtu;
+
+	set_edge(w, &g, 0, 1, true);
+	set_edge(w, &g, 1, 2, true);
+	set_edge(w, &g, 0, 2, false);
+	fake_kernel_set_route(&b->kernel, seed & 1 ? &c->v6 : &c->v4, 1300);
+	fake_kernel_set_route(&c->kernel, seed & 1 ? &b->v6 : &b->v4, 1300);
+	start_and_attach(w, &g);
+	demand_settled(w, &g, 60 * SEC);
+	world_run(w, 2 * SEC);
+	c1 = a->endpoints[0];
+	c3 = c->endpoints[0];
+	mtu = fake_kernel_link(&a->kernel, c1->link)->mtu;
+	DEMAND(w, mtu == overhead_inner_mtu(1300, seed & 1, true), "MTU %u",
+	       mtu);
+	DEMAND(w, endpoint_reaches_with(c1, &c3->ips[0], mtu, 3),
+	       "%u bytes do not pass", mtu);
+	DEMAND(w, !endpoint_reaches_with(c1, &c3->ips[0], mtu + 1, 3),
+	       "%u bytes pass", mtu + 1);
 	world_free(w);
 }
 
@@ -379,7 +417,7 @@ SEED_TEST(other_relay_takes_over, SEEDS)
 	struct graph g;
 	struct world *w = partial_world(seed, 4, &g);
 	struct host *a = host_a(w), *d = world_host(w, 3);
-	char overlay[16], via[16];
+	unsigned int relay;
 
 	for (unsigned int i = 0; i < 4; i++) {
 		for (unsigned int k = 0; k < i; k++) {
@@ -389,12 +427,12 @@ SEED_TEST(other_relay_takes_over, SEEDS)
 	start_and_attach(w, &g);
 	demand_settled(w, &g, 60 * SEC);
 	demand_all_reach(w, 4);
-	way(a, d, overlay, via, sizeof via);
+	relay = way_of(a, d).via[0] == 'b' ? 1 : 2;
 	if (seed & 1) {
-		host_crash(world_host(w, via[0] == 'b' ? 1 : 2));
+		host_crash(world_host(w, relay));
 	} else {
 		/* Its kernel goes on, so nothing is lost. */
-		host_stop(world_host(w, via[0] == 'b' ? 1 : 2));
+		host_stop(world_host(w, relay));
 		demand_reach(a->endpoints[0], d->endpoints[0]);
 	}
 	demand_settled(w, &g, 90 * SEC);
@@ -507,7 +545,9 @@ SEED_TEST(other_flows_are_left_alone, SEEDS)
 }
 
 SCENARIO_MAIN("relay", ends_of_a_line_reached_through_the_middle,
-	      relay_needs_nothing_in_the_network, long_line_reached_to_its_end,
+	      relay_needs_nothing_in_the_network,
+	      small_path_behind_the_relay_sets_the_mtu,
+	      long_line_reached_to_its_end,
 	      random_partial_meshes_reach_all_once,
 	      broken_way_is_left_and_taken_again,
 	      dead_path_under_a_living_session_is_left,

@@ -561,7 +561,7 @@ static const struct {
 	{"host at port zero", PEERS, 37, "\0\0", 2, ERR_RANGE},
 	{"statement of nobody", STATEMENT, 0,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
-	{"chunk that there is not", STATEMENT, 64, "\x41", 1, ERR_RANGE},
+	{"chunk that there is not", STATEMENT, 64, "\x51", 1, ERR_RANGE},
 	{"body too long", STATEMENT, 65, "\xff\xff", 2, ERR_LIMIT},
 	{"body beyond the end", STATEMENT, 65, "\1\0", 2, ERR_TRUNCATED},
 	{"summary that may be wanted", SUMMARY, 0, "\2", 1, ERR_RANGE},
@@ -569,7 +569,7 @@ static const struct {
 	{"1,901 statements", SUMMARY, 2, "\x07\x6d", 2, ERR_LIMIT},
 	{"statement held of nobody", SUMMARY, 4,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
-	{"held chunk that there is not", SUMMARY, 36, "\x41", 1, ERR_RANGE},
+	{"held chunk that there is not", SUMMARY, 36, "\x51", 1, ERR_RANGE},
 };
 
 START_TEST(nonsense_is_refused_as_in_table)

@@ -473,8 +473,10 @@ START_TEST(thousand_hosts_are_no_burden)
 		ck_assert(topology_may_relay(t, &ids[i], &ids[i]));
 		ck_assert_ptr_null(topology_next(t, &ids[i], &ids[i / 2]));
 	}
+	ck_assert_uint_eq(topology_n_ended(t), 0);
 	/* Host 1 loses all links but that to host 2. */
 	ck_assert_int_eq(topology_set(t, &ids[1], &ids[2], 1), FDP_OK);
+	ck_assert_uint_eq(topology_n_ended(t), N - 2);
 	ck_assert_uint_eq(topology_hops(t, &ids[1]), 2);
 	ck_assert(topology_may_relay(t, &ids[1], &ids[2]));
 	ck_assert(!topology_may_relay(t, &ids[1], &ids[3]));

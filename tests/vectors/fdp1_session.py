@@ -257,12 +257,12 @@ def messages():
     ]
     out += [
         ("statement", 0x0013,
-         b"\xab" * 16 + b"\x17" * 32 + struct.pack(">QQB", 11, 12, 64)
+         b"\xab" * 16 + b"\x17" * 32 + struct.pack(">QQB", 11, 12, 80)
          + struct.pack(">H", 5) + b"hello" + b"\x99" * 64),
         ("summary", 0x0014,
          struct.pack(">BB", 1, 1) + listed([
              b"\x11" * 16 + struct.pack(">QQB", 13, 14, 0),
-             b"\x22" * 16 + struct.pack(">QQB", 2**64 - 1, 1, 64)])),
+             b"\x22" * 16 + struct.pack(">QQB", 2**64 - 1, 1, 80)])),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
