@@ -99,6 +99,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->fwd = forwarding_new();
 	relay_init(e);
 	statements_init(&e->statements);
+	e->statement_incarnation = config->incarnation;
 	e->flows = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
 	translation_init(&e->xlate);
 	record_init(&e->record, &config->id, config->incarnation);

@@ -135,8 +135,9 @@ static void send_missing(struct engine *e, struct conn *c)
 		     i++) {
 			const struct statement *s = a->v[i];
 
-			if (s && !peer_id_equal(&a->id, &c->peer->id) &&
-			    !has(c, s)) {
+			/* What it has said itself, too: it may have
+			 * forgotten (see outdo()). */
+			if (s && !has(c, s)) {
 				send_statement(e, c, s);
 			}
 		}
@@ -268,6 +269,32 @@ static enum err take_news(struct engine *e, struct author *a,
 						: take_self(e, a, s);
 }
 
+/* Something that we said in an earlier run counts as newer than all that we say
+ * now: the clock was set back between the two.  We go beyond it. */
+static void outdo(struct engine *e, const struct statement *s)
+{
+	const struct author *self = statements_find(&e->statements, &s->author);
+	struct sign_key own;
+
+	if (s->incarnation <= e->statement_incarnation ||
+	    s->incarnation == UINT64_MAX) {
+		return;
+	}
+	if (engine_encrypts(e)) {
+		sign_public(&e->config.key, &own);
+		if (!e->config.has_key || !sign_key_equal(&own, &s->key) ||
+		    statement_verify(s)) {
+			return;
+		}
+	}
+	e->statement_incarnation = s->incarnation + 1;
+	for (size_t i = 0; self && i < STATEMENT_CHUNKS; i++) {
+		if (self->v[i]) {
+			e->unsaid[i] = e->any_unsaid = true;
+		}
+	}
+}
+
 void gossip_statement(struct engine *e, struct conn *c,
 		      const struct statement *s)
 {
@@ -279,6 +306,7 @@ void gossip_statement(struct engine *e, struct conn *c,
 	enum err err;
 
 	if (is_self(e, &s->author)) {
+		outdo(e, s);
 		return;
 	}
 	a = statements_find(&e->statements, &s->author);
@@ -506,7 +534,7 @@ static void issue(struct engine *e, uint8_t chunk)
 {
 	struct wbuf body = WBUF_INITIALIZER(STATEMENT_MAX_BODY);
 	struct statement s = {.author = e->config.id,
-			      .incarnation = e->config.incarnation,
+			      .incarnation = e->statement_incarnation,
 			      .seq = ++e->statement_seq,
 			      .chunk = chunk};
 	bool news;

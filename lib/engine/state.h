@@ -406,6 +406,7 @@ struct engine {
 	uint64_t route_us;  /* When routes are looked up again. */
 
 	struct statements statements;
+	uint64_t statement_incarnation;
 	uint64_t statement_seq;	       /* Ours that were made so far. */
 	bool unsaid[STATEMENT_CHUNKS]; /* Chunks of ours that changed. */
 	bool any_unsaid;

@@ -1147,7 +1147,8 @@ void host_start(struct host *h)
 	memset(&config, 0, sizeof config);
 	snprintf(config.name, sizeof config.name, "%s", h->name);
 	config.id = h->id;
-	config.incarnation = w->now_us + h->life + 1;
+	config.incarnation =
+		w->now_us - MIN(w->now_us, h->late_us) + h->life + 1;
 	config.version = "0";
 	memcpy(config.slots, h->slots, sizeof config.slots);
 	config.n_slots = h->n_slots;

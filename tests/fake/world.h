@@ -71,6 +71,7 @@ struct host {
 	/* The daemon. */
 	struct engine *engine; /* NULL while it is dead. */
 	unsigned int life;     /* How often it was started. */
+	uint64_t late_us;      /* By so much its clock is; at the next start. */
 	uint32_t next_accept;
 	uint64_t results_us;	/* When the last result comes. */
 	unsigned int die_after; /* Ops left to it; 0 = no such fate. */

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Two hosts that cannot reach each other at all, and others between them.
+# Two hosts that cannot reach each other at all, and others between them: what
+# comes to h2 over IPv4 goes on over IPv6.
 #
 #         wire
 #    h1 ---+--- h3        ports of h1 and h3 on the bridge are isolated from
@@ -30,9 +31,9 @@ isolate on
 case_ok 'h1 reaches h2 on the wire' ping_ok h1 172.31.0.2
 case_ok 'h1 does not reach h3 there' not ping_ok h1 172.31.0.3
 wire_record relay
-for i in 1 2 3; do
-	fdpd h$i --password-file "$password" --peer 172.31.0.2
-done
+fdpd h1 --password-file "$password" --peer 172.31.0.2
+fdpd h2 --password-file "$password"
+fdpd h3 --password-file "$password" --peer '[fd31::2]:6783'
 box h1 c1 10.0.0.1/24 fd00::1/64
 box h3 c3 10.0.0.3/24 fd00::3/64
 case_ok 'h1 knows the way to h3' soon is_way h1 h3 'relay via h2'
@@ -41,9 +42,12 @@ case_ok 'c1 reaches c3' soon ping_ok c1 10.0.0.3
 case_ok 'c3 reaches c1 over IPv6' soon ping_ok c3 fd00::1
 
 # The field with the hop limit comes through ESP into the flow key.
-flow_of() { ctl h2 flows | grep 'reason=relayed' | grep -o 'tunnel([^)]*ttl=[0-9]*/0xe0'; }
-case_ok 'the relay matches the upper bits of the TTL' soon flow_of
-echo "the relay's flow: $(flow_of | head -n 1)" >&2
+flow_of() { # SOURCE
+	ctl h2 flows | grep 'reason=relayed' | grep -o "tunnel([^)]*src=$1,[^)]*ttl=[0-9]*/0xe0"
+}
+case_ok 'the relay matches the upper bits of the TTL' soon flow_of 172.31.0.1
+case_ok 'and of the hop limit' soon flow_of fd31::3
+echo "the relay's flows: $(flow_of 172.31.0.1 | head -n 1) $(flow_of fd31::3 | head -n 1)" >&2
 flows_name() { ctl h1 flows; ctl h1 flows | grep -q 'peer=h3 via=h2 reason=indirect'; }
 case_ok 'flows of h1 name the relay' flows_name
 mac() { ns "$1" cat /sys/class/net/eth0/address; }
@@ -73,8 +77,9 @@ wire_stop
 case_ok 'only ESP and control pass' wire_none relay "$esp_only"
 case_ok 'no VXLAN is seen' wire_none relay "$vxlan"
 case_ok 'ESP from h1 goes to h2' wire_some relay 10 'esp and src 172.31.0.1 and dst 172.31.0.2'
-case_ok 'and from h2 to h3' wire_some relay 10 'esp and src 172.31.0.2 and dst 172.31.0.3'
-case_ok 'and none from h1 to h3' wire_none relay 'esp and src 172.31.0.1 and dst 172.31.0.3'
+case_ok 'and from h2 to h3' wire_some relay 10 'ip6[6] == 50 and src fd31::2 and dst fd31::3'
+case_ok 'and none from h1 to h3' wire_none relay '(esp and src 172.31.0.1 and dst 172.31.0.3)
+	or (ip6[6] == 50 and src fd31::1 and dst fd31::3)'
 case_ok '20 MB from c1 to c3' transfer c1 c3 10.0.0.3
 case_ok '20 MB from c3 to c1' transfer c3 c1 10.0.0.1
 
@@ -132,6 +137,7 @@ ip netns exec c1 ping -n -D -i 0.1 10.0.0.3 > "$work/filtered.ping" &
 ping_pid=$!
 sleep 3
 ns h3 iptables-legacy -I INPUT -p esp -s 172.31.0.1 -j DROP
+ns h3 ip6tables-legacy -I INPUT -p esp -s fd31::1 -j DROP
 relayed() { way "$1" "$2" | grep '^relay via'; }
 case_ok 'a way that is dead under a living session is left' soon relayed h1 h3
 case_ok 'by the other end, too' soon relayed h3 h1
@@ -139,6 +145,7 @@ case_ok 'c1 reaches c3 meanwhile' soon ping_ok c1 10.0.0.3
 established() { [ "$(ask h1 '[.connections[] | select(.state == "established")] | length' connections)" = 3 ]; }
 case_ok 'the session is still there' established
 ns h3 iptables-legacy -D INPUT -p esp -s 172.31.0.1 -j DROP
+ns h3 ip6tables-legacy -D INPUT -p esp -s fd31::1 -j DROP
 case_ok 'the way is taken again' soon is_way h1 h3 fastdp
 kill -INT $ping_pid
 wait $ping_pid

@@ -477,6 +477,30 @@ SEED_TEST(restart_keeps_to_the_straight_way, SEEDS)
 	world_free(w);
 }
 
+/* What a host says after its clock was set back counts all the same. */
+SEED_TEST(host_whose_clock_went_back_is_heard, SEEDS)
+{
+	struct graph g;
+	struct world *w = partial_world(seed, 3, &g);
+	struct host *a = host_a(w), *c = host_c(w);
+	struct endpoint *c4;
+
+	set_edge(w, &g, 0, 1, true);
+	set_edge(w, &g, 1, 2, true);
+	set_edge(w, &g, 0, 2, false);
+	start_and_attach(w, &g);
+	demand_settled(w, &g, 60 * SEC);
+	host_stop(a);
+	a->late_us = world_now(w);
+	world_run(w, SEC);
+	host_start_well(a);
+	c4 = attach(a, 4);
+	demand_settled(w, &g, 60 * SEC);
+	demand_reach(c->endpoints[0], c4);
+	demand_all_reach(w, 3);
+	world_free(w);
+}
+
 /* Ways come and go faster than anybody can hear of: a broadcast never becomes a
  * storm, and when it is quiet everything is as it should be. */
 SEED_TEST(ways_that_come_and_go_make_no_loops, SEEDS)
@@ -553,4 +577,5 @@ SCENARIO_MAIN("relay", ends_of_a_line_reached_through_the_middle,
 	      dead_path_under_a_living_session_is_left,
 	      change_to_the_straight_way_loses_nothing, other_relay_takes_over,
 	      restart_keeps_to_the_straight_way,
+	      host_whose_clock_went_back_is_heard,
 	      ways_that_come_and_go_make_no_loops, other_flows_are_left_alone)
