@@ -19,6 +19,7 @@
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "timeval.h"
 #include "util.h"
 
 #include "ipsec/netguard.h"
@@ -34,7 +35,10 @@ enum {
 	MIN_MTU = 68,	 /* RFC 791: the least of IPv4. */
 	MAX_MTU = 65535, /* ETH_MAX_MTU. */
 	/* iptables waits for its lock, 2 s a time. */
-	SYNC_TIMEOUT_MS = 60000
+	GUARD_TIMEOUT_MS = 60000,
+	GUARD_CHECK_MS = 1000,
+	/* Of the answer that nobody asked for: the guard was changed. */
+	NUMBER_CHANGED = 0
 };
 
 static const uint64_t AGENT_CAPS =
@@ -47,7 +51,6 @@ enum request_type {
 	REQUEST_GUARD_PUT,
 	REQUEST_GUARD_DEL,
 	REQUEST_GUARD_FIND,
-	REQUEST_GUARD_CHANGED,
 	REQUEST_MTU,
 	N_REQUESTS
 };
@@ -63,9 +66,9 @@ struct request {
 };
 
 struct answer {
-	uint32_t number;
+	uint32_t number; /* Of the request, or NUMBER_CHANGED. */
 	int32_t error;
-	uint32_t yes; /* REQUEST_GUARD_FIND, REQUEST_GUARD_CHANGED. */
+	uint32_t yes; /* REQUEST_GUARD_FIND. */
 	char why[WHY_SIZE];
 };
 
@@ -75,7 +78,9 @@ struct self {
 	int fd;
 	uint16_t udp_port;
 	struct guard_iptables *iptables;
-	pid_t helper; /* That sets an MTU, or 0. */
+	bool watching;		/* The guard, */
+	long long int check_ms; /* again then. */
+	pid_t helper;		/* That sets an MTU, or 0. */
 	uint32_t helper_number;
 };
 
@@ -205,15 +210,15 @@ static bool do_request(struct self *self, struct message *m,
 	case REQUEST_GUARD_PUT:
 		answer->error =
 			guard_iptables_put(self->iptables, &rules, &why);
+		self->watching = !answer->error;
+		self->check_ms = time_msec() + GUARD_CHECK_MS;
 		break;
 	case REQUEST_GUARD_DEL:
+		self->watching = false;
 		answer->error = guard_iptables_del(self->iptables, &why);
 		break;
 	case REQUEST_GUARD_FIND:
 		answer->yes = guard_iptables_find(self->iptables);
-		break;
-	case REQUEST_GUARD_CHANGED:
-		answer->yes = guard_iptables_changed(self->iptables);
 		break;
 	case REQUEST_MTU:
 		now = do_mtu(self, &m->r, answer);
@@ -249,6 +254,31 @@ static void serve(struct self *self, struct message *m)
 	} else if (do_request(self, m, &answer)) {
 		send_answer(self, &answer);
 	}
+}
+
+static void watch_guard(struct self *self)
+{
+	const struct answer answer = {.number = NUMBER_CHANGED};
+
+	if (!self->watching || time_msec() < self->check_ms) {
+		return;
+	}
+	if (guard_iptables_changed(self->iptables)) {
+		self->watching = false; /* Until it is put again. */
+		send_answer(self, &answer);
+	}
+	self->check_ms = time_msec() + GUARD_CHECK_MS;
+}
+
+/* Until when there is nothing to do; NULL: for ever. */
+static const struct timespec *idle_time(const struct self *self,
+					struct timespec *time)
+{
+	long long int ms = MAX(self->check_ms - time_msec(), 0);
+
+	time->tv_sec = ms / 1000;
+	time->tv_nsec = ms % 1000 * 1000000;
+	return self->watching ? time : NULL;
 }
 
 static void on_child(int number OVS_UNUSED)
@@ -313,10 +343,12 @@ static void OVS_NO_RETURN agent_main(int fd, uint16_t udp_port, bool guard,
 	self.iptables = guard_iptables_new();
 	for (;;) {
 		struct pollfd pfd = {fd, POLLIN, 0};
+		struct timespec time;
 
-		if (ppoll(&pfd, 1, NULL, &unblocked) > 0) {
+		if (ppoll(&pfd, 1, idle_time(&self, &time), &unblocked) > 0) {
 			serve(&self, m);
 		}
+		watch_guard(&self);
 		reap_helper(&self, WNOHANG);
 	}
 }
@@ -325,7 +357,10 @@ static void OVS_NO_RETURN agent_main(int fd, uint16_t udp_port, bool guard,
 
 struct job {
 	struct ovs_list node;
+	enum agent_work work;
 	uint64_t cookie;
+	uint32_t number;	  /* AGENT_GUARD_PUT, */
+	long long int timeout_ms; /* it takes no longer. */
 	struct agent_mtu mtu;
 	/* What came of it, in the list 'done'. */
 	int error;
@@ -336,8 +371,10 @@ struct agent {
 	pid_t pid;
 	int fd; /* -1: it is gone. */
 	uint32_t number;
-	struct ovs_list waiting; /* The first is under way if 'busy'. */
+	struct ovs_list guards;	 /* Being put, the oldest first. */
+	struct ovs_list waiting; /* MTUs; the first is under way if 'busy'. */
 	struct ovs_list done;
+	bool changed; /* The guard, by somebody else. */
 	bool busy, forgotten;
 	uint32_t busy_number;
 };
@@ -370,6 +407,7 @@ int agent_start(uint16_t udp_port, bool guard, struct agent **agentp,
 	agent = xzalloc(sizeof *agent);
 	agent->pid = pid;
 	agent->fd = fds[0];
+	ovs_list_init(&agent->guards);
 	ovs_list_init(&agent->waiting);
 	ovs_list_init(&agent->done);
 	*agentp = agent;
@@ -383,20 +421,34 @@ static void reap(const struct agent *agent)
 	}
 }
 
-static void finish_job(struct agent *agent, int error, const char *why)
+static struct job *first_of(struct ovs_list *jobs)
 {
-	struct job *job = CONTAINER_OF(ovs_list_pop_front(&agent->waiting),
-				       struct job, node);
+	return ovs_list_is_empty(jobs)
+		       ? NULL
+		       : CONTAINER_OF(ovs_list_front(jobs), struct job, node);
+}
+
+static void job_done(struct agent *agent, struct job *job, int error,
+		     const char *why)
+{
+	ovs_list_remove(&job->node);
+	job->error = error;
+	ovs_strlcpy(job->why, why, sizeof job->why);
+	ovs_list_push_back(&agent->done, &job->node);
+}
+
+static void finish_mtu(struct agent *agent, int error, const char *why)
+{
+	struct job *job = first_of(&agent->waiting);
 
 	agent->busy = false;
 	if (agent->forgotten) {
 		agent->forgotten = false;
+		ovs_list_remove(&job->node);
 		free(job);
 		return;
 	}
-	job->error = error;
-	ovs_strlcpy(job->why, why, sizeof job->why);
-	ovs_list_push_back(&agent->done, &job->node);
+	job_done(agent, job, error, why);
 }
 
 static const char *gone_text = "the privileged part of fdpd died; restart fdpd";
@@ -410,8 +462,24 @@ static void lose(struct agent *agent)
 	agent->fd = -1;
 	kill(agent->pid, SIGKILL);
 	reap(agent);
+	while (!ovs_list_is_empty(&agent->guards)) {
+		job_done(agent, first_of(&agent->guards), ESHUTDOWN, gone_text);
+	}
 	while (!ovs_list_is_empty(&agent->waiting)) {
-		finish_job(agent, ESHUTDOWN, gone_text);
+		finish_mtu(agent, ESHUTDOWN, gone_text);
+	}
+}
+
+static void take_answer(struct agent *agent, const struct answer *answer)
+{
+	struct job *guard = first_of(&agent->guards);
+
+	if (answer->number == NUMBER_CHANGED) {
+		agent->changed = true;
+	} else if (guard && answer->number == guard->number) {
+		job_done(agent, guard, answer->error, answer->why);
+	} else if (agent->busy && answer->number == agent->busy_number) {
+		finish_mtu(agent, answer->error, answer->why);
 	}
 }
 
@@ -436,9 +504,7 @@ static bool receive(struct agent *agent, int timeout_ms, struct answer *answer)
 		return false;
 	}
 	answer->why[sizeof answer->why - 1] = '\0';
-	if (agent->busy && answer->number == agent->busy_number) {
-		finish_job(agent, answer->error, answer->why);
-	}
+	take_answer(agent, answer);
 	return true;
 }
 
@@ -452,7 +518,10 @@ static bool send_request(struct agent *agent, struct request *r,
 	if (agent->fd < 0) {
 		return false;
 	}
-	r->number = ++agent->number;
+	if (++agent->number == NUMBER_CHANGED) {
+		agent->number++;
+	}
+	r->number = agent->number;
 	if (rules && rules->n_peers) {
 		r->n_peers = (uint32_t)rules->n_peers;
 		iov[1].iov_base = rules->peers;
@@ -469,17 +538,14 @@ static bool send_request(struct agent *agent, struct request *r,
 }
 
 /* Asks and waits for the answer. */
-static int ask(struct agent *agent, enum request_type type,
-	       const struct guard_rules *rules, bool *yes, struct ds *why)
+static int ask(struct agent *agent, enum request_type type, bool *yes,
+	       struct ds *why)
 {
 	struct request r = {.type = type};
 	struct answer answer;
 
-	if (rules) {
-		r.udp_port = rules->udp_port;
-	}
-	if (send_request(agent, &r, rules)) {
-		while (receive(agent, SYNC_TIMEOUT_MS, &answer)) {
+	if (send_request(agent, &r, NULL)) {
+		while (receive(agent, GUARD_TIMEOUT_MS, &answer)) {
 			if (answer.number == r.number) {
 				if (why) {
 					ds_put_cstr(why, answer.why);
@@ -500,34 +566,61 @@ static int ask(struct agent *agent, enum request_type type,
 	return ESHUTDOWN;
 }
 
-int agent_guard_put(struct agent *agent, const struct guard_rules *rules,
-		    struct ds *why)
-{
-	if (rules->n_peers > AGENT_MAX_GUARD_PEERS) {
-		ds_put_format(why, "more than %d peers on other ports",
-			      AGENT_MAX_GUARD_PEERS);
-		return E2BIG;
-	}
-	return ask(agent, REQUEST_GUARD_PUT, rules, NULL, why);
-}
-
 int agent_guard_del(struct agent *agent, struct ds *why)
 {
-	return ask(agent, REQUEST_GUARD_DEL, NULL, NULL, why);
+	return ask(agent, REQUEST_GUARD_DEL, NULL, why);
 }
 
 bool agent_guard_find(struct agent *agent)
 {
 	bool yes = false;
 
-	return !ask(agent, REQUEST_GUARD_FIND, NULL, &yes, NULL) && yes;
+	return !ask(agent, REQUEST_GUARD_FIND, &yes, NULL) && yes;
+}
+
+void agent_guard_put(struct agent *agent, uint64_t cookie,
+		     const struct guard_rules *rules)
+{
+	struct request r = {.type = REQUEST_GUARD_PUT,
+			    .udp_port = rules->udp_port};
+	struct job *job = xzalloc(sizeof *job);
+	char why[WHY_SIZE];
+
+	job->work = AGENT_GUARD_PUT;
+	job->cookie = cookie;
+	ovs_list_push_back(&agent->guards, &job->node);
+	if (rules->n_peers > AGENT_MAX_GUARD_PEERS) {
+		snprintf(why, sizeof why, "more than %d peers on other ports",
+			 AGENT_MAX_GUARD_PEERS);
+		job_done(agent, job, E2BIG, why);
+	} else if (agent->fd < 0) {
+		job_done(agent, job, ESHUTDOWN, gone_text);
+	} else if (send_request(agent, &r, rules)) {
+		job->number = r.number;
+		job->timeout_ms = time_msec() + GUARD_TIMEOUT_MS;
+	}
 }
 
 bool agent_guard_changed(struct agent *agent)
 {
-	bool yes = false;
+	bool changed = agent->changed;
 
-	return !ask(agent, REQUEST_GUARD_CHANGED, NULL, &yes, NULL) && yes;
+	agent->changed = false;
+	return changed;
+}
+
+bool agent_guard_settle(struct agent *agent)
+{
+	struct answer answer;
+	bool any = !ovs_list_is_empty(&agent->guards);
+
+	while (!ovs_list_is_empty(&agent->guards)) {
+		if (!receive(agent, GUARD_TIMEOUT_MS, &answer) &&
+		    agent->fd >= 0) {
+			lose(agent); /* It is stuck. */
+		}
+	}
+	return any;
 }
 
 static void send_next(struct agent *agent)
@@ -551,11 +644,12 @@ void agent_set_mtu(struct agent *agent, uint64_t cookie,
 {
 	struct job *job = xzalloc(sizeof *job);
 
+	job->work = AGENT_MTU;
 	job->cookie = cookie;
 	job->mtu = *mtu;
 	ovs_list_push_back(&agent->waiting, &job->node);
 	if (agent->fd < 0) {
-		finish_job(agent, ESHUTDOWN, gone_text);
+		finish_mtu(agent, ESHUTDOWN, gone_text);
 	} else {
 		send_next(agent);
 	}
@@ -574,6 +668,7 @@ void agent_forget(struct agent *agent)
 {
 	struct job *job = NULL;
 
+	(void)agent_guard_settle(agent);
 	if (agent->busy) {
 		job = CONTAINER_OF(ovs_list_pop_front(&agent->waiting),
 				   struct job, node);
@@ -594,18 +689,27 @@ void agent_run(struct agent *agent, agent_result_cb *cb, void *aux)
 	while (agent->fd >= 0 && receive(agent, 0, &answer)) {
 		send_next(agent);
 	}
+	job = first_of(&agent->guards);
+	if (job && time_msec() >= job->timeout_ms) {
+		lose(agent); /* It is stuck. */
+	}
 	/* After a synchronous question has read the answer. */
 	send_next(agent);
 	LIST_FOR_EACH_POP (job, node, &agent->done) {
-		cb(aux, job->cookie, job->error, job->why);
+		cb(aux, job->work, job->cookie, job->error, job->why);
 		free(job);
 	}
 }
 
-void agent_wait(const struct agent *agent)
+void agent_wait(struct agent *agent)
 {
-	if (!ovs_list_is_empty(&agent->done)) {
+	const struct job *guard = first_of(&agent->guards);
+
+	if (!ovs_list_is_empty(&agent->done) || agent->changed) {
 		poll_immediate_wake();
+	}
+	if (guard) {
+		poll_timer_wait_until(guard->timeout_ms);
 	}
 	if (agent->fd >= 0) {
 		poll_fd_wait(agent->fd, POLLIN);
@@ -622,6 +726,7 @@ void agent_stop(struct agent *agent)
 		kill(agent->pid, SIGKILL);
 		reap(agent);
 	}
+	free_jobs(&agent->guards);
 	free_jobs(&agent->waiting);
 	free_jobs(&agent->done);
 	free(agent);

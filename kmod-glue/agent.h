@@ -9,9 +9,9 @@
  * program to be executed, which needs CAP_NET_RAW).  A guard in nftables needs
  * no agent.  It ends with the daemon.
  *
- * What the guard is asked is answered at once, in milliseconds; an MTU may
- * take seconds in a namespace that is stuck, so its result comes later, and
- * the guard's requests overtake it.
+ * Neither is waited for: iptables takes a while, and an MTU may take seconds
+ * in a namespace that is stuck, so the results come later.  The guard's
+ * requests are carried out in their order, and overtake those of MTUs.
  */
 #ifndef FDP_GLUE_AGENT_H
 #define FDP_GLUE_AGENT_H 1
@@ -39,12 +39,19 @@ int agent_start(uint16_t udp_port, bool guard, struct agent **,
 /* Ends it; NULL is fine. */
 void agent_stop(struct agent *);
 
-/* As those of guard_iptables.h.  ESHUTDOWN: the agent is gone. */
-int agent_guard_put(struct agent *, const struct guard_rules *,
-		    struct ds *why) FDP_MUST_CHECK;
+/* As those of guard_iptables.h, waiting for the end of it.  ESHUTDOWN: the
+ * agent is gone. */
 int agent_guard_del(struct agent *, struct ds *why) FDP_MUST_CHECK;
 bool agent_guard_find(struct agent *);
+
+/* Has the guard put; agent_run() tells what came of it. */
+void agent_guard_put(struct agent *, uint64_t cookie,
+		     const struct guard_rules *);
+/* True, once, if the agent found our chains not as it has put them; it looks
+ * every second. */
 bool agent_guard_changed(struct agent *);
+/* Waits for the end of every agent_guard_put(); false if there is none. */
+bool agent_guard_settle(struct agent *);
 
 /* An attachment and its new MTU. */
 struct agent_mtu {
@@ -58,14 +65,21 @@ struct agent_mtu {
  * out one after the other, each in at most NETNS_RUN_SECONDS. */
 void agent_set_mtu(struct agent *, uint64_t cookie, const struct agent_mtu *);
 
-/* Nobody is interested any more in what was asked for so far. */
+/* Nobody is interested any more in what was asked for so far.  A guard that is
+ * being put is there at the return: whoever comes next finds no iptables of
+ * ours at work. */
 void agent_forget(struct agent *);
 
-typedef void agent_result_cb(void *aux, uint64_t cookie, int error,
-			     const char *text);
+enum agent_work {
+	AGENT_GUARD_PUT,
+	AGENT_MTU
+};
+
+typedef void agent_result_cb(void *aux, enum agent_work, uint64_t cookie,
+			     int error, const char *text);
 
 /* Hands over every result there is; and has poll_block() wake for the next. */
 void agent_run(struct agent *, agent_result_cb *, void *aux);
-void agent_wait(const struct agent *);
+void agent_wait(struct agent *);
 
 #endif

@@ -233,13 +233,25 @@ static void add_xfrm(struct exec *exec, size_t index,
 
 static void run_guard_put(struct exec *exec, const struct op *op)
 {
-	struct ds why = DS_EMPTY_INITIALIZER;
-	enum guard_kind kind;
 	struct event *event;
-	int error;
 
-	error = guard_put(exec->config.guard, &op->guard, &kind, &why);
-	event = queue_result(exec, op, error, ds_cstr(&why));
+	if (guard_put(exec->config.guard, &op->guard, op->cookie)) {
+		event = queue_result(exec, op, 0, "");
+		if (event) {
+			event->result.guard = GUARD_NFTABLES;
+		}
+	}
+}
+
+static void guard_put_told(struct exec *exec, uint64_t cookie, int error,
+			   const char *text)
+{
+	const struct op op = {.type = OP_GUARD_PUT, .cookie = cookie};
+	struct ds why = DS_EMPTY_INITIALIZER;
+	enum guard_kind kind =
+		guard_put_done(exec->config.guard, error, text, &why);
+	struct event *event = queue_result(exec, &op, error, ds_cstr(&why));
+
 	if (event) {
 		event->result.guard = kind;
 	}
@@ -442,17 +454,32 @@ static void run_link_mtu(struct exec *exec, const struct op *op)
 	agent_set_mtu(exec->config.agent, op->cookie, &mtu);
 }
 
-static void link_mtu_done(void *exec, uint64_t cookie, int error,
-			  const char *text)
+static void agent_told(void *exec, enum agent_work work, uint64_t cookie,
+		       int error, const char *text)
 {
 	const struct op op = {.type = OP_LINK_MTU, .cookie = cookie};
 
-	queue_result(exec, &op, error, text);
+	switch (work) {
+	case AGENT_GUARD_PUT:
+		guard_put_told(exec, cookie, error, text);
+		break;
+	case AGENT_MTU:
+		queue_result(exec, &op, error, text);
+		break;
+	}
 }
 
 void exec_poll(struct exec *exec)
 {
-	agent_run(exec->config.agent, link_mtu_done, exec);
+	agent_run(exec->config.agent, agent_told, exec);
+}
+
+bool exec_wait_guard(struct exec *exec)
+{
+	bool any = agent_guard_settle(exec->config.agent);
+
+	exec_poll(exec);
+	return any;
 }
 
 static void run_link_del(struct exec *exec, const struct op *op)

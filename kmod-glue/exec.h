@@ -53,6 +53,9 @@ void exec_run(struct exec *, const struct ops *);
 
 /* Queues the results of ops that take their time. */
 void exec_poll(struct exec *);
+/* Waits for the guard that is being put, and does the same; false if there was
+ * none to wait for. */
+bool exec_wait_guard(struct exec *);
 
 /* Takes the oldest queued event; false if there is none.  What it points to
  * holds until the next call. */

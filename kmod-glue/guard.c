@@ -6,16 +6,11 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
-#include "timeval.h"
 #include "util.h"
 
 #include "kmod-glue/agent.h"
 #include "kmod-glue/guard_iptables.h"
 #include "kmod-glue/guard_nft.h"
-
-enum {
-	CHECK_MS = 1000 /* How often iptables is looked at. */
-};
 
 struct guard {
 	enum guard_kind kind;  /* What holds our rules. */
@@ -23,7 +18,7 @@ struct guard {
 	int nft_error;	       /* Of opening it. */
 	struct agent *agent;   /* Has the iptables, or */
 	struct guard_iptables *iptables;
-	long long int check_ms;
+	struct ds nft_why; /* It did not take what iptables is given. */
 };
 
 struct guard *guard_new(struct agent *agent)
@@ -31,6 +26,7 @@ struct guard *guard_new(struct agent *agent)
 	struct guard *g = xzalloc(sizeof *g);
 
 	g->agent = agent;
+	ds_init(&g->nft_why);
 	if (!agent) {
 		g->iptables = guard_iptables_new();
 	}
@@ -42,6 +38,7 @@ void guard_free(struct guard *g)
 	if (g) {
 		guard_nft_close(g->nft);
 		guard_iptables_free(g->iptables);
+		ds_destroy(&g->nft_why);
 		free(g);
 	}
 }
@@ -78,13 +75,6 @@ static int put_nft(struct guard *g, const struct guard_rules *rules,
 	return error;
 }
 
-static int put_iptables(struct guard *g, const struct guard_rules *rules,
-			struct ds *why)
-{
-	return g->agent ? agent_guard_put(g->agent, rules, why)
-			: guard_iptables_put(g->iptables, rules, why);
-}
-
 static bool find_iptables(struct guard *g)
 {
 	return g->agent ? agent_guard_find(g->agent)
@@ -97,29 +87,28 @@ static int del_iptables(struct guard *g, struct ds *why)
 			: guard_iptables_del(g->iptables, why);
 }
 
-int guard_put(struct guard *g, const struct guard_rules *rules,
-	      enum guard_kind *kind, struct ds *why)
+bool guard_put(struct guard *g, const struct guard_rules *rules,
+	       uint64_t cookie)
 {
-	struct ds nft = DS_EMPTY_INITIALIZER;
-	struct ds iptables = DS_EMPTY_INITIALIZER;
-	int error;
+	ds_clear(&g->nft_why);
+	if (!put_nft(g, rules, &g->nft_why)) {
+		g->kind = GUARD_NFTABLES;
+		return true;
+	}
+	agent_guard_put(g->agent, cookie, rules);
+	return false;
+}
 
-	g->kind = GUARD_NFTABLES;
-	error = put_nft(g, rules, &nft);
+enum guard_kind guard_put_done(struct guard *g, int error, const char *text,
+			       struct ds *why)
+{
+	g->kind = error ? GUARD_NONE : GUARD_IPTABLES;
 	if (error) {
-		g->kind = GUARD_IPTABLES;
-		error = put_iptables(g, rules, &iptables);
-		g->check_ms = time_msec() + CHECK_MS;
+		ds_put_format(why, "nftables: %s; iptables: %s",
+			      ds_cstr(&g->nft_why),
+			      *text ? text : ovs_strerror(error));
 	}
-	if (error) {
-		g->kind = GUARD_NONE;
-		ds_put_format(why, "nftables: %s; iptables: %s", ds_cstr(&nft),
-			      ds_cstr(&iptables));
-	}
-	*kind = g->kind;
-	ds_destroy(&nft);
-	ds_destroy(&iptables);
-	return error;
+	return g->kind;
 }
 
 int guard_del(struct guard *g, enum guard_kind *kind, struct ds *why)
@@ -152,27 +141,17 @@ enum guard_kind guard_find(struct guard *g)
 
 bool guard_run(struct guard *g)
 {
-	switch (g->kind) {
-	case GUARD_NFTABLES:
+	bool changed = g->agent && agent_guard_changed(g->agent);
+
+	if (g->kind == GUARD_NFTABLES) {
 		return guard_nft_run(g->nft);
-	case GUARD_IPTABLES:
-		if (time_msec() < g->check_ms) {
-			return false;
-		}
-		g->check_ms = time_msec() + CHECK_MS;
-		return g->agent ? agent_guard_changed(g->agent)
-				: guard_iptables_changed(g->iptables);
-	case GUARD_NONE:
-		break;
 	}
-	return false;
+	return changed;
 }
 
 void guard_wait(const struct guard *g)
 {
 	if (g->kind == GUARD_NFTABLES) {
 		poll_fd_wait(guard_nft_fd(g->nft), POLLIN);
-	} else if (g->kind == GUARD_IPTABLES) {
-		poll_timer_wait_until(g->check_ms);
-	}
+	} /* agent_wait() is for iptables. */
 }

@@ -10,6 +10,7 @@
 #define FDP_GLUE_GUARD_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "ipsec/netguard.h"
@@ -19,16 +20,21 @@ struct ds;
 struct guard;
 
 /* Opens nothing yet.  'agent', borrowed, does what concerns iptables; NULL: we
- * do it ourselves. */
+ * do it ourselves, but put no guard. */
 struct guard *guard_new(struct agent *agent);
 /* The rules stay. */
 void guard_free(struct guard *);
 
-/* Puts 'rules' in place of what is there of ours, without a gap.  0 and what
- * holds them in '*kind'; or a positive errno value, with why neither nftables
- * nor iptables took them in 'why'. */
-int guard_put(struct guard *, const struct guard_rules *rules,
-	      enum guard_kind *kind, struct ds *why) FDP_MUST_CHECK;
+/* Puts 'rules' in place of what is there of ours, without a gap.  Returns true
+ * if nftables has taken them.  Else iptables is at it: agent_run() tells, with
+ * 'cookie', what to call guard_put_done() with.  One put at a time. */
+bool guard_put(struct guard *, const struct guard_rules *rules,
+	       uint64_t cookie) FDP_MUST_CHECK;
+
+/* 'error' and 'text' are of iptables.  What holds the rules; GUARD_NONE, with
+ * why neither nftables nor iptables took them in 'why'. */
+enum guard_kind guard_put_done(struct guard *, int error, const char *text,
+			       struct ds *why) FDP_MUST_CHECK;
 
 /* Removes what guard_put() of any process has made; nothing there is success.
  * In '*kind', unless that is NULL, what it was. */

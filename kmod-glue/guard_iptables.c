@@ -150,34 +150,62 @@ static void read_all(int fd, struct ds *text)
 	}
 }
 
-/* Runs 'argv' with 'input'; what it prints is appended to 'output'.  It waits
- * for others who hold the lock of xtables, but not long. */
-static int run(char *const argv[], const char *input, struct ds *output)
-{
-	int in = memfd_create("in", MFD_CLOEXEC);
-	int out = memfd_create("out", MFD_CLOEXEC);
-	int error = 0;
+/* A program that runs. */
+struct child {
 	pid_t pid;
+	int in, out;
+};
 
-	if (in < 0 || out < 0) {
+static void close_child(const struct child *child)
+{
+	if (child->in >= 0) {
+		close(child->in);
+	}
+	if (child->out >= 0) {
+		close(child->out);
+	}
+}
+
+/* Starts 'argv' with 'input'.  It waits for others who hold the lock of
+ * xtables, but not long. */
+static int child_start(struct child *child, char *const argv[],
+		       const char *input)
+{
+	int error = 0;
+
+	child->in = memfd_create("in", MFD_CLOEXEC);
+	child->out = memfd_create("out", MFD_CLOEXEC);
+	if (child->in < 0 || child->out < 0) {
 		error = errno;
 	} else {
-		error = write_all(in, input);
+		error = write_all(child->in, input);
 	}
 	if (!error) {
-		error = spawn(argv[0], argv, in, out, &pid);
+		error = spawn(argv[0], argv, child->in, child->out,
+			      &child->pid);
 	}
-	if (!error) {
-		error = wait_for(pid);
-		read_all(out, output);
-	}
-	if (in >= 0) {
-		close(in);
-	}
-	if (out >= 0) {
-		close(out);
+	if (error) {
+		close_child(child);
 	}
 	return error;
+}
+
+/* Waits for it; what it printed is appended to 'output'. */
+static int child_finish(const struct child *child, struct ds *output)
+{
+	int error = wait_for(child->pid);
+
+	read_all(child->out, output);
+	close_child(child);
+	return error;
+}
+
+static int run(char *const argv[], const char *input, struct ds *output)
+{
+	struct child child;
+	int error = child_start(&child, argv, input);
+
+	return error ? error : child_finish(&child, output);
 }
 
 static const char *program(const struct family *f)
@@ -200,15 +228,36 @@ static int list(const struct family *f, const char *table, struct ds *output)
 	return error;
 }
 
-static int restore(const struct family *f, const char *input, struct ds *output)
+/* All tables that are in use; it has the lines of list(), but for those of
+ * chains. */
+static int save_start(const struct family *f, struct child *child)
+{
+	char *path = xasprintf("%s-save", program(f));
+	char *const argv[] = {path, NULL};
+	int error = child_start(child, argv, "");
+
+	free(path);
+	return error;
+}
+
+static int restore_start(const struct family *f, const char *input,
+			 struct child *child)
 {
 	char *path = xasprintf("%s-restore", program(f));
 	char *const argv[] = {path, (char[]){"-w"}, (char[]){"2"},
 			      (char[]){"--noflush"}, NULL};
-	int error = run(argv, input, output);
+	int error = child_start(child, argv, input);
 
 	free(path);
 	return error;
+}
+
+static int restore(const struct family *f, const char *input, struct ds *output)
+{
+	struct child child;
+	int error = restore_start(f, input, &child);
+
+	return error ? error : child_finish(&child, output);
 }
 
 void guard_iptables_load_modules(void)
@@ -301,37 +350,26 @@ static bool has_chain(const struct ds *listing, const struct call *c)
 	return found;
 }
 
-/* Both tables are written as a whole, so there is no moment without. */
-static int put_table(const struct family *f, const char *table,
-		     const char *rules, struct ds *why)
+/* For restore(): a table is written as a whole, so there is no moment
+ * without.  'listing' is of now. */
+static void table_input(const char *table, const char *rules,
+			const struct ds *listing, struct ds *input)
 {
-	struct ds listing = DS_EMPTY_INITIALIZER;
-	struct ds input = DS_EMPTY_INITIALIZER;
 	const struct call *c;
-	int error = list(f, table, &listing);
 
-	if (error) {
-		ds_put_cstr(why, ds_cstr(&listing));
-		goto out;
-	}
-	ds_put_format(&input, "*%s\n", table);
+	ds_put_format(input, "*%s\n", table);
 	for (c = NULL; (c = next_call(c, table));) {
 		/* Also empties one that is there. */
-		ds_put_format(&input, ":%s - [0:0]\n", c->chain);
+		ds_put_format(input, ":%s - [0:0]\n", c->chain);
 	}
-	ds_put_cstr(&input, rules);
+	ds_put_cstr(input, rules);
 	for (c = NULL; (c = next_call(c, table));) {
-		if (!has_call(&listing, c)) {
-			ds_put_format(&input, "-I %s 1 -j %s\n", c->hook,
+		if (!has_call(listing, c)) {
+			ds_put_format(input, "-I %s 1 -j %s\n", c->hook,
 				      c->chain);
 		}
 	}
-	ds_put_cstr(&input, "COMMIT\n");
-	error = restore(f, ds_cstr(&input), why);
-out:
-	ds_destroy(&listing);
-	ds_destroy(&input);
-	return error;
+	ds_put_cstr(input, "COMMIT\n");
 }
 
 static int del_table(const struct family *f, const char *table, struct ds *why)
@@ -440,36 +478,112 @@ static void tidy(struct ds *why, const char *program_, int error)
 	free(text);
 }
 
+/* A family that is being put. */
+struct put {
+	const struct family *f;
+	const char *mangle, *raw;
+	struct child child;
+	struct ds said; /* By the program. */
+	int error;
+};
+
+static void put_look(struct put *put)
+{
+	ds_clear(&put->said);
+	put->error = save_start(put->f, &put->child);
+}
+
+/* 'raw' may be NULL. */
+static void put_write(struct put *put, const char *raw)
+{
+	struct ds input = DS_EMPTY_INITIALIZER;
+
+	if (!put->error) {
+		put->error = child_finish(&put->child, &put->said);
+	}
+	if (!put->error) {
+		table_input("mangle", put->mangle, &put->said, &input);
+		if (raw) {
+			table_input("raw", raw, &put->said, &input);
+		}
+		ds_clear(&put->said);
+		put->error =
+			restore_start(put->f, ds_cstr(&input), &put->child);
+	}
+	ds_destroy(&input);
+}
+
+static void put_finish(struct put *put)
+{
+	if (!put->error) {
+		put->error = child_finish(&put->child, &put->said);
+	}
+}
+
+/* The table raw is nice to have: without, packets are merely tracked.  Which
+ * of both was refused is not told, and mangle may be written already. */
+static void put_without_raw(struct put *put)
+{
+	put_look(put);
+	put_write(put, NULL);
+	put_finish(put);
+}
+
+/* Each step for both families, so that their programs run side by side. */
+static int put_all(struct put *puts, size_t n, struct ds *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		put_look(&puts[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		put_write(&puts[i], puts[i].raw);
+	}
+	for (size_t i = 0; i < n; i++) {
+		put_finish(&puts[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (puts[i].error) {
+			put_without_raw(&puts[i]);
+		}
+		if (puts[i].error) {
+			ds_put_cstr(why, ds_cstr(&puts[i].said));
+			tidy(why, program(puts[i].f), puts[i].error);
+			return puts[i].error;
+		}
+	}
+	return 0;
+}
+
 int guard_iptables_put(struct guard_iptables *g,
 		       const struct guard_rules *rules, struct ds *why)
 {
+	struct put puts[ARRAY_SIZE(families)];
 	struct ds raw = DS_EMPTY_INITIALIZER;
-	struct ds unused = DS_EMPTY_INITIALIZER;
-	int error = 0;
+	size_t n = 0;
+	int error;
 
 	guard_rules_raw(rules, &raw);
-	g->put = false;
-	for (size_t i = 0; i < ARRAY_SIZE(families) && !error; i++) {
-		const struct family *f = &families[i];
-
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		ds_clear(&g->rules[i]);
-		if (access(f->presence, F_OK)) {
+		/* A size taken now might be that of what somebody changed
+		 * after us: the first look is a thorough one. */
+		g->size[i].known = false;
+		if (access(families[i].presence, F_OK)) {
 			continue;
 		}
 		guard_rules_mangle(rules, i == 1, &g->rules[i]);
-		ds_clear(why);
-		error = put_table(f, "mangle", ds_cstr(&g->rules[i]), why);
-		if (error) {
-			tidy(why, program(f), error);
-			break;
-		}
-		/* Nice to have: without, packets are merely tracked. */
-		(void)!put_table(f, "raw", ds_cstr(&raw), &unused);
-		g->size[i] = table_size(f);
+		memset(&puts[n], 0, sizeof puts[n]);
+		puts[n].f = &families[i];
+		puts[n].mangle = ds_cstr(&g->rules[i]);
+		puts[n].raw = ds_cstr(&raw);
+		ds_init(&puts[n++].said);
 	}
+	error = put_all(puts, n, why);
 	g->put = !error;
+	for (size_t i = 0; i < n; i++) {
+		ds_destroy(&puts[i].said);
+	}
 	ds_destroy(&raw);
-	ds_destroy(&unused);
 	return error;
 }
 

@@ -343,6 +343,12 @@ static int start_engine(struct loop *loop, const struct engine_config *config,
 		loop->now_us = clock_boottime_us();
 		event.start.snapshot = &snapshot.k;
 		feed(loop, &event);
+		/* No datapath before the guard. */
+		while (!loop->fatal && !engine_is_running(loop->engine) &&
+		       exec_wait_guard(loop->exec)) {
+			step_results(loop);
+			settle(loop);
+		}
 		if (loop->fatal || !engine_is_running(loop->engine)) {
 			ds_put_cstr(why, loop->fatal ? loop->fatal
 						     : "the start did not "
@@ -541,6 +547,7 @@ static void run_kernel_events(struct loop *loop)
 		(void)!xfrm_monitor_run(loop->xfrm_monitor, on_xfrm_event,
 					loop);
 	}
+	exec_poll(loop->exec);
 	if (guard_run(loop->guard)) {
 		struct event event = {.type = EVENT_GUARD_GONE};
 
@@ -551,7 +558,6 @@ static void run_kernel_events(struct loop *loop)
 
 		step(loop, &event);
 	}
-	exec_poll(loop->exec);
 	step_results(loop);
 	settle(loop);
 }

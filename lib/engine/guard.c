@@ -44,17 +44,25 @@ static void add_peers(const struct engine *e, struct guard_rules *rules)
 	}
 }
 
+/* iptables may take a second.  One put at a time: none overtakes another, and
+ * the last one knows all. */
 void guard_update(struct engine *e)
 {
-	struct op *op = ops_add(e->ops, OP_GUARD_PUT);
+	struct op *op;
 
 	e->guard_us = UINT64_MAX;
+	if (e->guard_busy) {
+		e->guard_again = true;
+		return;
+	}
+	e->guard_busy = true;
+	op = ops_add(e->ops, OP_GUARD_PUT);
 	op->guard.udp_port = e->config.vxlan_port;
 	add_peers(e, &op->guard);
 	engine_expect(e, op, PENDING_GUARD);
 }
 
-void guard_result(struct engine *e, const struct event *event)
+static void guard_put(struct engine *e, const struct event *event)
 {
 	const char *detail = event->result.detail;
 
@@ -79,6 +87,16 @@ void guard_result(struct engine *e, const struct event *event)
 	copy_text(e->guard_detail, sizeof e->guard_detail, detail);
 	e->guard_us = e->now_us + GUARD_RETRY_US;
 	engine_wake(e, e->guard_us);
+}
+
+void guard_result(struct engine *e, const struct event *event)
+{
+	e->guard_busy = false;
+	guard_put(e, event);
+	if (e->guard_again) {
+		e->guard_again = false;
+		guard_update(e);
+	}
 }
 
 void guard_gone(struct engine *e)

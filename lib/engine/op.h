@@ -44,7 +44,7 @@ enum op_type {
 	OP_SA_DEL,     /* 'sa.dst', 'sa.spi'; already gone is success. */
 	OP_POLICY_PUT, /* 'policy': add, or replace one of equal selector. */
 	OP_POLICY_DEL, /* 'policy'; already gone is success. */
-	OP_GUARD_PUT,  /* 'guard', all of it -> result.guard. */
+	OP_GUARD_PUT,  /* 'guard', all of it -> result.guard, later. */
 	OP_GUARD_DEL,  /* Undo a failed start. */
 
 	/* Links and routes. */

@@ -393,6 +393,8 @@ struct engine {
 	enum guard_kind guard; /* What holds the guard. */
 	char guard_detail[DETAIL_SIZE];
 	uint64_t guard_us; /* When to try again; UINT64_MAX: it is there. */
+	bool guard_busy;   /* It is being put; once more after that, */
+	bool guard_again;  /* as something has changed. */
 
 	struct forwarding *fwd;
 	struct flow_table *flows;

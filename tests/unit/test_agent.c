@@ -24,6 +24,8 @@ static struct ds why;
 static int n_results, last_error;
 static uint64_t last_cookie;
 static char last_text[256];
+static enum agent_work last_work;
+static bool any_order;
 
 static void setup(void)
 {
@@ -32,6 +34,7 @@ static void setup(void)
 		      ds_cstr(&why));
 	n_results = 0;
 	last_cookie = 0;
+	any_order = false;
 }
 
 static void teardown(void)
@@ -40,12 +43,14 @@ static void teardown(void)
 	ds_destroy(&why);
 }
 
-static void take(void *aux, uint64_t cookie, int error, const char *text)
+static void take(void *aux, enum agent_work work, uint64_t cookie, int error,
+		 const char *text)
 {
 	ck_assert_ptr_eq(aux, &n_results);
 	n_results++;
-	ck_assert_uint_gt(cookie, last_cookie);
+	ck_assert(any_order || cookie > last_cookie);
 	last_cookie = cookie;
+	last_work = work;
 	last_error = error;
 	ovs_strlcpy(last_text, text, sizeof last_text);
 }
@@ -81,6 +86,7 @@ START_TEST(unknown_namespace_is_told_later)
 	ck_assert_int_eq(n_results, 0);
 	wait_for_results(1);
 	ck_assert_int_eq(last_error, ENOENT);
+	ck_assert_int_eq(last_work, AGENT_MTU);
 	ck_assert_uint_eq(last_cookie, 42);
 	ck_assert_msg(strstr(last_text, mtu.netns), "%s", last_text);
 }
@@ -139,11 +145,20 @@ START_TEST(bad_mtu_request_refused)
 }
 END_TEST
 
+static void demand_refused(const struct guard_rules *rules, int error)
+{
+	agent_guard_put(agent, 1, rules);
+	ck_assert_int_eq(n_results, 0);
+	wait_for_results(1);
+	ck_assert_int_eq(last_work, AGENT_GUARD_PUT);
+	ck_assert_int_eq(last_error, error);
+}
+
 START_TEST(guard_of_another_port_refused)
 {
 	const struct guard_rules rules = {.udp_port = PORT + 1};
 
-	ck_assert_int_eq(agent_guard_put(agent, &rules, &why), EINVAL);
+	demand_refused(&rules, EINVAL);
 }
 END_TEST
 
@@ -153,7 +168,7 @@ START_TEST(guard_for_a_peer_without_address_refused)
 	const struct guard_rules rules = {
 		.udp_port = PORT, .peers = peers, .n_peers = 2};
 
-	ck_assert_int_eq(agent_guard_put(agent, &rules, &why), EINVAL);
+	demand_refused(&rules, EINVAL);
 }
 END_TEST
 
@@ -162,7 +177,7 @@ START_TEST(guard_for_too_many_peers_refused)
 	const struct guard_rules rules = {.udp_port = PORT,
 					  .n_peers = AGENT_MAX_GUARD_PEERS + 1};
 
-	ck_assert_int_eq(agent_guard_put(agent, &rules, &why), E2BIG);
+	demand_refused(&rules, E2BIG);
 }
 END_TEST
 
@@ -173,8 +188,35 @@ START_TEST(question_between_mtus_loses_none)
 
 	agent_set_mtu(agent, 1, &mtu);
 	agent_set_mtu(agent, 2, &mtu);
-	ck_assert_int_eq(agent_guard_put(agent, &rules, &why), EINVAL);
-	wait_for_results(2);
+	ck_assert(!agent_guard_settle(agent));
+	agent_guard_put(agent, 3, &rules);
+	ck_assert(agent_guard_settle(agent));
+	ck_assert(!agent_guard_settle(agent));
+	any_order = true;
+	wait_for_results(3);
+}
+END_TEST
+
+START_TEST(guards_told_in_order)
+{
+	const struct guard_rules rules = {.udp_port = PORT + 1};
+
+	for (uint64_t i = 1; i <= 5; i++) {
+		agent_guard_put(agent, i, &rules);
+	}
+	wait_for_results(5);
+	ck_assert_uint_eq(last_cookie, 5);
+}
+END_TEST
+
+START_TEST(forgotten_guard_not_told)
+{
+	const struct guard_rules rules = {.udp_port = PORT + 1};
+
+	agent_guard_put(agent, 1, &rules);
+	agent_forget(agent);
+	agent_guard_put(agent, 2, &rules);
+	wait_for_results(1);
 	ck_assert_uint_eq(last_cookie, 2);
 }
 END_TEST
@@ -208,6 +250,8 @@ int main(void)
 	tcase_add_test(tc, guard_for_a_peer_without_address_refused);
 	tcase_add_test(tc, guard_for_too_many_peers_refused);
 	tcase_add_test(tc, question_between_mtus_loses_none);
+	tcase_add_test(tc, guards_told_in_order);
+	tcase_add_test(tc, forgotten_guard_not_told);
 	tcase_add_test(tc, forgotten_requests_not_told);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
