@@ -10,22 +10,34 @@
 _Static_assert(SIGN_KEY_BYTES == crypto_sign_PUBLICKEYBYTES, "Ed25519");
 _Static_assert(SIGN_BYTES == crypto_sign_BYTES, "Ed25519");
 _Static_assert((int)SECRET_SIZE == (int)crypto_sign_SEEDBYTES, "a seed");
+_Static_assert((int)SECRET_SIZE + (int)SIGN_KEY_BYTES ==
+		       (int)crypto_sign_SECRETKEYBYTES,
+	       "both halves");
 
-void sign_public(const struct secret *seed, struct sign_key *key)
+void sign_pair_init(struct sign_pair *pair, const struct secret *seed)
 {
-	uint8_t pair[crypto_sign_SECRETKEYBYTES];
+	uint8_t both[crypto_sign_SECRETKEYBYTES];
 
-	crypto_sign_seed_keypair(key->b, pair, seed->b);
-	sodium_memzero(pair, sizeof pair);
+	pair->seed = *seed;
+	crypto_sign_seed_keypair(pair->key.b, both, seed->b);
+	sodium_memzero(both, sizeof both);
 }
 
-void sign(const struct secret *seed, struct span data, uint8_t out[SIGN_BYTES])
+void sign_pair_wipe(struct sign_pair *pair)
 {
-	uint8_t pair[crypto_sign_SECRETKEYBYTES], key[SIGN_KEY_BYTES];
+	secret_wipe(&pair->seed);
+}
 
-	crypto_sign_seed_keypair(key, pair, seed->b);
-	crypto_sign_detached(out, NULL, data.data, data.size, pair);
-	sodium_memzero(pair, sizeof pair);
+void sign(const struct sign_pair *pair, struct span data,
+	  uint8_t out[SIGN_BYTES])
+{
+	/* As libsodium has it: the seed, then the public key. */
+	uint8_t both[crypto_sign_SECRETKEYBYTES];
+
+	memcpy(both, pair->seed.b, SECRET_SIZE);
+	memcpy(both + SECRET_SIZE, pair->key.b, SIGN_KEY_BYTES);
+	crypto_sign_detached(out, NULL, data.data, data.size, both);
+	sodium_memzero(both, sizeof both);
 }
 
 enum err sign_verify(const struct sign_key *key, struct span data,

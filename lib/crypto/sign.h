@@ -1,9 +1,11 @@
 /* Signatures: Ed25519 (RFC 8032).
  *
  * A host has one key pair for all its life; the secret half is the 32-byte
- * seed of RFC 8032 5.1.5, a struct secret like others.  Signing draws no
- * randomness.  What a signature is about, and that no signature can be taken
- * for one about something else, is the caller's affair (session/identity.h).
+ * seed of RFC 8032 5.1.5, a struct secret like others.  Making the public half
+ * of it takes as long as a signature, so the two are kept together.  Signing
+ * draws no randomness.  What a signature is about, and that no signature can be
+ * taken for one about something else, is the caller's affair
+ * (session/identity.h).
  */
 #ifndef FDP_CRYPTO_SIGN_H
 #define FDP_CRYPTO_SIGN_H 1
@@ -25,10 +27,17 @@ struct sign_key {
 	uint8_t b[SIGN_KEY_BYTES]; /* Public. */
 };
 
-/* The public key that belongs to 'seed'. */
-void sign_public(const struct secret *seed, struct sign_key *);
+/* Made by sign_pair_init() and by nothing else: a signature with a key that
+ * does not belong to the seed would give the seed away. */
+struct sign_pair {
+	struct secret seed;
+	struct sign_key key;
+};
 
-void sign(const struct secret *seed, struct span data, uint8_t out[SIGN_BYTES]);
+void sign_pair_init(struct sign_pair *, const struct secret *seed);
+void sign_pair_wipe(struct sign_pair *);
+
+void sign(const struct sign_pair *, struct span data, uint8_t out[SIGN_BYTES]);
 
 /* ERR_AUTH if 'signature' is not one of 'key' over 'data', or 'key' is of low
  * order. */

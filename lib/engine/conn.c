@@ -346,9 +346,8 @@ static void begin_handshake(struct engine *e, struct conn *c)
 			     : c->renews ? c->renews->renewal.dial_slot
 					 : 0,
 		.self = &self,
-		.key = e->config.has_key && !e->config.key_unsaved
-			       ? &e->config.key
-			       : NULL,
+		.key = e->config.has_key && !e->config.key_unsaved ? &e->key
+								   : NULL,
 		.is_own_nonce = is_own_nonce,
 		.aux = e,
 	};

@@ -74,6 +74,10 @@ struct engine *engine_new(const struct engine_config *config)
 	e->config = *config;
 	e->config.targets = NULL;
 	e->config.n_targets = 0;
+	if (config->has_key) {
+		sign_pair_init(&e->key, &config->key);
+		secret_wipe(&e->config.key);
+	}
 	e->saved_state = config->state ? xstrdup(config->state) : NULL;
 	e->config.state = NULL;
 	copy_text(e->state_error, sizeof e->state_error,
@@ -165,7 +169,7 @@ void engine_free(struct engine *e)
 	free(e->pins);
 	free(e->saved_state);
 	secret_wipe_bytes(&e->config.slots, sizeof e->config.slots);
-	secret_wipe(&e->config.key);
+	sign_pair_wipe(&e->key);
 	free(e);
 }
 

@@ -61,7 +61,7 @@ static void pass_on(struct engine *e, const struct statement *s,
 
 static void send_summary(struct engine *e, struct conn *c, bool want)
 {
-	struct held_statement held[MSG_MAX_HELD];
+	struct held_statement *held = xmalloc(MSG_MAX_HELD * sizeof *held);
 	struct message m = {.type = MSG_SUMMARY};
 	const struct author *a;
 
@@ -89,6 +89,7 @@ static void send_summary(struct engine *e, struct conn *c, bool want)
 	}
 	m.summary.more = false;
 	conn_send(e, c, &m);
+	free(held);
 }
 
 void gossip_session(struct engine *e, struct peer *p)
@@ -274,18 +275,15 @@ static enum err take_news(struct engine *e, struct author *a,
 static void outdo(struct engine *e, const struct statement *s)
 {
 	const struct author *self = statements_find(&e->statements, &s->author);
-	struct sign_key own;
 
 	if (s->incarnation <= e->statement_incarnation ||
 	    s->incarnation == UINT64_MAX) {
 		return;
 	}
-	if (engine_encrypts(e)) {
-		sign_public(&e->config.key, &own);
-		if (!e->config.has_key || !sign_key_equal(&own, &s->key) ||
-		    statement_verify(s)) {
-			return;
-		}
+	if (engine_encrypts(e) &&
+	    (!e->config.has_key || !sign_key_equal(&e->key.key, &s->key) ||
+	     statement_verify(s))) {
+		return;
 	}
 	e->statement_incarnation = s->incarnation + 1;
 	for (size_t i = 0; self && i < STATEMENT_CHUNKS; i++) {
@@ -550,7 +548,7 @@ static void issue(struct engine *e, uint8_t chunk)
 	s.body = body.data;
 	s.size = body.size;
 	if (engine_encrypts(e)) {
-		statement_sign(&s, &e->config.key);
+		statement_sign(&s, &e->key);
 	}
 	err = statements_take(&e->statements, &s, false, NULL, &news);
 	ovs_assert(!err && news);

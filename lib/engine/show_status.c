@@ -197,11 +197,9 @@ static struct json *state_json(const struct engine *e)
 static void put_own_key(const struct engine *e, struct json *json)
 {
 	char fingerprint[SIGN_FINGERPRINT_STRLEN] = "";
-	struct sign_key key;
 
 	if (engine_encrypts(e) && e->config.has_key && !e->config.key_unsaved) {
-		sign_public(&e->config.key, &key);
-		sign_fingerprint(&key, fingerprint);
+		sign_fingerprint(&e->key.key, fingerprint);
 	}
 	json_object_put_string(json, "identity_key", fingerprint);
 }

@@ -339,7 +339,8 @@ struct pending {
 
 struct engine {
 	struct engine_config config;
-	char *saved_state; /* Copy of config.state. */
+	struct sign_pair key; /* Of config.key, which is wiped. */
+	char *saved_state;    /* Copy of config.state. */
 	/* Why the state is not on disk; "": it is. */
 	char state_error[STATE_ERROR_SIZE];
 	char state_damaged[STATE_ERROR_SIZE];

@@ -60,7 +60,7 @@ struct hs_config {
 	const struct identity *self; /* Read by handshake_init() only. */
 	/* The identity key, to sign 'self' with; NULL: none.  Never used
 	 * without a password.  Borrowed until the end. */
-	const struct secret *key;
+	const struct sign_pair *key;
 
 	/* If not empty, sent in place of 'self'; the other side's identity is
 	 * then not looked into either.  For replaying transcripts.  Borrowed
@@ -122,7 +122,7 @@ struct handshake {
 	void *aux;
 
 	bool opaque; /* Identities are not looked into. */
-	const struct secret *key;
+	const struct sign_pair *key;
 	struct peer_id own_id;
 	struct hs_frame identity; /* Ours, encoded. */
 

@@ -82,17 +82,15 @@ static void put_signed(const struct identity_context *context,
 	wbuf_bytes(out, identity.data, identity.size);
 }
 
-void identity_sign(const struct secret *seed,
+void identity_sign(const struct sign_pair *pair,
 		   const struct identity_context *context, struct wbuf *out)
 {
 	struct wbuf data = WBUF_INITIALIZER(0);
 	uint8_t signature[SIGN_BYTES];
-	struct sign_key key;
 
-	sign_public(seed, &key);
-	tlv_put(out, FIELD_KEY, key.b, sizeof key.b);
+	tlv_put(out, FIELD_KEY, pair->key.b, sizeof pair->key.b);
 	put_signed(context, wbuf_span(out), &data);
-	sign(seed, wbuf_span(&data), signature);
+	sign(pair, wbuf_span(&data), signature);
 	tlv_put(out, FIELD_SIGNATURE, signature, sizeof signature);
 	wbuf_free(&data);
 }

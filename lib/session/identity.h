@@ -64,9 +64,9 @@ enum err identity_name_decode(struct span value,
 /* Appends the wire form without key and signature.  'self' must be valid. */
 void identity_encode(const struct identity *self, struct wbuf *out);
 
-/* Appends the key that belongs to 'seed', and its signature, to 'out', which
- * holds an identity and nothing else. */
-void identity_sign(const struct secret *seed, const struct identity_context *,
+/* Appends the key and its signature to 'out', which holds an identity and
+ * nothing else. */
+void identity_sign(const struct sign_pair *, const struct identity_context *,
 		   struct wbuf *out);
 
 /* Reads the wire form of a whole identity, and says whether it has a key, but

@@ -53,13 +53,13 @@ static struct wbuf what_is_signed(const struct statement *s)
 	return data;
 }
 
-void statement_sign(struct statement *s, const struct secret *seed)
+void statement_sign(struct statement *s, const struct sign_pair *pair)
 {
 	struct wbuf data;
 
-	sign_public(seed, &s->key);
+	s->key = pair->key;
 	data = what_is_signed(s);
-	sign(seed, wbuf_span(&data), s->signature);
+	sign(pair, wbuf_span(&data), s->signature);
 	wbuf_free(&data);
 }
 

@@ -51,7 +51,7 @@ struct statement *statement_clone(const struct statement *);
 bool statement_is_newer(const struct statement *a, const struct statement *b);
 
 /* Sets key and signature. */
-void statement_sign(struct statement *, const struct secret *seed);
+void statement_sign(struct statement *, const struct sign_pair *);
 /* ERR_AUTH if the signature is not one of the key that it comes with. */
 enum err statement_verify(const struct statement *) FDP_MUST_CHECK;
 

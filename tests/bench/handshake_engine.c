@@ -1,163 +1,85 @@
-/* One end of tests/bench/handshake: a whole engine on a real TCP connection,
- * with a kernel that always succeeds and costs nothing.
+/* One end of tests/bench/handshake: many hosts in one process, each a whole
+ * engine, on the daemon's own TCP code (kmod-glue/tcp.h), with a kernel that
+ * always succeeds and costs nothing.
  *
- *	handshake_engine listen LOCAL
- *	handshake_engine dial LOCAL REMOTE N
+ *	handshake_engine listen N KEYS
+ *	handshake_engine dial ADDRESS N KEYS WINDOW
  *
- * "dial" makes N sessions, one after the other, each until its tunnel is up, by
- * the commands `forget` and `connect`.  A line on standard input: prints the
- * microseconds of CPU used so far; "listen" ends with its input.
+ * The k-th connection that is accepted belongs to the k-th host that listens,
+ * so that each dialling host has one of its own and no two pairs know of each
+ * other.  "dial" begins WINDOW handshakes at once and the next one whenever a
+ * tunnel is up, until all are up and stay so; then it prints the microseconds
+ *of CPU that took.  "listen" prints, at each line on standard input, what it
+ *used since it began to listen, and ends with its input.  KEYS: 1 for hosts
+ *with identity keys, or 0.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
 #include "engine/engine.h"
+#include "kmod-glue/clock.h"
+#include "kmod-glue/tcp.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "util.h"
 
 enum {
 	PORT = 6783,
-	MAX_CONNS = 64
+	CONNS_PER_HOST = 64 /* Numbers that a host may use up by dialling. */
 };
 
-static struct engine *engine;
-static struct ops all;
-static size_t next_op;
-static unsigned int n_up; /* How often a tunnel came up. */
-static struct {
-	int fd;
-	uint32_t conn;
-	struct wbuf queue; /* Sent when the step is over, as kmod-glue/ does. */
-} conns[MAX_CONNS];
+struct host {
+	struct engine *engine;
+	bool up;
+};
 
-static void random_bytes(void *aux, void *buf, size_t size)
-{
-	(void)aux;
-	randombytes_buf(buf, size);
-}
+static struct tcp *tcp;
+static struct host *hosts;
+static unsigned int n_hosts, n_up;
+static struct ops ops; /* Of the host whose step it is. */
+static size_t next_op;
 
 static void die(const char *what)
 {
-	perror(what);
+	fprintf(stderr, "handshake_engine: %s\n", what);
 	exit(EXIT_FAILURE);
 }
 
-static uint64_t now_us(void)
+/* Connections: engines number those that they dial from 1 on, each for itself;
+ * those that are accepted are numbered by tcp.h, from 2 on, for all. */
+
+static uint32_t conn_to_tcp(const struct host *h, uint32_t conn)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-static struct sockaddr_in address(const char *text, uint16_t port)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-	if (inet_pton(AF_INET, text, &a.sin_addr) != 1) {
-		die(text);
+	if (!(conn & 1)) {
+		return conn;
 	}
-	return a;
-}
-
-static struct ip_endpoint endpoint(const struct sockaddr_in *a)
-{
-	struct ip_endpoint e;
-	uint8_t b[4];
-
-	memcpy(b, &a->sin_addr, sizeof b);
-	e.ip = ip_from_v4(b);
-	e.port = ntohs(a->sin_port);
-	return e;
-}
-
-static void step(const struct event *event);
-
-static void connected(uint32_t conn, int fd, enum event_type type)
-{
-	struct event event = {.type = type, .conn = conn};
-	struct sockaddr_in local, remote;
-	socklen_t size = sizeof local;
-
-	for (size_t i = 0; i < MAX_CONNS; i++) {
-		if (conns[i].fd < 0) {
-			conns[i].fd = fd;
-			conns[i].conn = conn;
-			getsockname(fd, (struct sockaddr *)&local, &size);
-			getpeername(fd, (struct sockaddr *)&remote, &size);
-			event.accepted.local = endpoint(&local);
-			event.accepted.remote = endpoint(&remote);
-			step(&event);
-			return;
-		}
+	if (conn >= CONNS_PER_HOST) {
+		die("a host dials again and again");
 	}
-	die("too many connections");
+	return (uint32_t)(h - hosts) * CONNS_PER_HOST + conn;
 }
 
-static const char *own_address;
-
-static void dial(const struct op *op)
+static struct host *host_of(uint32_t *conn)
 {
-	struct sockaddr_in from = address(own_address, 0), to = from;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	uint32_t i = *conn / 2 - 1;
 
-	memcpy(&to.sin_addr, op->dial.remote.ip.b + 12, 4);
-	to.sin_port = htons(op->dial.remote.port);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) ||
-	    connect(fd, (struct sockaddr *)&to, sizeof to)) {
-		die("connect");
+	if (*conn & 1) {
+		i = *conn / CONNS_PER_HOST;
+		*conn %= CONNS_PER_HOST;
 	}
-	connected(op->conn, fd, EVENT_DIALED);
+	return i < n_hosts ? &hosts[i] : NULL;
 }
 
-static size_t by_conn(uint32_t conn)
-{
-	size_t i = 0;
+static void step(struct host *h, const struct event *event);
 
-	while (i < MAX_CONNS && (conns[i].fd < 0 || conns[i].conn != conn)) {
-		i++;
-	}
-	return i;
-}
-
-static void flush(size_t i)
-{
-	struct wbuf *q = &conns[i].queue;
-
-	if (q->size && conns[i].fd >= 0 &&
-	    write(conns[i].fd, q->data, q->size) < 0) {
-		perror("write"); /* Its end will be read. */
-	}
-	wbuf_clear(q);
-}
-
-static void stream(const struct op *op)
-{
-	size_t i = by_conn(op->conn);
-
-	if (i == MAX_CONNS) {
-		return;
-	}
-	if (op->type == OP_CLOSE) {
-		flush(i);
-		close(conns[i].fd);
-		conns[i].fd = -1;
-	} else {
-		wbuf_bytes(&conns[i].queue, op->bytes.data, op->bytes.size);
-	}
-}
-
-static void answer(const struct op *op)
+static void answer(struct host *h, const struct op *op)
 {
 	struct event event = {.type = EVENT_RESULT};
 
@@ -172,52 +94,65 @@ static void answer(const struct op *op)
 		event.route.dst = op->route.dst;
 		event.route.mtu = 1500;
 	}
-	step(&event);
+	step(h, &event);
 }
 
-static void run_op(const struct op *op)
+static void run_op(struct host *h, const struct op *op)
 {
 	if (op->type == OP_DIAL) {
-		dial(op);
-	} else if (op->type == OP_SEND || op->type == OP_CLOSE) {
-		stream(op);
+		tcp_dial(tcp, conn_to_tcp(h, op->conn), &op->dial.remote);
+	} else if (op->type == OP_SEND) {
+		tcp_send(tcp, conn_to_tcp(h, op->conn), wbuf_span(&op->bytes));
+	} else if (op->type == OP_CLOSE) {
+		tcp_close(tcp, conn_to_tcp(h, op->conn));
 	} else if (op->type == OP_LOG) {
-		n_up += strstr(op->text, "is up: fastdp") != NULL;
+		if (!h->up && strstr(op->text, "is up: fastdp")) {
+			h->up = true;
+			n_up++;
+		}
 	} else if (op->type == OP_FATAL) {
-		fprintf(stderr, "%s\n", op->text);
-		exit(EXIT_FAILURE);
+		die(op->text);
 	} else if (op->cookie) {
-		answer(op);
+		answer(h, op);
 	}
 }
 
 /* Ops may call back for the next step: the outermost one runs them all. */
-static void step(const struct event *event)
+static void step(struct host *h, const struct event *event)
 {
-	static const struct rng rng = {random_bytes, NULL};
 	static bool running;
 
-	engine_step(engine, event, now_us(), &rng, &all);
+	engine_step(h->engine, event, clock_boottime_us(), &system_rng, &ops);
 	if (running) {
 		return;
 	}
 	running = true;
-	while (next_op < all.n) {
-		struct op op = all.v[next_op++];
+	tcp_hold(tcp);
+	while (next_op < ops.n) {
+		struct op op = ops.v[next_op++];
 
 		/* The list may move meanwhile. */
-		run_op(&op);
+		run_op(h, &op);
 	}
-	running = false;
-	for (size_t i = 0; i < MAX_CONNS; i++) {
-		flush(i);
-	}
-	ops_free(&all);
-	ops_init(&all);
+	tcp_release(tcp);
+	ops_clear(&ops);
 	next_op = 0;
+	running = false;
 }
 
-static void start(const char *local, uint8_t id)
+static void on_tcp(void *aux, const struct event *tcp_event)
+{
+	struct event event = *tcp_event;
+	struct host *h = host_of(&event.conn);
+
+	(void)aux;
+	if (!h) {
+		die("more connections than hosts");
+	}
+	step(h, &event);
+}
+
+static void host_start(struct host *h, uint32_t id, bool keys)
 {
 	static const struct kernel_snapshot nothing;
 	struct event event = {.type = EVENT_START};
@@ -225,8 +160,8 @@ static void start(const char *local, uint8_t id)
 
 	memset(&config, 0, sizeof config);
 	snprintf(config.name, sizeof config.name, "%u", id);
-	config.id.b[0] = id;
-	config.incarnation = now_us();
+	memcpy(config.id.b, &id, sizeof id);
+	config.incarnation = clock_wall_us();
 	config.version = "bench";
 	memset(config.slots[0].prs.b, 1, sizeof config.slots[0].prs.b);
 	memset(config.slots[0].psk.b, 2, sizeof config.slots[0].psk.b);
@@ -234,146 +169,127 @@ static void start(const char *local, uint8_t id)
 	config.sas_per_peer = 1;
 	config.port = PORT;
 	config.vxlan_port = PORT + 1;
+	config.has_key = keys;
+	memcpy(config.key.b, &id, sizeof id);
 	snprintf(config.datapath, sizeof config.datapath, "fdp");
-	own_address = local;
-	for (size_t i = 0; i < MAX_CONNS; i++) {
-		conns[i].fd = -1;
-	}
-	ops_init(&all);
-	engine = engine_new(&config);
+	h->engine = engine_new(&config);
 	event.start.snapshot = &nothing;
-	step(&event);
+	step(h, &event);
 }
 
-static void data(size_t i)
+static void open_all(unsigned int n, uint16_t port, uint32_t first_id,
+		     bool keys)
 {
-	uint8_t buf[65536];
-	struct event event = {.conn = conns[i].conn};
-	ssize_t n = read(conns[i].fd, buf, sizeof buf);
+	struct ip_addr any;
+	struct ds why = DS_EMPTY_INITIALIZER;
 
-	if (n > 0) {
-		event.type = EVENT_DATA;
-		event.bytes = span_of(buf, (size_t)n);
-	} else {
-		event.type = EVENT_CLOSED;
-		event.os_errno = n ? errno : 0;
-		close(conns[i].fd);
-		conns[i].fd = -1;
+	memset(&any, 0, sizeof any);
+	if (tcp_open(&any, port, &tcp, &why)) {
+		die(ds_cstr(&why));
 	}
-	step(&event);
-}
-
-static int patience(void)
-{
-	uint64_t due = engine_deadline(engine), now = now_us();
-
-	if (due <= now) {
-		return 0;
-	}
-	return due - now > 1000000 ? 1000 : (int)((due - now + 999) / 1000);
-}
-
-static void wait_and_do(int listener, bool with_input)
-{
-	struct pollfd fds[MAX_CONNS + 2] = {
-		{.fd = listener, .events = POLLIN},
-		{.fd = with_input ? 0 : -1, .events = POLLIN}};
-	static uint32_t accepted;
-	struct event timer = {.type = EVENT_TIMER};
-
-	for (size_t i = 0; i < MAX_CONNS; i++) {
-		fds[i + 2].fd = conns[i].fd;
-		fds[i + 2].events = POLLIN;
-	}
-	if (poll(fds, MAX_CONNS + 2, patience()) < 0) {
-		die("poll");
-	}
-	if (fds[0].revents) {
-		accepted += 2;
-		connected(accepted, accept(listener, NULL, NULL),
-			  EVENT_ACCEPTED);
-	}
-	for (size_t i = 0; i < MAX_CONNS; i++) {
-		if (fds[i + 2].revents && fds[i + 2].fd == conns[i].fd) {
-			data(i);
-		}
-	}
-	if (engine_deadline(engine) <= now_us()) {
-		step(&timer);
+	ds_destroy(&why);
+	hosts = xcalloc(n, sizeof *hosts);
+	n_hosts = n;
+	for (unsigned int i = 0; i < n; i++) {
+		host_start(&hosts[i], first_id + i, keys);
 	}
 }
 
-static void print_cpu(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	printf("%lld\n",
-	       (long long)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
-		       u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-	fflush(stdout);
-}
-
-static void command(const char *name, const char *remote)
+static void connect_to(struct host *h, const char *remote)
 {
 	struct event event = {.type = EVENT_COMMAND};
 	struct json *args = json_object_create();
 
 	json_object_put_string(args, "address", remote);
 	event.command.id = 1;
-	event.command.name = name;
+	event.command.name = "connect";
 	event.command.args = args;
-	step(&event);
+	step(h, &event);
 	json_destroy(args);
-}
-
-static void run_dial(const char *remote, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		unsigned int before = n_up;
-
-		command("forget", remote);
-		command("connect", remote);
-		while (n_up == before) {
-			wait_and_do(-1, false);
-		}
+	event = (struct event){.type = EVENT_TIMER};
+	while (engine_deadline(h->engine) <= clock_boottime_us()) {
+		step(h, &event);
 	}
-	print_cpu();
 }
 
-static void run_listen(const char *local)
+static long long int cpu_us(void)
 {
-	struct sockaddr_in a = address(local, PORT);
-	int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (long long int)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) *
+		       1000000 +
+	       u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+
+static void print_cpu(long long int begin)
+{
+	printf("%lld\n", cpu_us() - begin);
+	fflush(stdout);
+}
+
+/* Later timers are left out: what they do is no part of a handshake. */
+static void run_dial(const char *remote, unsigned int window)
+{
+	long long int begin = cpu_us();
+	struct pollfd fd = {.fd = tcp_fd(tcp), .events = POLLIN};
+	unsigned int n_begun = 0;
+
+	while (n_up < n_hosts) {
+		while (n_begun < n_hosts && n_begun < n_up + window) {
+			connect_to(&hosts[n_begun++], remote);
+		}
+		if (poll(&fd, 1, 10000) <= 0) {
+			die("silence");
+		}
+		tcp_run(tcp, on_tcp, NULL);
+	}
+	print_cpu(begin);
+}
+
+static void run_listen(void)
+{
+	long long int begin = cpu_us();
+	struct pollfd fds[] = {{.fd = tcp_fd(tcp), .events = POLLIN},
+			       {.fd = STDIN_FILENO, .events = POLLIN}};
 	char line[16];
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-	if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 16)) {
-		die("listen");
-	}
-	for (;;) {
-		struct pollfd input = {.fd = 0, .events = POLLIN};
-
-		wait_and_do(fd, true);
-		if (poll(&input, 1, 0) == 1) {
-			if (read(0, line, sizeof line) <= 0) {
+	while (poll(fds, 2, -1) > 0) {
+		if (fds[0].revents) {
+			tcp_run(tcp, on_tcp, NULL);
+		}
+		if (fds[1].revents) {
+			if (read(STDIN_FILENO, line, sizeof line) <= 0) {
 				return;
 			}
-			print_cpu();
+			print_cpu(begin);
 		}
 	}
+}
+
+static unsigned int number(const char *text)
+{
+	int n = atoi(text);
+
+	if (n < 0 || (unsigned int)n > UINT16_MAX) {
+		die("a number?");
+	}
+	return (unsigned int)n;
 }
 
 int main(int argc, char *argv[])
 {
-	if (sodium_init() < 0 || argc < 3) {
+	if (sodium_init() < 0) {
 		return EXIT_FAILURE;
 	}
-	start(argv[2], argc > 3 ? 1 : 2);
-	if (argc > 4) {
-		run_dial(argv[3], (unsigned int)atoi(argv[4]));
+	if (argc == 4 && !strcmp(argv[1], "listen")) {
+		open_all(number(argv[2]), PORT, 1, number(argv[3]));
+		run_listen();
+	} else if (argc == 6 && !strcmp(argv[1], "dial")) {
+		open_all(number(argv[3]), 0, UINT16_MAX + 1, number(argv[4]));
+		run_dial(argv[2], number(argv[5]));
 	} else {
-		run_listen(argv[2]);
+		die("see the source");
 	}
 	return EXIT_SUCCESS;
 }

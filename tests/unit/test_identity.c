@@ -253,26 +253,33 @@ END_TEST
 static const uint8_t transcript[IDENTITY_HASH_BYTES] = {1, 2, 3};
 static const struct identity_context as_initiator = {true, transcript};
 
-static struct wbuf signed_sample(void)
+static struct sign_pair sample_pair(void)
 {
 	const struct secret seed = {{42}};
+	struct sign_pair pair;
+
+	sign_pair_init(&pair, &seed);
+	return pair;
+}
+
+static struct wbuf signed_sample(void)
+{
+	const struct sign_pair pair = sample_pair();
 	struct wbuf out = encoded();
 
-	identity_sign(&seed, &as_initiator, &out);
+	identity_sign(&pair, &as_initiator, &out);
 	return out;
 }
 
 START_TEST(signed_identity_comes_back_and_verifies)
 {
 	struct wbuf out = signed_sample();
-	const struct secret seed = {{42}};
-	struct sign_key key;
+	const struct sign_pair pair = sample_pair();
 	struct identity id;
 
-	sign_public(&seed, &key);
 	ck_assert_int_eq(identity_decode(wbuf_span(&out), &id), FDP_OK);
 	expect_sample(&id);
-	ck_assert(id.has_key && sign_key_equal(&id.key, &key));
+	ck_assert(id.has_key && sign_key_equal(&id.key, &pair.key));
 	ck_assert_int_eq(identity_verify(wbuf_span(&out), &id, &as_initiator),
 			 FDP_OK);
 	wbuf_free(&out);
@@ -281,13 +288,13 @@ END_TEST
 
 START_TEST(longest_signed_identity_fits_its_bound)
 {
-	const struct secret seed = {{42}};
+	const struct sign_pair pair = sample_pair();
 	struct wbuf out = WBUF_INITIALIZER(IDENTITY_MAX_BYTES);
 	struct identity id = sample();
 
 	memset(id.name, 'x', IDENTITY_NAME_SIZE - 1);
 	identity_encode(&id, &out);
-	identity_sign(&seed, &as_initiator, &out);
+	identity_sign(&pair, &as_initiator, &out);
 	ck_assert_int_eq(wbuf_done(&out), FDP_OK);
 	wbuf_free(&out);
 }

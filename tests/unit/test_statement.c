@@ -6,13 +6,13 @@
 
 #include "mesh/statements.h"
 
-static struct secret seed_a, seed_b;
+static struct sign_pair pair_a, pair_b;
 static struct statements store;
 
 static void setup(void)
 {
-	memset(seed_a.b, 0xa1, sizeof seed_a.b);
-	memset(seed_b.b, 0xb2, sizeof seed_b.b);
+	sign_pair_init(&pair_a, &(const struct secret){{0xa1}});
+	sign_pair_init(&pair_b, &(const struct secret){{0xb2}});
 	statements_init(&store);
 }
 
@@ -22,7 +22,7 @@ static void teardown(void)
 }
 
 static struct statement made(uint8_t author, uint64_t incarnation, uint64_t seq,
-			     uint8_t chunk, const struct secret *seed)
+			     uint8_t chunk, const struct sign_pair *pair)
 {
 	static uint8_t body[] = "what it says";
 	struct statement s = {.author.b[0] = author,
@@ -32,13 +32,13 @@ static struct statement made(uint8_t author, uint64_t incarnation, uint64_t seq,
 			      .body = body,
 			      .size = sizeof body};
 
-	statement_sign(&s, seed);
+	statement_sign(&s, pair);
 	return s;
 }
 
 START_TEST(signature_covers_every_bit)
 {
-	struct statement s = made(1, 2, 3, 4, &seed_a);
+	struct statement s = made(1, 2, 3, 4, &pair_a);
 	struct wbuf wire = WBUF_INITIALIZER(0);
 
 	ck_assert_int_eq(statement_verify(&s), FDP_OK);
@@ -179,10 +179,10 @@ static enum err take(const struct statement *s, const struct sign_key *expected,
 
 START_TEST(newest_of_author_and_chunk_is_kept)
 {
-	struct statement old = made(1, 5, 7, 3, &seed_a);
-	struct statement new = made(1, 5, 8, 3, &seed_a);
-	struct statement other = made(1, 5, 2, 4, &seed_a);
-	struct statement reborn = made(1, 6, 1, 3, &seed_a);
+	struct statement old = made(1, 5, 7, 3, &pair_a);
+	struct statement new = made(1, 5, 8, 3, &pair_a);
+	struct statement other = made(1, 5, 2, 4, &pair_a);
+	struct statement reborn = made(1, 6, 1, 3, &pair_a);
 	struct author *a;
 
 	ck_assert_int_eq(take(&old, NULL, true), FDP_OK);
@@ -205,13 +205,12 @@ END_TEST
 
 START_TEST(nobody_speaks_for_another)
 {
-	struct statement good = made(1, 5, 7, 3, &seed_a);
-	struct statement forged = made(1, 5, 8, 3, &seed_b);
-	struct statement damaged = made(1, 5, 9, 3, &seed_a);
-	struct sign_key pinned;
+	struct statement good = made(1, 5, 7, 3, &pair_a);
+	struct statement forged = made(1, 5, 8, 3, &pair_b);
+	struct statement damaged = made(1, 5, 9, 3, &pair_a);
+	const struct sign_key pinned = pair_a.key;
 
 	damaged.signature[0] ^= 1;
-	sign_public(&seed_a, &pinned);
 	/* A known key from the start... */
 	ck_assert_int_eq(take(&forged, &pinned, false), ERR_IDENTITY);
 	ck_assert_ptr_null(statements_find(&store, &good.author));
@@ -228,7 +227,7 @@ END_TEST
 
 START_TEST(too_many_authors_are_refused)
 {
-	struct statement s = made(1, 5, 7, 3, &seed_a);
+	struct statement s = made(1, 5, 7, 3, &pair_a);
 	bool news;
 
 	for (unsigned int i = 0; i < STATEMENTS_MAX_AUTHORS; i++) {

@@ -45,7 +45,7 @@ static void stream_fill(void *aux, void *buf, size_t size)
 struct side {
 	struct handshake hs;
 	struct identity self;
-	struct secret key;
+	struct sign_pair key;
 	struct stream stream;
 	struct rng rng;
 	struct wbuf tx;
@@ -76,11 +76,12 @@ static void side_init(struct side *s, enum hs_role role, struct hs_slot *slots,
 					 .self = &s->self,
 					 .key = strchr(signs, *who) ? &s->key
 								    : NULL};
+	struct secret seed;
 
 	memset(s, 0, sizeof *s);
 	read_identity(who, &s->self);
-	vector_fixed(vector_member(file, who), "seed", s->key.b,
-		     sizeof s->key.b);
+	vector_fixed(vector_member(file, who), "seed", seed.b, sizeof seed.b);
+	sign_pair_init(&s->key, &seed);
 	s->stream.seed = initiator ? "seed I" : "seed R";
 	s->rng = (struct rng){stream_fill, &s->stream};
 	wbuf_init(&s->tx, 0);
