@@ -219,7 +219,7 @@ static enum err take_links(struct engine *e, const struct author *a,
 	enum err err = FDP_OK;
 
 	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
-		enum err bad = a->v[i] && statement_has_links((uint8_t)i)
+		enum err bad = a->v[i] && statement_has_links(i)
 				       ? add_links(a->v[i], &v, &n)
 				       : FDP_OK;
 
@@ -592,13 +592,13 @@ void gossip_say(struct engine *e)
 			engine_wake(e, when_us);
 			continue;
 		}
-		for (uint8_t i = 0; i < STATEMENT_CHUNKS; i++) {
+		for (unsigned int i = 0; i < STATEMENT_CHUNKS; i++) {
 			if (!e->unsaid[i] || statement_has_links(i) != links) {
 				continue;
 			}
 			e->unsaid[i] = false;
 			*(links ? &e->links_said_us : &e->said_us) = e->now_us;
-			issue(e, i);
+			issue(e, (uint8_t)i);
 		}
 		e->link_gone = links ? false : e->link_gone;
 	}

@@ -61,12 +61,12 @@ void statement_put(const struct statement *, struct wbuf *out);
 enum err statement_get(struct span *in, struct statement *) FDP_MUST_CHECK;
 
 /* What a chunk has. */
-static inline bool statement_has_links(uint8_t chunk)
+static inline bool statement_has_links(size_t chunk)
 {
 	return chunk >= STATEMENT_LINKS;
 }
 
-static inline bool statement_has_bindings(uint8_t chunk)
+static inline bool statement_has_bindings(size_t chunk)
 {
 	return chunk >= STATEMENT_BINDINGS && chunk < STATEMENT_LINKS;
 }

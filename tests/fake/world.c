@@ -1034,10 +1034,17 @@ struct host *world_host(struct world *w, unsigned int index)
 	return w->hosts[index];
 }
 
+unsigned int world_share(void)
+{
+	const char *share = getenv("FDP_SHARE");
+
+	return share ? (unsigned int)MAX(atoi(share), 1) : 1;
+}
+
 void world_each_seed(unsigned int n, void (*body)(uint64_t seed))
 {
 	const char *only = getenv("FDP_SEED"), *range = getenv("FDP_SEEDS");
-	uint64_t first = 1, last = n;
+	uint64_t first = 1, last = n, step = 1;
 
 	if (only) {
 		first = last = strtoull(only, NULL, 0);
@@ -1046,8 +1053,10 @@ void world_each_seed(unsigned int n, void (*body)(uint64_t seed))
 
 		first = strtoull(range, &end, 0);
 		last = *end == '-' ? strtoull(end + 1, NULL, 0) : first;
+	} else {
+		step = world_share();
 	}
-	for (uint64_t seed = first; seed <= last; seed++) {
+	for (uint64_t seed = first; seed <= last; seed += step) {
 		body(seed);
 	}
 }

@@ -173,8 +173,12 @@ bool endpoint_reaches_with(struct endpoint *e, const struct ip_addr *ip,
 void world_note(struct world *, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Runs 'body' for 'n' seeds; for FDP_SEED alone if that is set, or for those of
- * FDP_SEEDS=FROM-TO. */
+/* FDP_SHARE=N, for slow machines and sanitizers: one in N of the cases of a
+ * long series is enough.  Odd, or N and what a case takes from its number may
+ * go together. */
+unsigned int world_share(void);
+/* Runs 'body' for 'n' seeds, or the world_share() of them; for FDP_SEED alone
+ * if that is set, or for those of FDP_SEEDS=FROM-TO. */
 void world_each_seed(unsigned int n, void (*body)(uint64_t seed));
 
 struct ip_addr ip_of(const char *text);

@@ -165,7 +165,10 @@ static void each_order(unsigned int *order, unsigned int n,
 		       unsigned int rest)
 {
 	if (n == 9) {
-		if (n_orders++ % modulus == rest) {
+		unsigned int number = n_orders++;
+
+		if (number % modulus == rest &&
+		    number / modulus % world_share() == 0) {
 			run_order(order);
 		}
 		return;

@@ -133,7 +133,7 @@ START_TEST(bindings_have_their_chunk)
 
 		count[statement_chunk_of(&key)]++;
 	}
-	for (uint8_t i = 0; i < STATEMENT_CHUNKS; i++) {
+	for (unsigned int i = 0; i < STATEMENT_CHUNKS; i++) {
 		if (!statement_has_bindings(i)) {
 			ck_assert_uint_eq(count[i], 0);
 			continue;
