@@ -31,7 +31,8 @@ enum {
 	/* How often results may lead to ops, that have results, in a turn. */
 	MAX_ROUNDS = 64,
 	STOP_FLUSH_US = 1000000,
-	TEXT_SIZE = 256
+	TEXT_SIZE = 256,
+	FOUND_FLOWS_MAX = 20000
 };
 
 struct loop {
@@ -120,8 +121,9 @@ struct snapshot {
 	struct xfrm_sa *sas;
 	struct xfrm_policy *policies;
 	struct ufid *drops;
+	struct found_flow *flows;
 	size_t allocated_vports, allocated_sas, allocated_policies;
-	size_t allocated_drops;
+	size_t allocated_drops, allocated_flows;
 };
 
 static void take_vport(const struct odp_vport *vport, void *snapshot_)
@@ -156,11 +158,31 @@ static void take_policy(void *snapshot_, const struct xfrm_policy *policy)
 	s->policies[s->k.n_policies++] = *policy;
 }
 
+/* Of more than FOUND_FLOWS_MAX the rest goes on by itself for a while. */
+static void take_forwarding_flow(const struct odp_flow *flow,
+				 struct snapshot *s)
+{
+	struct found_flow f = {.ufid = flow->ufid};
+
+	if (s->k.n_flows == FOUND_FLOWS_MAX || odp_get_key(flow->key, &f.key)) {
+		return;
+	}
+	if (s->k.n_flows == s->allocated_flows) {
+		s->flows = x2nrealloc(s->flows, &s->allocated_flows,
+				      sizeof *s->flows);
+	}
+	s->flows[s->k.n_flows++] = f;
+}
+
 static void take_flow(const struct odp_flow *flow, void *snapshot_)
 {
 	struct snapshot *s = snapshot_;
 
-	if (!flow->has_ufid || flow->actions.size) {
+	if (!flow->has_ufid) {
+		return;
+	}
+	if (flow->actions.size) {
+		take_forwarding_flow(flow, s);
 		return;
 	}
 	if (s->k.n_drops == s->allocated_drops) {
@@ -173,6 +195,7 @@ static void take_flow(const struct odp_flow *flow, void *snapshot_)
 static void snapshot_free(struct snapshot *s)
 {
 	free(s->drops);
+	free(s->flows);
 	free(s->vports);
 	free(s->sas);
 	free(s->policies);
@@ -210,6 +233,7 @@ static int take_snapshot(struct loop *loop, struct snapshot *s, struct ds *why)
 	s->k.sas = s->sas;
 	s->k.policies = s->policies;
 	s->k.drops = s->drops;
+	s->k.flows = s->flows;
 	return error;
 }
 

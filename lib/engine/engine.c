@@ -165,6 +165,7 @@ void engine_free(struct engine *e)
 	free(e->sas);
 	free(e->stale);
 	free(e->found_vports);
+	adopt_free(e);
 	free(e->found_drops);
 	free(e->pins);
 	free(e->saved_state);
@@ -373,6 +374,7 @@ static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 			found->vports, found->n_vports * sizeof *found->vports);
 		e->n_found_vports = found->n_vports;
 	}
+	adopt_start(e, found);
 	if (found->n_drops) {
 		e->found_drops = xmemdup(found->drops,
 					 found->n_drops * sizeof *found->drops);
@@ -533,6 +535,7 @@ static void engine_timer(struct engine *e)
 	probe_timers(e);
 	guard_timers(e);
 	forward_timers(e);
+	adopt_timers(e);
 	persist_timers(e);
 }
 

@@ -39,6 +39,12 @@ enum event_type {
 	EVENT_COMMAND	   /* 'command'. */
 };
 
+/* A flow of an earlier run, as the kernel has it. */
+struct found_flow {
+	struct ufid ufid;
+	struct flow key; /* Masked. */
+};
+
 /* What is there when the daemon starts. */
 struct kernel_snapshot {
 	bool datapath_exists;
@@ -50,6 +56,8 @@ struct kernel_snapshot {
 	size_t n_policies;
 	const struct ufid *drops; /* Flows without actions. */
 	size_t n_drops;
+	const struct found_flow *flows; /* Others of ours, of many some. */
+	size_t n_flows;
 	bool guard; /* There is one; looked for only without a password. */
 };
 

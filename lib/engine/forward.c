@@ -46,8 +46,8 @@ static void write_changes(struct engine *e, struct flow_changes *changes)
 	flow_changes_free(changes);
 }
 
-static void install(struct engine *e, const struct flow *key,
-		    const struct translation *x)
+void forward_install(struct engine *e, const struct flow *key,
+		     const struct translation *x)
 {
 	const struct flow_entry *entry;
 	struct flow_changes changes;
@@ -81,7 +81,7 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 		send_reply(e, u, x);
 	}
 	if (x->install) {
-		install(e, &u->flow, x);
+		forward_install(e, &u->flow, x);
 	}
 	if (x->actions.n && u->packet.size) {
 		struct op *op = ops_add(e->ops, OP_EXECUTE);
@@ -105,6 +105,7 @@ void forward_sync(struct engine *e)
 		flow_changes_init(&changes);
 		flow_table_revalidate(e->flows, e->fwd, changed, &changes);
 		write_changes(e, &changes);
+		adopt_touch(e);
 	}
 }
 

@@ -20,7 +20,7 @@
 #define LINK_AGAIN_US (5 * SECOND_US)  /* It has to last, if it was dead... */
 #define LINK_FLAP_US  (60 * SECOND_US) /* ...so short a time ago. */
 #define DETOUR_US     (2 * SECOND_US)  /* Before a usable tunnel is left. */
-#define LINGER_US     (3 * SECOND_US)  /* Frames by the way of before. */
+#define LINGER_US     (10 * SECOND_US) /* Frames by the way of before. */
 #define BATCH_US      (SECOND_US / 50) /* News that are taken together. */
 
 /* ---- What forwarding asks ---- */

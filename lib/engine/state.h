@@ -14,6 +14,7 @@
  *	relay.c    peers that are reached through others
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	forward.c  upcalls in, flows out
+ *	adopt.c    flows of an earlier run
  *	command.c  what operators ask; attach.c, show_*.c (show.h), trace.c
  *	persist.c  the state file
  */
@@ -366,8 +367,11 @@ struct engine {
 	size_t n_found_vports;
 	struct ufid *found_drops;
 	size_t n_found_drops;
-	bool datapath_made; /* By us, in this start. */
-	bool blocks_made;   /* Likewise, on a host without traces of fdp. */
+	struct found_flow *found_flows; /* Not adopted yet. */
+	size_t n_found_flows;
+	uint64_t adopt_due_us; /* When they are looked at next. */
+	bool datapath_made;    /* By us, in this start. */
+	bool blocks_made;      /* Likewise, on a host without traces of fdp. */
 
 	uint32_t tunnel_port; /* Datapath port number; UINT32_MAX = none. */
 	struct port *ports;
@@ -691,11 +695,22 @@ uint32_t ports_mtu(const struct engine *);
 /* ---- forward.c ---- */
 
 void forward_upcall(struct engine *, const struct odp_upcall *);
+/* Makes a flow of what this key was translated to. */
+void forward_install(struct engine *, const struct flow *key,
+		     const struct translation *);
 /* Writes the flows that changes of engine.fwd ask for. */
 void forward_sync(struct engine *);
 void forward_stats(struct engine *, const struct event *);
 void forward_dumped(struct engine *, int os_errno);
 void forward_timers(struct engine *);
+
+/* ---- adopt.c ---- */
+
+void adopt_start(struct engine *, const struct kernel_snapshot *);
+void adopt_free(struct engine *);
+/* What flows depend on has changed. */
+void adopt_touch(struct engine *);
+void adopt_timers(struct engine *);
 
 /* ---- command.c ---- */
 

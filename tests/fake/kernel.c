@@ -1026,6 +1026,29 @@ void fake_kernel_lose_guard(struct fake_kernel *k)
 
 /* ---- Looking at it ---- */
 
+/* As dumps show keys.  An address keeps its family. */
+static struct flow masked(const struct flow *key, const struct flow *mask)
+{
+	struct flow m = *mask, f;
+	struct ip_addr *ips[] = {&m.nw_src, &m.nw_dst, &m.tunnel.src,
+				 &m.tunnel.dst};
+
+	for (size_t i = 0; i < sizeof ips / sizeof ips[0]; i++) {
+		const uint8_t *ip =
+			(const uint8_t *)key +
+			((const uint8_t *)ips[i] - (const uint8_t *)&m);
+
+		if (ip_is_v4((const struct ip_addr *)ip)) {
+			memset(ips[i], 0xff, 12);
+		}
+	}
+	for (size_t i = 0; i < sizeof f; i++) {
+		((uint8_t *)&f)[i] =
+			((const uint8_t *)key)[i] & ((const uint8_t *)&m)[i];
+	}
+	return f;
+}
+
 void fake_kernel_orphan(struct fake_kernel *k)
 {
 	for (size_t i = 0; i < k->n_ports; i++) {
@@ -1055,11 +1078,20 @@ void fake_kernel_snapshot(struct fake_kernel *k, struct kernel_snapshot *s)
 		       sizeof k->snapshot_sas[i].key);
 	}
 	for (size_t i = 0; i < k->n_flows; i++) {
-		if (!k->flows[i].actions.n) {
-			k->snapshot_drops[s->n_drops++] = k->flows[i].ufid;
+		const struct fake_flow *f = &k->flows[i];
+
+		if (!f->actions.n) {
+			k->snapshot_drops[s->n_drops++] = f->ufid;
+		} else {
+			struct found_flow *found =
+				&k->snapshot_flows[s->n_flows++];
+
+			found->ufid = f->ufid;
+			found->key = masked(&f->key, &f->mask);
 		}
 	}
 	s->drops = k->snapshot_drops;
+	s->flows = k->snapshot_flows;
 	memcpy(k->snapshot_policies, k->policies, sizeof k->policies);
 	s->vports = k->snapshot_ports;
 	s->n_vports = k->n_ports;

@@ -142,6 +142,7 @@ struct fake_kernel {
 	struct xfrm_sa snapshot_sas[FAKE_MAX_SAS];
 	struct xfrm_policy snapshot_policies[FAKE_MAX_POLICIES];
 	struct ufid snapshot_drops[FAKE_MAX_FLOWS];
+	struct found_flow snapshot_flows[FAKE_MAX_FLOWS];
 
 	/* Counters. */
 	unsigned int n_flow_puts;

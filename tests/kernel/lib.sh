@@ -18,6 +18,7 @@
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
 #   soon COMMAND...     tries for a minute or two until COMMAND succeeds
 #   not COMMAND...      succeeds if COMMAND fails
+#   pings_whole FILE [N]     N (20) or more were answered, and none missed
 #   xfrm_baseline H...  from here on no XFRM counter of these hosts may grow:
 #   xfrm_quiet H        says which did
 #   finish              ends what was started; the last line of a scenario
@@ -202,6 +203,14 @@ box() { # H NAME CIDR...
 	ip netns add "$name"
 	ip -n "$name" link set lo up
 	ctl "$h" attach --netns "$name" "${options[@]}" > /dev/null
+}
+
+# Of the output of a ping that was interrupted: every sequence number up to the
+# highest that was answered; those after it were under way.
+pings_whole() { # FILE [N]
+	sed -nE 's/.*icmp_seq=([0-9]+) ttl.*/\1/p' "$1" | sort -nu |
+		awk -v least="${2:-20}" '$1 != ++n { print "no answer to " n; n = $1; bad = 1 }
+			END { print n + 0 " answered"; exit bad || n < least }'
 }
 
 # Three answers in a row; -6 and so on may come first.

@@ -8,7 +8,6 @@
 #   ping_begin NAME FROM HOST ARG...           pings
 #   traffic_end         ends all of them
 #   stream_whole NAME   is nothing missing, of either kind?
-#   pings_whole NAME
 #   plain_control       a case: such a recording sees VXLAN where there is some
 #   traffic_report      what each of them counted, as comments
 #
@@ -69,14 +68,6 @@ traffic_end() {
 
 stream_whole() { # NAME
 	"$tool" compare "$work/$1.send" "$work/$1.sink"
-}
-
-# Every sequence number up to the highest that was answered; those after it were
-# under way when their sender was ended.
-pings_whole() { # NAME
-	sed -n 's/.*icmp_seq=\([0-9]*\) ttl.*/\1/p' "$work/$1.ping" | sort -nu |
-		awk '$1 != ++n { print "no answer to " n; n = $1; bad = 1 }
-			END { print n + 0 " answered"; exit bad || n < 20 }'
 }
 
 # Of a flood, which prints no numbers: one may have been under way.

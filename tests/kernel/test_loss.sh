@@ -30,7 +30,7 @@ begin 1
 sleep 2
 traffic_end
 case_ok 'an intact cable: no datagram lost' stream_whole udp1
-case_ok 'no ping' pings_whole there1
+case_ok 'no ping' pings_whole "$work/there1.ping"
 case_ok 'none of a flood' flood_whole flood1
 case_ok 'TCP is whole' stream_whole tcp1
 
@@ -42,7 +42,7 @@ sleep 2
 traffic_end
 traffic_report
 case_ok 'a cable that was out: the check of datagrams sees it' not stream_whole udp2
-case_ok 'that of pings, too' not pings_whole there2
+case_ok 'that of pings, too' not pings_whole "$work/there2.ping"
 case_ok 'that of floods, too' not flood_whole flood2
 case_ok 'TCP has mended it' stream_whole tcp2
 # What TCP cannot mend is an end that is missing: this sink is another stream's.

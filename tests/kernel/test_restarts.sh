@@ -99,8 +99,8 @@ traffic_report
 for name in udp-there udp-back tcp-there tcp-back; do
 	case_ok "$name: nothing lost" stream_whole $name
 done
-case_ok 'pings there: none lost' pings_whole there
-case_ok 'pings back: none lost' pings_whole back
+case_ok 'pings there: none lost' pings_whole "$work/there.ping"
+case_ok 'pings back: none lost' pings_whole "$work/back.ping"
 case_ok 'every new flow came through' [ "$(wc -l < "$waits")" = "$rounds" ]
 echo "# new flows waited, ms from the daemon's start: $(sort -n "$waits" | awk '{ v[NR] = $1 }
 	END { print "least", v[1], "median", v[int((NR + 1) / 2)], "most", v[NR] }')"

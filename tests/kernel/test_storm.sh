@@ -51,8 +51,8 @@ case_ok 'keys have changed' [ "$made" -ge $((rounds / 2)) ]
 for name in udp-there udp-back tcp-there tcp-back; do
 	case_ok "$name: nothing lost" stream_whole $name
 done
-case_ok 'pings there: none lost' pings_whole there
-case_ok 'pings back: none lost' pings_whole back
+case_ok 'pings there: none lost' pings_whole "$work/there.ping"
+case_ok 'pings back: none lost' pings_whole "$work/back.ping"
 case_ok 'flood: none lost' flood_whole flood
 case_ok 'no XFRM error was counted on h1' xfrm_quiet h1
 case_ok 'nor on h2' xfrm_quiet h2

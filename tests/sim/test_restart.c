@@ -47,6 +47,34 @@ SEED_TEST(killed_and_started_adopts_all_and_loses_nothing, SEEDS)
 	world_free(w);
 }
 
+/* A host that comes back may be reached at another address from then on.  What
+ * its peer sends to the old one gets nowhere; flows of the earlier run that do
+ * so, of which the kernel has them only, have to follow, and not in minutes. */
+SEED_TEST(flows_of_before_follow_a_new_address, SEEDS / 2)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+	struct endpoint *c1 = a->endpoints[0], *c2 = b->endpoints[0];
+	unsigned int back = 0;
+
+	demand_all_reach(w, 2);
+	host_kill(b);
+	world_run(w, world_draw(w, 2 * SEC));
+	/* Its only session is over the other family. */
+	b->n_targets = 0;
+	host_add_target(b, seed & 1 ? &a->v4 : &a->v6);
+	host_start_well(b);
+	demand_connected(w, 20 * SEC);
+	world_run(w, SEC);
+	for (unsigned int i = 0; i < 50; i++) {
+		back += endpoint_reaches_with(c2, &c1->ips[0], 84, 1);
+		world_run(w, 20 * MS);
+	}
+	DEMAND(w, back == 50, "%u of 50 answered", back);
+	DEMAND(w, endpoint_reaches_with(c1, &c2->ips[1], 84, 1), "no answer");
+	world_free(w);
+}
+
 SEED_TEST(killed_again_and_again_settles, SEEDS / 2)
 {
 	struct world *w = running_world(seed, 3, "secret", false);
@@ -321,6 +349,7 @@ SEED_TEST(block_policy_lost_during_start_is_put_back, SEEDS)
 }
 
 SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
+	      flows_of_before_follow_a_new_address,
 	      killed_again_and_again_settles,
 	      peer_gone_for_good_everything_of_it_removed,
 	      adopted_but_never_claimed_removed_after_grace,

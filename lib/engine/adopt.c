@@ -1,0 +1,114 @@
+/* Flows of an earlier run.
+ *
+ * The kernel went on forwarding by them, and they go on until what they lead to
+ * is there again: then they are translated anew, like ours.  Until then a
+ * translation would say less than the kernel does.  Who reaches a peer through
+ * others, or many peers at once, waits a little longer for all of them to be
+ * back.  What is left after ADOPT_FLOWS_US leads nowhere and is deleted
+ * (forward_stats()).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "util.h"
+
+#define ADOPT_BATCH_US (SECOND_US / 10) /* Changes that are taken together. */
+#define ADOPT_ALL_US   (20 * SECOND_US) /* All who come back soon are back. */
+
+void adopt_start(struct engine *e, const struct kernel_snapshot *found)
+{
+	e->adopt_due_us = UINT64_MAX;
+	if (found->n_flows) {
+		e->found_flows = xmemdup(found->flows,
+					 found->n_flows * sizeof *found->flows);
+		e->n_found_flows = found->n_flows;
+	}
+}
+
+void adopt_free(struct engine *e)
+{
+	free(e->found_flows);
+	e->found_flows = NULL;
+	e->n_found_flows = 0;
+}
+
+void adopt_touch(struct engine *e)
+{
+	if (e->n_found_flows) {
+		e->adopt_due_us =
+			MIN(e->adopt_due_us, e->now_us + ADOPT_BATCH_US);
+		engine_wake(e, e->adopt_due_us);
+	}
+}
+
+/* Does the translation lead where the flow has led, by a way that will last? */
+static bool is_final(const struct engine *e, const struct flow *key,
+		     const struct translation *x)
+{
+	if (!x->install || !x->actions.n) {
+		return false;
+	}
+	return e->now_us >= e->started_us + ADOPT_ALL_US ||
+	       (!mac_is_group(&key->eth_dst) &&
+		(x->reason == REASON_LOCAL || x->hop == x->peer));
+}
+
+/* True if it is done with. */
+static bool adopt(struct engine *e, const struct found_flow *f)
+{
+	struct translation *x = &e->xlate;
+	struct flow mask;
+	struct ufid ufid;
+
+	if (flow_table_find(e->flows, &f->ufid)) {
+		return true;
+	}
+	pipeline_translate(e->fwd, &f->key, NULL, x);
+	if (!is_final(e, &f->key, x)) {
+		return false;
+	}
+	/* Of its packets the fields under its mask are known.  If the decision
+	 * looks at the same ones, it takes the old one's place; else the next
+	 * packet makes the flow. */
+	odp_complete_mask(&f->key, &x->mask, &mask);
+	ufid = flow_ufid(&f->key, &mask);
+	if (!memcmp(&ufid, &f->ufid, sizeof ufid)) {
+		forward_install(e, &f->key, x);
+	} else {
+		ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = f->ufid;
+	}
+	return true;
+}
+
+void adopt_timers(struct engine *e)
+{
+	const uint64_t all_us = e->started_us + ADOPT_ALL_US;
+	size_t n = 0;
+
+	if (!e->n_found_flows) {
+		return;
+	}
+	if (e->now_us < e->adopt_due_us) {
+		engine_wake(e, e->adopt_due_us);
+		return;
+	}
+	e->adopt_due_us = UINT64_MAX;
+	if (e->now_us >= e->adopt_us) {
+		adopt_free(e);
+		return;
+	}
+	for (size_t i = 0; i < e->n_found_flows; i++) {
+		if (!adopt(e, &e->found_flows[i])) {
+			e->found_flows[n++] = e->found_flows[i];
+		}
+	}
+	e->n_found_flows = n;
+	if (!n) {
+		adopt_free(e);
+		return;
+	}
+	/* Nothing may change any more, but the time. */
+	e->adopt_due_us = e->now_us < all_us ? all_us : e->adopt_us;
+	engine_wake(e, e->adopt_due_us);
+}
