@@ -439,7 +439,8 @@ static void run_route_get(struct exec *exec, const struct op *op)
 	event->route.cookie = op->cookie;
 	event->route.dst = op->route.dst;
 	event->route.src = route.src;
-	event->route.mtu = route.mtu;
+	/* What the loopback takes (it is our own address) tells nothing. */
+	event->route.mtu = route.local ? 0 : route.mtu;
 	event->route.ifindex = route.ifindex;
 }
 

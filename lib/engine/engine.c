@@ -91,6 +91,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->route_us = UINT64_MAX;
 	e->guard_us = UINT64_MAX;
 	e->probe_us = UINT64_MAX;
+	e->mtu_us = UINT64_MAX;
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
@@ -536,7 +537,19 @@ static void engine_timer(struct engine *e)
 	guard_timers(e);
 	forward_timers(e);
 	adopt_timers(e);
+	ports_timers(e);
 	persist_timers(e);
+}
+
+/* A first change is heeded at once; where one follows another, as when many
+ * interfaces are made, not each. */
+static void net_changed(struct engine *e)
+{
+	uint64_t next_us = e->routed_us + ROUTE_CHECK_US;
+
+	tunnel_check_routes_in(
+		e, MAX(ROUTE_SOON_US,
+		       next_us > e->now_us ? next_us - e->now_us : 0));
 }
 
 static void dispatch(struct engine *e, const struct event *event)
@@ -577,7 +590,7 @@ static void dispatch(struct engine *e, const struct event *event)
 		engine_route(e, event);
 		break;
 	case EVENT_NET_CHANGED:
-		tunnel_check_routes_in(e, ROUTE_CHECK_US);
+		net_changed(e);
 		break;
 	case EVENT_VPORT_GONE:
 		port_gone(e, event->port_no);

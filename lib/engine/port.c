@@ -168,6 +168,7 @@ static void adopt_result(struct engine *e, struct pending *p,
 
 	if (!event->os_errno) {
 		port->port_no = event->result.port_no;
+		port->mtu_unsure = true;
 		err = port_open(e, port, NULL);
 	}
 	if (err) {
@@ -214,7 +215,9 @@ void port_result(struct engine *e, struct pending *p, const struct event *event)
 
 /* ---- MTU ---- */
 
-uint32_t ports_mtu(const struct engine *e)
+/* The least of what is known of the hosts that we have to do with; UINT32_MAX:
+ * nothing is. */
+static uint32_t least_mtu(const struct engine *e)
 {
 	const bool encrypted = engine_encrypts(e);
 	uint32_t mtu = UINT32_MAX;
@@ -237,34 +240,82 @@ uint32_t ports_mtu(const struct engine *e)
 			mtu = MIN(mtu, inner);
 		}
 	}
-	mtu = MIN(mtu, gossip_relay_mtu(e));
-	if (mtu == UINT32_MAX) {
-		mtu = overhead_inner_mtu(DEFAULT_PATH_MTU, false, encrypted);
+	return MIN(mtu, gossip_relay_mtu(e));
+}
+
+uint32_t ports_mtu(const struct engine *e)
+{
+	const uint32_t mtu = least_mtu(e);
+
+	return mtu != UINT32_MAX ? mtu
+				 : overhead_inner_mtu(DEFAULT_PATH_MTU, false,
+						      engine_encrypts(e));
+}
+
+/* May attached interfaces grow?  Only when it is known what gets to those that
+ * we have to do with: or they would grow and shrink at each start, as those are
+ * found again one after the other. */
+static bool may_grow(struct engine *e)
+{
+	uint64_t wait_us = e->started_us + MTU_SETTLE_US;
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (!mtu_is_settled(e, p)) {
+			wait_us =
+				MAX(wait_us, p->conn->since_us + MTU_SETTLE_US);
+		}
 	}
-	return mtu;
+	if (e->now_us >= wait_us) {
+		return true;
+	}
+	e->mtu_us = MIN(e->mtu_us, wait_us);
+	engine_wake(e, e->mtu_us);
+	return false;
+}
+
+static void set_mtu(struct engine *e, struct port *p, uint32_t mtu)
+{
+	struct op *op;
+
+	if (p->mtu != mtu) {
+		engine_log(e, OP_LOG_INFO, "MTU of %s in %s: %u, was %u",
+			   p->ifname, p->netns, mtu, p->mtu);
+		persist_save_soon(e);
+	}
+	p->mtu = mtu;
+	p->mtu_unsure = false;
+	op = ops_add(e->ops, OP_LINK_MTU);
+	copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
+		  p->host_ifname);
+	copy_text(op->link.ifname, sizeof op->link.ifname, p->ifname);
+	copy_text(op->link.netns, sizeof op->link.netns, p->netns);
+	op->link.mtu = mtu;
 }
 
 void ports_update_mtu(struct engine *e)
 {
-	uint32_t mtu = ports_mtu(e);
+	uint32_t mtu = least_mtu(e);
 
-	if (e->phase != PHASE_RUNNING) {
+	/* A host that knows of no other leaves them as they are. */
+	if (e->phase != PHASE_RUNNING || mtu == UINT32_MAX) {
 		return;
 	}
 	for (struct port *p = e->ports; p; p = p->next) {
-		struct op *op;
-
-		if (p->mtu == mtu) {
+		if (p->mtu == mtu && !p->mtu_unsure) {
 			continue;
 		}
-		engine_log(e, OP_LOG_INFO, "MTU of %s in %s: %u, was %u",
-			   p->ifname, p->netns, mtu, p->mtu);
-		p->mtu = mtu;
-		op = ops_add(e->ops, OP_LINK_MTU);
-		copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
-			  p->host_ifname);
-		copy_text(op->link.ifname, sizeof op->link.ifname, p->ifname);
-		copy_text(op->link.netns, sizeof op->link.netns, p->netns);
-		op->link.mtu = mtu;
+		if (mtu < p->mtu || !p->mtu || may_grow(e)) {
+			set_mtu(e, p, mtu);
+		}
 	}
+}
+
+void ports_timers(struct engine *e)
+{
+	if (e->now_us >= e->mtu_us) {
+		e->mtu_us = UINT64_MAX;
+		ports_update_mtu(e);
+	}
+	engine_wake(e, e->mtu_us);
 }

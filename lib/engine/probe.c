@@ -15,14 +15,21 @@ enum {
 	/* All timers are looked through whenever one is due: those of many
 	 * peers are done together. */
 	TICK_US = 50 * 1000,
+	/* The other end may know of a session, or of a tunnel without ESP, a
+	 * little later than we do, and would drop what comes before. */
+	FIRST_US = 200 * 1000,
 	/* More peers are probed less often, so that it never costs more. */
 	PEERS_AT_FULL_RATE = 200
 };
 
-static void wake(struct engine *e, const struct peer *p)
+void probe_wake(struct engine *e, const struct peer *p)
 {
-	uint64_t due_us = path_due_us(&p->watch.path);
+	uint64_t due_us;
 
+	if (!p->watch.on) {
+		return;
+	}
+	due_us = MIN(path_due_us(&p->watch.path), mtu_due_us(p));
 	due_us = (due_us + TICK_US - 1) / TICK_US * TICK_US;
 	e->probe_us = MIN(e->probe_us, MAX(due_us, e->now_us + 1));
 	engine_wake(e, e->probe_us);
@@ -37,16 +44,19 @@ void probe_session(struct engine *e, struct peer *p)
 	if (w->on) {
 		/* Those of an earlier session that are still on their way are
 		 * not taken for new ones. */
-		path_init(&w->path, 1 + (uint64_t)rng_u32(e->rng), e->now_us);
-		wake(e, p);
+		path_init(&w->path, 1 + (uint64_t)rng_u32(e->rng),
+			  e->now_us + FIRST_US);
+		pmtu_begin(&p->pmtu, e->now_us + FIRST_US);
+		probe_wake(e, p);
 	}
 }
 
 void probe_tunnel_up(struct engine *e, struct peer *p)
 {
 	if (p->watch.on) {
-		p->watch.path.due_us = e->now_us;
-		wake(e, p);
+		p->watch.path.due_us = e->now_us + FIRST_US;
+		pmtu_doubt(&p->pmtu, e->now_us + FIRST_US);
+		probe_wake(e, p);
 	}
 }
 
@@ -99,7 +109,7 @@ uint64_t probe_send(struct engine *e, struct peer *p, unsigned int lane,
 		purpose);
 
 	if (number) {
-		wake(e, p);
+		probe_wake(e, p);
 	}
 	return number;
 }
@@ -134,11 +144,15 @@ static void watch(struct engine *e, struct peer *p)
 static void probe_result(struct engine *e, struct peer *p,
 			 const struct path_probe *probe, bool acked)
 {
-	(void)e;
-	(void)p;
-	(void)acked;
 	switch (probe->purpose) {
 	case PATH_WATCH:
+		if (probe->large && !acked) {
+			pmtu_doubt(&p->pmtu, e->now_us);
+		}
+		break;
+	case PATH_SIZE:
+		mtu_result(e, p, probe, acked);
+		break;
 	case PATH_TEST:
 		break;
 	}
@@ -156,7 +170,7 @@ void probe_acked(struct engine *e, struct peer *p,
 		probe_result(e, p, &probe, true);
 	}
 	relay_path(e, p);
-	wake(e, p);
+	probe_wake(e, p);
 }
 
 void probe_reported(struct engine *e, struct peer *p, const struct msg_path *m)
@@ -172,7 +186,7 @@ void probe_reported(struct engine *e, struct peer *p, const struct msg_path *m)
 	}
 	path_answered(path);
 	relay_path(e, p);
-	wake(e, p);
+	probe_wake(e, p);
 }
 
 static void ask(struct engine *e, struct peer *p)
@@ -226,7 +240,8 @@ void probe_traffic(struct engine *e, uint32_t number)
 
 	if (p && p->watch.on) {
 		path_traffic(&p->watch.path, e->now_us);
-		wake(e, p);
+		pmtu_traffic(&p->pmtu, e->now_us);
+		probe_wake(e, p);
 	}
 }
 
@@ -245,6 +260,7 @@ void probe_timers(struct engine *e)
 		}
 		ask(e, p);
 		watch(e, p);
-		wake(e, p);
+		mtu_watch(e, p, stretch(e));
+		probe_wake(e, p);
 	}
 }

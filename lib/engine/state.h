@@ -6,6 +6,7 @@
  *	tunnel.c   the way to one peer: MTU, policies, security associations
  *	rekey.c    new keys for it, and repair of what others took away
  *	probe.c    whether traffic gets there
+ *	mtu.c      and how large it may be
  *	guard.c    the netfilter guard
  *	discovery.c hosts that others know
  *	password.c other passwords while we run
@@ -35,6 +36,7 @@
 #include "engine/engine.h"
 #include "mesh/admission.h"
 #include "mesh/path.h"
+#include "mesh/pmtu.h"
 #include "mesh/record.h"
 #include "mesh/statements.h"
 #include "mesh/topology.h"
@@ -64,10 +66,12 @@ struct json;
 #define FLOW_DUMP_US	 (4 * SECOND_US)
 #define FLOWS_FULL_US	 (60 * SECOND_US) /* Shown for so long. */
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
-#define KEYING_STUCK_US	 (30 * SECOND_US) /* The first keys of a session. */
-#define DELETE_RETRY_US	 (10 * SECOND_US) /* What the kernel keeps. */
-#define SA_RETRY_US	 (5 * SECOND_US)  /* After the kernel refused. */
-#define ROUTE_CHECK_US	 (1 * SECOND_US)
+#define KEYING_STUCK_US	 (30 * SECOND_US)   /* The first keys of a session. */
+#define DELETE_RETRY_US	 (10 * SECOND_US)   /* What the kernel keeps. */
+#define SA_RETRY_US	 (5 * SECOND_US)    /* After the kernel refused. */
+#define ROUTE_SOON_US	 (SECOND_US / 10)   /* What else comes with it... */
+#define ROUTE_CHECK_US	 (1 * SECOND_US)    /* ...and at most so often. */
+#define MTU_SETTLE_US	 (10 * SECOND_US)   /* Till then nothing grows. */
 #define GUARD_RETRY_US	 (30 * SECOND_US)   /* After nothing took it. */
 #define GOSSIP_US	 (30 * SECOND_US)   /* Between lists, on average. */
 #define HINT_KEPT_US	 (3600 * SECOND_US) /* Without a connection. */
@@ -185,9 +189,10 @@ struct tunnel {
 	char detail[DETAIL_SIZE];
 	bool placed; /* 'local' and 'remote' hold. */
 	struct ip_addr local, remote;
-	uint16_t udp_port; /* The peer's. */
-	uint32_t path_mtu; /* 0 = unknown. */
-	uint32_t mtu;	   /* Inner; 0 = unknown. */
+	uint16_t udp_port;  /* The peer's. */
+	uint32_t path_mtu;  /* By route; 0 = unknown. */
+	uint32_t mtu_limit; /* The same, inner. */
+	uint32_t mtu;	    /* Inner, as probes find it; 0 = unknown. */
 	/* Encrypted only. */
 	uint32_t reqid;
 	bool policies;	   /* Installed, or being so. */
@@ -253,6 +258,7 @@ struct peer {
 	unsigned int hops;     /* 0: there is no way that all know. */
 	uint64_t unreached_us; /* When it ceased to be more than that. */
 	struct watch watch;
+	struct pmtu pmtu; /* Outlives sessions. */
 };
 
 /* One of our SAs in the kernel. */
@@ -279,6 +285,7 @@ struct port {
 	struct binding binding;
 	uint8_t prefix_len[BINDING_MAX_IPS]; /* Of binding.ips. */
 	uint32_t mtu;
+	bool mtu_unsure; /* By the state file, not by our own hand. */
 };
 
 /* An inbound connection that we refused, for the operator. */
@@ -410,7 +417,9 @@ struct engine {
 	uint64_t adopt_us; /* From then on unknown flows are deleted. */
 	bool dumping;
 	uint64_t gossip_us; /* When lists of hosts are exchanged. */
-	uint64_t route_us;  /* When routes are looked up again. */
+	uint64_t route_us;  /* When routes are looked up again... */
+	uint64_t routed_us; /* ...and when that was done last. */
+	uint64_t mtu_us;    /* When attached interfaces may grow. */
 
 	struct statements statements;
 	uint64_t statement_incarnation;
@@ -601,6 +610,8 @@ bool tunnel_is_keyed(const struct tunnel *);
 
 /* ---- probe.c ---- */
 
+/* Something of what is due to be sent to the peer is due at another time. */
+void probe_wake(struct engine *, const struct peer *);
 /* A session has begun. */
 void probe_session(struct engine *, struct peer *);
 /* The tunnel has just come up. */
@@ -621,6 +632,19 @@ void probe_reported(struct engine *, struct peer *, const struct msg_path *);
 /* There is traffic to or from the peer of that number. */
 void probe_traffic(struct engine *, uint32_t peer);
 void probe_timers(struct engine *);
+
+/* ---- mtu.c ---- */
+
+/* The route to the peer is another now. */
+void mtu_limit(struct engine *, struct peer *);
+/* When mtu_watch() will have something to do. */
+uint64_t mtu_due_us(const struct peer *);
+/* Sends what probes are due; 'stretch': pmtu_plan(). */
+void mtu_watch(struct engine *, struct peer *, unsigned int stretch);
+void mtu_result(struct engine *, struct peer *, const struct path_probe *,
+		bool acked);
+/* Is it known what gets to the peer, or is it no use to wait? */
+bool mtu_is_settled(const struct engine *, const struct peer *);
 
 /* ---- guard.c ---- */
 
@@ -691,6 +715,7 @@ void port_remove(struct engine *, struct port *, bool kernel);
 /* Computes what MTU ports should have, and sets it where it differs. */
 void ports_update_mtu(struct engine *);
 uint32_t ports_mtu(const struct engine *);
+void ports_timers(struct engine *);
 
 /* ---- forward.c ---- */
 

@@ -827,24 +827,18 @@ static void ask_route(struct engine *e, struct peer *p)
 void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
-	const uint32_t mtu = t->mtu;
 
 	if (!ip_equal(&event->route.dst, &t->remote)) {
 		return;
 	}
 	t->path_mtu = event->os_errno ? 0 : event->route.mtu;
-	t->mtu = overhead_inner_mtu(t->path_mtu, !ip_is_v4(&t->remote),
-				    engine_encrypts(e));
-	if (t->mtu != mtu) {
-		gossip_self_changed(e);
-	}
+	mtu_limit(e, p);
 	if (event->os_errno) {
 		tunnel_check_routes_in(e, ROUTE_RETRY_US);
 	}
 	if (event->os_errno && t->state != TUNNEL_UP) {
 		down(e, p, REASON_NO_ROUTE, ovs_strerror(event->os_errno));
 	}
-	ports_update_mtu(e);
 }
 
 void tunnel_check_routes_in(struct engine *e, uint64_t delay_us)
@@ -857,6 +851,7 @@ void tunnel_check_routes(struct engine *e)
 {
 	struct peer *p;
 
+	e->routed_us = e->now_us;
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		if (p->tunnel.placed) {
 			ask_route(e, p);

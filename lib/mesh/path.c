@@ -133,7 +133,7 @@ uint64_t path_sent(struct path *p, const struct path_plan *plan, uint16_t size,
 				     .large = plan->large,
 				     .waiting = true,
 				     .purpose = purpose};
-	p->n_sent++;
+	p->n_sent += purpose == PATH_WATCH;
 	return p->next++;
 }
 
@@ -279,13 +279,13 @@ bool path_acked(struct path *p, uint64_t number, uint64_t now_us,
 	}
 	*out = *probe;
 	probe->number = 0;
-	p->n_acked++;
+	p->n_acked += out->purpose == PATH_WATCH;
 	p->acked_us = now_us;
 	if (out->waiting) {
 		measure(p, now_us - out->sent_us);
 	} else {
 		/* It was only late. */
-		p->n_lost--;
+		p->n_lost -= out->purpose == PATH_WATCH;
 	}
 	result(p, out, true);
 	hurry(p, now_us);
@@ -333,7 +333,7 @@ bool path_lost(struct path *p, uint64_t upto, uint64_t now_us,
 	/* It stays in the ring: it may only be late. */
 	first->waiting = false;
 	*out = *first;
-	p->n_lost++;
+	p->n_lost += out->purpose == PATH_WATCH;
 	result(p, out, false);
 	hurry(p, now_us);
 	return true;

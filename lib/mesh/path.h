@@ -46,7 +46,8 @@ enum {
 /* What a probe is for. */
 enum path_purpose {
 	PATH_WATCH, /* To see whether the way is alive. */
-	PATH_TEST   /* For whoever sent it: does not count in the verdict. */
+	PATH_SIZE,  /* To see how large packets may be (mesh/pmtu.h)... */
+	PATH_TEST   /* ...or for whoever sent it: neither of them counts. */
 };
 
 /* From good to bad. */
@@ -94,7 +95,7 @@ struct path {
 	/* The last PATH_WINDOW small ones; bit 0 is the newest. */
 	uint64_t window;
 	unsigned int n_window;
-	/* All of them. */
+	/* All of PATH_WATCH. */
 	uint64_t n_sent, n_acked, n_lost;
 	uint64_t acked_us;	     /* The last acknowledgement; 0 = none. */
 	uint32_t rtt_us, rtt_var_us; /* Smoothed (RFC 6298 2); 0 = unknown. */

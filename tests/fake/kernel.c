@@ -846,6 +846,7 @@ static int link_mtu(struct fake_kernel *k, const struct op *op)
 		return ENODEV;
 	}
 	link->mtu = op->link.mtu;
+	k->n_link_mtus++;
 	return 0;
 }
 

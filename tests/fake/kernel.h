@@ -126,6 +126,7 @@ struct fake_kernel {
 	bool guard, guard_refused; /* Netfilter's. */
 	struct fake_link links[FAKE_MAX_LINKS];
 	size_t n_links;
+	unsigned int n_link_mtus; /* That were set. */
 	/* Routes: 'mtu' for 'dst'; others have 'default_mtu'. */
 	struct {
 		struct ip_addr dst;

@@ -1,0 +1,72 @@
+/* The MTU towards each peer, as probes find it (mesh/pmtu.h), between what our
+ * own interface allows and what gets through.
+ */
+#include "engine/state.h"
+#include "ipsec/overhead.h"
+#include "packet/probe.h"
+#include "util.h"
+
+/* The tunnel's MTU follows, and what depends on it. */
+static void update(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+	const uint32_t mtu = p->pmtu.limit ? p->pmtu.size : t->mtu_limit;
+
+	if (t->mtu != mtu) {
+		if (p->pmtu.confirmed) {
+			engine_log(e, OP_LOG_INFO,
+				   "MTU towards %s: %u, was %u; the interface "
+				   "allows %u",
+				   p->name, mtu, t->mtu, t->mtu_limit);
+		}
+		t->mtu = mtu;
+		gossip_self_changed(e);
+	}
+	ports_update_mtu(e);
+}
+
+void mtu_limit(struct engine *e, struct peer *p)
+{
+	struct tunnel *t = &p->tunnel;
+	uint32_t limit;
+
+	t->mtu_limit = overhead_inner_mtu(t->path_mtu, !ip_is_v4(&t->remote),
+					  engine_encrypts(e));
+	limit = MIN(t->mtu_limit, (uint32_t)PROBE_MAX_BYTES);
+	pmtu_limit(&p->pmtu, limit >= PROBE_MIN_BYTES ? (uint16_t)limit : 0,
+		   e->now_us);
+	update(e, p);
+	probe_wake(e, p);
+}
+
+uint64_t mtu_due_us(const struct peer *p)
+{
+	return tunnel_is_usable(&p->tunnel) ? pmtu_due_us(&p->pmtu)
+					    : UINT64_MAX;
+}
+
+void mtu_watch(struct engine *e, struct peer *p, unsigned int stretch)
+{
+	uint16_t sizes[PMTU_VOLLEY];
+	size_t n = tunnel_is_usable(&p->tunnel)
+			   ? pmtu_plan(&p->pmtu, stretch, e->now_us, sizes)
+			   : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		probe_send(e, p, 0, sizes[i], PATH_SIZE);
+	}
+}
+
+void mtu_result(struct engine *e, struct peer *p,
+		const struct path_probe *probe, bool acked)
+{
+	if (pmtu_result(&p->pmtu, probe->size, acked, e->now_us)) {
+		update(e, p);
+	}
+}
+
+bool mtu_is_settled(const struct engine *e, const struct peer *p)
+{
+	return !p->watch.on || p->pmtu.confirmed ||
+	       e->now_us >= p->conn->since_us + MTU_SETTLE_US;
+}
