@@ -441,7 +441,14 @@ static void run_route_get(struct exec *exec, const struct op *op)
 	event->route.src = route.src;
 	/* What the loopback takes (it is our own address) tells nothing. */
 	event->route.mtu = route.local ? 0 : route.mtu;
+	event->route.limit = route.local ? 0 : route.limit;
 	event->route.ifindex = route.ifindex;
+}
+
+static void run_route_forget(struct exec *exec, const struct op *op)
+{
+	queue_result(exec, op, rt_route_forget(exec->config.rt, &op->route.dst),
+		     rt_socket_text(exec->config.rt));
 }
 
 static void run_link_mtu(struct exec *exec, const struct op *op)
@@ -574,6 +581,7 @@ static void log_op(const struct op *op)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
+	case OP_ROUTE_FORGET:
 	case OP_LINK_DEL:
 	case OP_REPLY:
 	case OP_LOG:
@@ -654,6 +662,9 @@ static void run_op(struct exec *exec, size_t index)
 	case OP_ROUTE_GET:
 		run_route_get(exec, op);
 		break;
+	case OP_ROUTE_FORGET:
+		run_route_forget(exec, op);
+		break;
 	case OP_LINK_MTU:
 		run_link_mtu(exec, op);
 		break;
@@ -706,6 +717,7 @@ static enum batch batch_of(enum op_type type)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
+	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
 	case OP_REPLY:

@@ -1,11 +1,13 @@
 #include "kmod-glue/rt_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -577,27 +579,48 @@ static void one_route(struct nl_object *object, void *route_)
 	if (!rtnl_route_get_metric(from, RTAX_MTU, &mtu)) {
 		route->mtu = mtu;
 	}
+	route->table = rtnl_route_get_table(from);
+}
+
+static struct nl_msg *route_message(int type, const struct rtmsg *more,
+				    const struct ip_addr *dst)
+{
+	const bool v4 = ip_is_v4(dst);
+	struct rtmsg header = *more;
+	struct nl_msg *msg;
+
+	header.rtm_family = v4 ? AF_INET : AF_INET6;
+	header.rtm_dst_len = v4 ? 32 : 128;
+	msg = new_message(type, 0, &header, sizeof header);
+	if (nla_put(msg, RTA_DST, v4 ? 4 : 16, v4 ? ip_v4_bytes(dst) : dst->b) <
+	    0) {
+		out_of_memory();
+	}
+	return msg;
+}
+
+/* The least of what the device allows and the route itself says.  Kernels
+ * before 4.15 do not tell apart what the route says and what was learned. */
+static uint32_t limit_of(struct rt_socket *rt, const struct ip_addr *dst,
+			 uint32_t link_mtu)
+{
+	const struct rtmsg header = {.rtm_flags = RTM_F_FIB_MATCH};
+	struct rt_route fib = {.mtu = 0};
+	int error = transact(rt, route_message(RTM_GETROUTE, &header, dst),
+			     one_route, &fib);
+
+	return !error && fib.mtu ? MIN(fib.mtu, link_mtu) : link_mtu;
 }
 
 int rt_route_get(struct rt_socket *rt, const struct ip_addr *dst,
 		 struct rt_route *route)
 {
-	bool v4 = ip_is_v4(dst);
-	const struct rtmsg header = {
-		.rtm_family = v4 ? AF_INET : AF_INET6,
-		.rtm_dst_len = v4 ? 32 : 128,
-	};
-	struct nl_msg *msg =
-		new_message(RTM_GETROUTE, 0, &header, sizeof header);
+	const struct rtmsg header = {.rtm_flags = 0};
 	struct rt_route result = {.mtu = 0};
 	struct rt_link link;
-	int error;
+	int error = transact(rt, route_message(RTM_GETROUTE, &header, dst),
+			     one_route, &result);
 
-	if (nla_put(msg, RTA_DST, v4 ? 4 : 16, v4 ? ip_v4_bytes(dst) : dst->b) <
-	    0) {
-		out_of_memory();
-	}
-	error = transact(rt, msg, one_route, &result);
 	if (!error) {
 		error = result.ifindex ? rt_link_get_by_index(
 						 rt, result.ifindex, &link)
@@ -606,11 +629,50 @@ int rt_route_get(struct rt_socket *rt, const struct ip_addr *dst,
 	if (error) {
 		return error;
 	}
-	if (!result.mtu || result.mtu > link.mtu) {
+	result.limit = link.mtu;
+	if (!result.mtu || result.mtu >= link.mtu) {
 		result.mtu = link.mtu;
+	} else {
+		result.limit = MAX(limit_of(rt, dst, link.mtu), result.mtu);
 	}
 	*route = result;
 	return 0;
+}
+
+/* As `ip route flush cache` does. */
+static int flush_learned_v4(void)
+{
+	int fd = open("/proc/sys/net/ipv4/route/flush", O_WRONLY | O_CLOEXEC);
+	int error = fd < 0 || write(fd, "1", 1) < 0 ? errno : 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return error;
+}
+
+int rt_route_forget(struct rt_socket *rt, const struct ip_addr *dst)
+{
+	struct rtmsg header = {.rtm_flags = RTM_F_CLONED};
+	struct rt_route route;
+	struct nl_msg *msg;
+	int error;
+
+	if (ip_is_v4(dst)) {
+		return flush_learned_v4();
+	}
+	error = rt_route_get(rt, dst, &route);
+	if (error) {
+		return error;
+	}
+	header.rtm_table = route.table <= UINT8_MAX ? (uint8_t)route.table
+						    : RT_TABLE_UNSPEC;
+	msg = route_message(RTM_DELROUTE, &header, dst);
+	if (nla_put_u32(msg, RTA_TABLE, route.table) < 0) {
+		out_of_memory();
+	}
+	error = transact(rt, msg, NULL, NULL);
+	return error == ESRCH ? 0 : error;
 }
 
 int rt_route_add(struct rt_socket *rt, const struct ip_prefix *dst,

@@ -35,12 +35,20 @@ const char *rt_socket_text(const struct rt_socket *);
 struct rt_route {
 	struct ip_addr src; /* The kernel's choice; zero if it made none. */
 	uint32_t ifindex;
-	uint32_t mtu; /* Path MTU: device, route, or learned, the least. */
-	bool local;   /* The destination is this host itself. */
+	uint32_t mtu;	/* Path MTU: device, route, or learned, the least. */
+	uint32_t limit; /* The same without what was learned of a router. */
+	uint32_t table; /* That it is from. */
+	bool local;	/* The destination is this host itself. */
 };
 /* ENETUNREACH, EHOSTUNREACH, EACCES (prohibit), EINVAL (blackhole). */
 int rt_route_get(struct rt_socket *, const struct ip_addr *dst,
 		 struct rt_route *) FDP_MUST_CHECK;
+
+/* Forgets what routers have told of the path MTU to 'dst'.  Of IPv6 only that;
+ * IPv4 cannot be told to forget less than all that it has learned, of whatever
+ * destination. */
+int rt_route_forget(struct rt_socket *,
+		    const struct ip_addr *dst) FDP_MUST_CHECK;
 
 struct rt_link {
 	uint32_t ifindex;

@@ -498,7 +498,7 @@ static void engine_route(struct engine *e, const struct event *event)
 			if (event->os_errno) {
 				tunnel_check_routes_in(e, ROUTE_RETRY_US);
 			}
-			t->path_mtu = event->os_errno ? 0 : event->route.mtu;
+			t->path_mtu = event->os_errno ? 0 : event->route.limit;
 			ports_update_mtu(e);
 		}
 	}

@@ -90,7 +90,8 @@ struct event {
 		struct {
 			uint64_t cookie;
 			struct ip_addr dst, src;
-			uint32_t mtu;
+			uint32_t mtu;	/* With what a router has told. */
+			uint32_t limit; /* Without. */
 			uint32_t ifindex;
 		} route; /* with os_errno */
 		uint32_t port_no;

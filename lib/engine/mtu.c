@@ -52,6 +52,12 @@ void mtu_watch(struct engine *e, struct peer *p, unsigned int stretch)
 			   ? pmtu_plan(&p->pmtu, stretch, e->now_us, sizes)
 			   : 0;
 
+	/* What a router has once told the kernel of this way it keeps for ten
+	 * minutes, and lets nothing larger out. */
+	if (n && p->tunnel.mtu_told && sizes[n - 1] > p->pmtu.size) {
+		ops_add(e->ops, OP_ROUTE_FORGET)->route.dst = p->tunnel.remote;
+		p->tunnel.mtu_told = false;
+	}
 	for (size_t i = 0; i < n; i++) {
 		probe_send(e, p, 0, sizes[i], PATH_SIZE);
 	}
@@ -62,6 +68,10 @@ void mtu_result(struct engine *e, struct peer *p,
 {
 	if (pmtu_result(&p->pmtu, probe->size, acked, e->now_us)) {
 		update(e, p);
+	}
+	/* By now a router would have told of it. */
+	if (!acked && p->tunnel.placed) {
+		tunnel_check_route(e, p);
 	}
 }
 

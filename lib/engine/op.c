@@ -48,6 +48,8 @@ const char *op_type_name(enum op_type type)
 		return "guard-del";
 	case OP_ROUTE_GET:
 		return "route-get";
+	case OP_ROUTE_FORGET:
+		return "route-forget";
 	case OP_LINK_MTU:
 		return "link-mtu";
 	case OP_LINK_DEL:
@@ -94,6 +96,7 @@ static void op_done(struct op *op)
 	case OP_POLICY_DEL:
 	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
+	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
 	case OP_REPLY:

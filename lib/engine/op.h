@@ -48,9 +48,10 @@ enum op_type {
 	OP_GUARD_DEL,  /* Undo a failed start. */
 
 	/* Links and routes. */
-	OP_ROUTE_GET, /* 'route.dst' -> EVENT_ROUTE. */
-	OP_LINK_MTU,  /* Both ends of an attachment. */
-	OP_LINK_DEL,  /* 'link.host_ifname', made by `fdpctl attach`. */
+	OP_ROUTE_GET,	 /* 'route.dst' -> EVENT_ROUTE. */
+	OP_ROUTE_FORGET, /* What was learned of the MTU to 'route.dst'. */
+	OP_LINK_MTU,	 /* Both ends of an attachment. */
+	OP_LINK_DEL,	 /* 'link.host_ifname', made by `fdpctl attach`. */
 
 	/* The world outside. */
 	OP_REPLY, /* Answers EVENT_COMMAND 'reply.command'. */

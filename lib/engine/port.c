@@ -9,7 +9,8 @@
 #include "util.h"
 
 enum {
-	DEFAULT_PATH_MTU = 1500 /* Where no peer is known yet. */
+	DEFAULT_PATH_MTU = 1500, /* Where no peer is known yet. */
+	IPV6_MIN_MTU = 1280	 /* RFC 8200 5 */
 };
 
 struct port *port_find(const struct engine *e, uint32_t port_no)
@@ -293,15 +294,29 @@ static void set_mtu(struct engine *e, struct port *p, uint32_t mtu)
 	op->link.mtu = mtu;
 }
 
+/* With less than it has to have, the kernel takes the addresses of IPv6 away
+ * from an interface, for good. */
+static uint32_t allowed_mtu(const struct port *p, uint32_t mtu)
+{
+	for (size_t i = 0; i < p->binding.n_ips; i++) {
+		if (!ip_is_v4(&p->binding.ips[i])) {
+			return MAX(mtu, (uint32_t)IPV6_MIN_MTU);
+		}
+	}
+	return mtu;
+}
+
 void ports_update_mtu(struct engine *e)
 {
-	uint32_t mtu = least_mtu(e);
+	const uint32_t least = least_mtu(e);
 
 	/* A host that knows of no other leaves them as they are. */
-	if (e->phase != PHASE_RUNNING || mtu == UINT32_MAX) {
+	if (e->phase != PHASE_RUNNING || least == UINT32_MAX) {
 		return;
 	}
 	for (struct port *p = e->ports; p; p = p->next) {
+		uint32_t mtu = allowed_mtu(p, least);
+
 		if (p->mtu == mtu && !p->mtu_unsure) {
 			continue;
 		}

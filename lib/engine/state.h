@@ -192,6 +192,7 @@ struct tunnel {
 	uint16_t udp_port;  /* The peer's. */
 	uint32_t path_mtu;  /* By route; 0 = unknown. */
 	uint32_t mtu_limit; /* The same, inner. */
+	bool mtu_told;	    /* A router has told the kernel of less. */
 	uint32_t mtu;	    /* Inner, as probes find it; 0 = unknown. */
 	/* Encrypted only. */
 	uint32_t reqid;
@@ -603,6 +604,7 @@ void tunnel_timers(struct engine *);
 /* Looks up the routes of all peers and targets again: in a while, now. */
 void tunnel_check_routes_in(struct engine *, uint64_t delay_us);
 void tunnel_check_routes(struct engine *);
+void tunnel_check_route(struct engine *, struct peer *);
 void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
 bool tunnel_is_usable(const struct tunnel *);
 /* Are the keys of the present epoch in use in both directions? */

@@ -816,7 +816,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 
 /* ---- Beginning and end ---- */
 
-static void ask_route(struct engine *e, struct peer *p)
+void tunnel_check_route(struct engine *e, struct peer *p)
 {
 	struct op *op = ops_add(e->ops, OP_ROUTE_GET);
 
@@ -831,7 +831,8 @@ void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 	if (!ip_equal(&event->route.dst, &t->remote)) {
 		return;
 	}
-	t->path_mtu = event->os_errno ? 0 : event->route.mtu;
+	t->path_mtu = event->os_errno ? 0 : event->route.limit;
+	t->mtu_told = !event->os_errno && event->route.mtu < t->path_mtu;
 	mtu_limit(e, p);
 	if (event->os_errno) {
 		tunnel_check_routes_in(e, ROUTE_RETRY_US);
@@ -854,7 +855,7 @@ void tunnel_check_routes(struct engine *e)
 	e->routed_us = e->now_us;
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		if (p->tunnel.placed) {
-			ask_route(e, p);
+			tunnel_check_route(e, p);
 		}
 	}
 	for (struct target *t = e->targets; t; t = t->next) {
@@ -879,7 +880,7 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	t->local = c->local.ip;
 	t->remote = c->remote.ip;
 	t->udp_port = c->identity.vxlan_port;
-	ask_route(e, p);
+	tunnel_check_route(e, p);
 	if (!engine_encrypts(e)) {
 		up(e, p);
 		return;

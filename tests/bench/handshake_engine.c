@@ -92,7 +92,7 @@ static void answer(struct host *h, const struct op *op)
 		event.type = EVENT_ROUTE;
 		event.route.cookie = op->cookie;
 		event.route.dst = op->route.dst;
-		event.route.mtu = 1500;
+		event.route.mtu = event.route.limit = 1500;
 	}
 	step(h, &event);
 }

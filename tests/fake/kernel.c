@@ -538,6 +538,23 @@ static uint32_t path_mtu(const struct fake_kernel *k, const struct ip_addr *dst)
 	return k->default_mtu;
 }
 
+void fake_kernel_tell(struct fake_kernel *k, const struct ip_addr *dst,
+		      uint32_t mtu)
+{
+	k->told.dst = *dst;
+	k->told.mtu = mtu;
+}
+
+/* The same with what a router has told. */
+static uint32_t told_mtu(const struct fake_kernel *k, const struct ip_addr *dst)
+{
+	uint32_t mtu = path_mtu(k, dst);
+
+	return k->told.mtu && ip_equal(&k->told.dst, dst)
+		       ? MIN(mtu, k->told.mtu)
+		       : mtu;
+}
+
 void fake_kernel_set_route(struct fake_kernel *k, const struct ip_addr *dst,
 			   uint32_t mtu)
 {
@@ -592,7 +609,7 @@ static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 	p->ttl = tunnel->tunnel.ttl;
 	p->esp = sa != NULL;
 	p->size = fake_wire_size(frame.size, !ip_is_v4(dst), p->esp);
-	if (p->size > path_mtu(k, dst)) {
+	if (p->size > told_mtu(k, dst)) {
 		k->n_too_big++;
 		fake_packet_free(p);
 		return;
@@ -832,7 +849,8 @@ static void route_get(struct fake_kernel *k, const struct op *op, int error)
 	e->event.route.cookie = op->cookie;
 	e->event.route.dst = op->route.dst;
 	if (!e->event.os_errno) {
-		e->event.route.mtu = path_mtu(k, &op->route.dst);
+		e->event.route.mtu = told_mtu(k, &op->route.dst);
+		e->event.route.limit = path_mtu(k, &op->route.dst);
 		e->event.route.ifindex = 2;
 	}
 	k->notify(k->aux, e);
@@ -951,6 +969,9 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	case OP_ROUTE_GET:
 		route_get(k, op, 0);
 		return;
+	case OP_ROUTE_FORGET:
+		k->told.mtu = 0;
+		break;
 	case OP_LINK_MTU:
 		error = link_mtu(k, op);
 		break;

@@ -134,6 +134,11 @@ struct fake_kernel {
 	} routes[FAKE_MAX_ROUTES];
 	size_t n_routes;
 	uint32_t default_mtu;
+	/* One of them is said to be smaller. */
+	struct {
+		struct ip_addr dst;
+		uint32_t mtu; /* 0: none. */
+	} told;
 	bool no_route; /* To nowhere. */
 
 	struct fake_fault fault;
@@ -169,6 +174,9 @@ void fake_kernel_arrive(struct fake_kernel *, const struct fake_packet *);
 void fake_kernel_add_link(struct fake_kernel *, const char *name, uint32_t mtu);
 void fake_kernel_set_route(struct fake_kernel *, const struct ip_addr *dst,
 			   uint32_t mtu);
+/* A router says that the way to 'dst' takes no more than 'mtu'. */
+void fake_kernel_tell(struct fake_kernel *, const struct ip_addr *dst,
+		      uint32_t mtu);
 struct fake_link *fake_kernel_link(struct fake_kernel *, const char *name);
 const struct fake_port *fake_kernel_port(const struct fake_kernel *,
 					 const char *name);

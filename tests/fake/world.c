@@ -89,6 +89,7 @@ struct world {
 	size_t n_hosts;
 	bool apart[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS];
 	size_t largest[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS]; /* VXLAN packet. */
+	bool routers_tell;
 
 	struct occurrence **heap;
 	size_t n, allocated;
@@ -494,6 +495,11 @@ void world_filter(struct world *w, const struct host *from,
 	w->largest[from->index][to->index] = size;
 }
 
+void world_routers_tell(struct world *w, bool tell)
+{
+	w->routers_tell = tell;
+}
+
 /* ---- One step of one engine ---- */
 
 static void run_op(struct host *h, const struct op *op);
@@ -629,6 +635,7 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
+	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
 	case OP_SAVE:
@@ -700,6 +707,7 @@ static void run_op(struct host *h, const struct op *op)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_ROUTE_GET:
+	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
 		break;
@@ -716,6 +724,11 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 	struct host *to = host_at(w, &p->dst);
 	unsigned int copies = 1;
 
+	if (to && p->size > w->largest[h->index][to->index] &&
+	    w->routers_tell && w->largest[h->index][to->index]) {
+		fake_kernel_tell(&h->kernel, &p->dst,
+				 (uint32_t)w->largest[h->index][to->index]);
+	}
 	if (!to || p->size > w->largest[h->index][to->index] ||
 	    chance(w, w->weather.loss)) {
 		fake_packet_free(p);

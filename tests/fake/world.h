@@ -133,6 +133,9 @@ void world_partition(struct world *, const struct host *a, const struct host *b,
 void world_filter(struct world *, const struct host *from,
 		  const struct host *to, size_t size);
 
+/* Whoever loses them for their size tells the sender's kernel. */
+void world_routers_tell(struct world *, bool);
+
 void world_run(struct world *, uint64_t duration_us);
 /* Runs until 'done' says so; false after 'timeout_us'. */
 bool world_run_until(struct world *, bool (*done)(void *aux), void *aux,

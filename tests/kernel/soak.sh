@@ -4,7 +4,7 @@
 #   rounds N            how often: $rounds is FDP_TEST_ROUNDS or else N
 #   moment MS           somewhere in the next MS milliseconds
 #   stream_begin NAME FROM TO HOST PORT RATE   numbered datagrams
-#   tcp_begin NAME FROM TO HOST PORT RATE      blocks of a stream
+#   tcp_begin NAME FROM TO HOST PORT RATE [N]  N blocks of a stream at once
 #   ping_begin NAME FROM HOST ARG...           pings
 #   traffic_end         ends all of them
 #   stream_whole NAME   is nothing missing, of either kind?
@@ -36,7 +36,7 @@ pair_begin() { # KIND NAME FROM TO HOST PORT RATE
 	ip netns exec "$4" "$tool" "$kind-sink" "$6" > "$work/$name.sink" 2>&1 &
 	sinks+=($!)
 	soon grep -q ready "$work/$name.sink"
-	ip netns exec "$3" "$tool" "$kind-send" "$5" "$6" "$7" > "$work/$name.send" 2>&1 &
+	ip netns exec "$3" "$tool" "$kind-send" "${@:5}" > "$work/$name.send" 2>&1 &
 	senders+=($!)
 }
 stream_begin() {

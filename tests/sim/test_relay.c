@@ -271,15 +271,15 @@ SEED_TEST(small_path_behind_the_relay_sets_the_mtu, SEEDS)
 	set_edge(w, &g, 0, 1, true);
 	set_edge(w, &g, 1, 2, true);
 	set_edge(w, &g, 0, 2, false);
-	fake_kernel_set_route(&b->kernel, seed & 1 ? &c->v6 : &c->v4, 1300);
-	fake_kernel_set_route(&c->kernel, seed & 1 ? &b->v6 : &b->v4, 1300);
+	fake_kernel_set_route(&b->kernel, seed & 1 ? &c->v6 : &c->v4, 1400);
+	fake_kernel_set_route(&c->kernel, seed & 1 ? &b->v6 : &b->v4, 1400);
 	start_and_attach(w, &g);
 	demand_settled(w, &g, 60 * SEC);
 	world_run(w, 2 * SEC);
 	c1 = a->endpoints[0];
 	c3 = c->endpoints[0];
 	mtu = fake_kernel_link(&a->kernel, c1->link)->mtu;
-	DEMAND(w, mtu == overhead_inner_mtu(1300, seed & 1, true), "MTU %u",
+	DEMAND(w, mtu == overhead_inner_mtu(1400, seed & 1, true), "MTU %u",
 	       mtu);
 	DEMAND(w, endpoint_reaches_with(c1, &c3->ips[0], mtu, 3),
 	       "%u bytes do not pass", mtu);

@@ -96,7 +96,7 @@ static void straw_answer(void)
 			event.type = EVENT_ROUTE;
 			event.route.cookie = op->cookie;
 			event.route.dst = op->route.dst;
-			event.route.mtu = 1500;
+			event.route.mtu = event.route.limit = 1500;
 		} else {
 			event.result.cookie = op->cookie;
 			event.result.op = op->type;
