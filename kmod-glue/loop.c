@@ -353,6 +353,37 @@ static int open_state(struct loop *loop, const struct config *config,
 	return 0;
 }
 
+struct addresses {
+	struct ip_addr *v;
+	size_t n, allocated;
+};
+
+static void take_address(void *list_, uint32_t ifindex OVS_UNUSED,
+			 const struct ip_prefix *prefix)
+{
+	struct addresses *list = list_;
+
+	if (list->n == list->allocated) {
+		list->v =
+			x2nrealloc(list->v, &list->allocated, sizeof *list->v);
+	}
+	list->v[list->n++] = prefix->ip;
+}
+
+static void tell_addresses(struct loop *loop)
+{
+	struct event event = {.type = EVENT_ADDRESSES};
+	struct addresses list = {.v = NULL};
+
+	/* They may change meanwhile: once more, with the notice of that. */
+	if (!rt_addr_list(loop->rt, 0, take_address, &list)) {
+		event.addresses.v = list.v;
+		event.addresses.n = list.n;
+		step(loop, &event);
+	}
+	free(list.v);
+}
+
 static int start_engine(struct loop *loop, const struct engine_config *config,
 			struct ds *why)
 {
@@ -379,6 +410,10 @@ static int start_engine(struct loop *loop, const struct engine_config *config,
 						       "complete");
 			error = ECANCELED;
 		}
+	}
+	if (!error) {
+		tell_addresses(loop);
+		settle(loop);
 	}
 	snapshot_free(&snapshot);
 	return error;
@@ -566,6 +601,8 @@ static void on_tcp_event(void *loop, const struct event *event)
 
 static void run_kernel_events(struct loop *loop)
 {
+	unsigned int changes;
+
 	odp_events_run(loop->odp, on_odp_event, loop);
 	if (loop->xfrm_monitor) {
 		(void)!xfrm_monitor_run(loop->xfrm_monitor, on_xfrm_event,
@@ -577,10 +614,14 @@ static void run_kernel_events(struct loop *loop)
 
 		step(loop, &event);
 	}
-	if (rt_monitor_run(loop->rt_monitor)) {
+	changes = rt_monitor_run(loop->rt_monitor);
+	if (changes) {
 		struct event event = {.type = EVENT_NET_CHANGED};
 
 		step(loop, &event);
+	}
+	if (changes & RT_CHANGED_ADDRESSES) {
+		tell_addresses(loop);
 	}
 	step_results(loop);
 	settle(loop);

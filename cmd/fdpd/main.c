@@ -34,6 +34,7 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "kmod-glue/agent.h"
+#include "kmod-glue/clock.h"
 #include "kmod-glue/loop.h"
 #include "kmod-glue/password.h"
 #include "kmod-glue/privilege.h"
@@ -805,6 +806,8 @@ int main(int argc, char *argv[])
 	struct unixctl_server *unixctl;
 	struct ds why = DS_EMPTY_INITIALIZER;
 	struct daemon daemon;
+	const uint64_t begin_us = clock_boottime_us();
+	uint64_t password_us;
 	int error;
 
 	memset(&daemon, 0, sizeof daemon);
@@ -827,7 +830,9 @@ int main(int argc, char *argv[])
 	drop_privileges(&daemon);
 
 	remove_stale_sockets(daemon.options.config.run_dir);
+	password_us = clock_boottime_us();
 	load_passwords(&daemon);
+	password_us = clock_boottime_us() - password_us;
 	if (open_loop(&daemon, &why)) {
 		VLOG_FATAL("%s", ds_cstr(&why));
 	}
@@ -840,6 +845,9 @@ int main(int argc, char *argv[])
 	register_commands(&daemon);
 	daemonize_complete();
 	notify_manager("READY=1");
+	VLOG_INFO("ready after %" PRIu64 " ms, of which reading the passwords "
+		  "took %" PRIu64 " ms",
+		  (clock_boottime_us() - begin_us) / 1000, password_us / 1000);
 
 	run(&daemon, unixctl);
 

@@ -645,6 +645,59 @@ void conn_doubt(struct engine *e, struct conn *c)
 	engine_wake(e, c->heard_us + c->patience_us);
 }
 
+/* Its address has been gone for a while: nothing can come back to it.  The
+ * other side does not know that, and where we are now least of all. */
+static void leave_home(struct engine *e, struct conn *c)
+{
+	const struct peer *p = c->peer;
+	char detail[DETAIL_SIZE], address[IP_STRLEN];
+
+	snprintf(detail, sizeof detail, "%s is no address of this host now",
+		 ip_format(&c->local.ip, address));
+	if (p && p->conn == c && !c->outbound) {
+		discovery_dial_back(e, p);
+	}
+	if (c->target) {
+		c->target->failures = 0; /* None of the other side's. */
+	}
+	conn_end(e, c, ERR_TIMEOUT, REASON_CONNECTION_LOST, detail);
+}
+
+static bool has_address(const struct ip_addr *v, size_t n,
+			const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ip_equal(&v[i], ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void conn_addresses(struct engine *e, const struct event *event)
+{
+	const struct ip_addr *v = event->addresses.v;
+	size_t n = event->addresses.n;
+	struct conn *c;
+
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		if (has_address(v, n, &c->local.ip)) {
+			c->homeless_us = 0;
+		} else if (has_address(e->addresses, e->n_addresses,
+				       &c->local.ip)) {
+			/* Not what never was there, such as one of a prefix
+			 * that is local by its route. */
+			c->homeless_us = e->now_us;
+			engine_wake(e, e->now_us + HOMELESS_US);
+		}
+	}
+	e->addresses = xrealloc(e->addresses, MAX(n, 1) * sizeof *v);
+	if (n) {
+		memcpy(e->addresses, v, n * sizeof *v);
+	}
+	e->n_addresses = n;
+}
+
 void conn_timers(struct engine *e)
 {
 	struct conn *c, *next;
@@ -652,7 +705,13 @@ void conn_timers(struct engine *e)
 	HMAP_FOR_EACH_SAFE (c, next, node, &e->conns) {
 		uint64_t silence = e->now_us - c->heard_us;
 
-		if (c->state != CONN_UP) {
+		if (c->homeless_us) {
+			engine_wake(e, c->homeless_us + HOMELESS_US);
+		}
+		if (c->homeless_us &&
+		    e->now_us >= c->homeless_us + HOMELESS_US) {
+			leave_home(e, c);
+		} else if (c->state != CONN_UP) {
 			if (e->now_us >= c->since_us + HANDSHAKE_TIMEOUT_US) {
 				conn_end(e, c, ERR_TIMEOUT,
 					 c->state == CONN_DIALING

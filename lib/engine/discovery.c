@@ -74,15 +74,12 @@ void discovery_session(struct engine *e, struct peer *p)
 	}
 }
 
-static void take_hint(struct engine *e, const struct peer_hint *hint)
+static void take_address(struct engine *e, const struct peer_id *id,
+			 const struct ip_endpoint *at)
 {
-	const struct peer *p = peer_find(e, &hint->id);
-	struct target *t = target_find(e, &hint->at);
+	struct target *t = target_find(e, at);
 	size_t n;
 
-	if (peer_id_equal(&hint->id, &e->config.id) || (p && p->conn)) {
-		return;
-	}
 	if (t) {
 		t->heard_us = e->now_us;
 		return;
@@ -91,11 +88,29 @@ static void take_hint(struct engine *e, const struct peer_hint *hint)
 	if (n >= ENGINE_MAX_TARGETS) {
 		return;
 	}
-	t = target_add(e, &hint->at);
+	t = target_add(e, at);
 	t->hinted = true;
 	t->heard_us = e->now_us;
-	t->peer = hint->id;
+	t->peer = *id;
 	target_retry(e, t, rng_range(e->rng, SPREAD_US * (n + 1)));
+}
+
+static void take_hint(struct engine *e, const struct peer_hint *hint)
+{
+	const struct peer *p = peer_find(e, &hint->id);
+
+	if (!peer_id_equal(&hint->id, &e->config.id) && !(p && p->conn)) {
+		take_address(e, &hint->id, &hint->at);
+	}
+}
+
+void discovery_dial_back(struct engine *e, const struct peer *p)
+{
+	struct ip_endpoint at;
+
+	if (e->config.discover && address_of(p, &at)) {
+		take_address(e, &p->id, &at);
+	}
 }
 
 void discovery_heard(struct engine *e, struct peer *p,

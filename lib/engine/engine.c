@@ -170,6 +170,7 @@ void engine_free(struct engine *e)
 	free(e->found_drops);
 	free(e->pins);
 	free(e->saved_state);
+	free(e->addresses);
 	secret_wipe_bytes(&e->config.slots, sizeof e->config.slots);
 	sign_pair_wipe(&e->key);
 	free(e);
@@ -591,6 +592,9 @@ static void dispatch(struct engine *e, const struct event *event)
 		break;
 	case EVENT_NET_CHANGED:
 		net_changed(e);
+		break;
+	case EVENT_ADDRESSES:
+		conn_addresses(e, event);
 		break;
 	case EVENT_VPORT_GONE:
 		port_gone(e, event->port_no);

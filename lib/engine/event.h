@@ -29,6 +29,7 @@ enum event_type {
 	EVENT_FLOW_STATS,  /* 'flow_stats', one a flow of a dump. */
 	EVENT_ROUTE,	   /* 'route': the answer to OP_ROUTE_GET. */
 	EVENT_NET_CHANGED, /* Links, addresses or routes changed. */
+	EVENT_ADDRESSES,   /* 'addresses': all of this host, when they change. */
 	EVENT_VPORT_GONE,  /* 'port_no' was deleted by somebody else. */
 	EVENT_DP_GONE,	   /* Somebody deleted our datapath. */
 	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
@@ -94,6 +95,10 @@ struct event {
 			uint32_t limit; /* Without. */
 			uint32_t ifindex;
 		} route; /* with os_errno */
+		struct {
+			const struct ip_addr *v;
+			size_t n;
+		} addresses;
 		uint32_t port_no;
 		const struct xfrm_event *xfrm;
 		struct {

@@ -55,6 +55,7 @@ struct json;
 #define PING_TIMEOUT_US	 (15 * SECOND_US)   /* Silence before we give up. */
 #define PING_DOUBT_US	 (3 * SECOND_US)    /* The same, under suspicion. */
 #define SILENT_US	 (7 * SECOND_US)    /* Then packets go another way. */
+#define HOMELESS_US	 (1 * SECOND_US)    /* Addresses that move come back. */
 #define STABLE_US	 (10 * SECOND_US)   /* A session that was not a flap. */
 #define PEER_GRACE_US	 (60 * SECOND_US)   /* Lost peers keep forwarding. */
 #define FAR_GRACE_US	 (10 * SECOND_US)   /* Those without a tunnel do not. */
@@ -146,6 +147,7 @@ struct conn {
 	uint64_t ping_seq;
 	bool ping_sent;	      /* And nothing heard since. */
 	bool silent;	      /* For SILENT_US. */
+	uint64_t homeless_us; /* Since when 'local' is no address of ours. */
 	struct wbuf rx;	      /* Not yet a whole frame or record. */
 	struct handshake *hs; /* CONN_DIALING, CONN_HANDSHAKE. */
 	/* CONN_UP. */
@@ -385,6 +387,8 @@ struct engine {
 	struct port *ports;
 	uint32_t port_mtu; /* What attached interfaces should have. */
 
+	struct ip_addr *addresses; /* Of this host; NULL: not known. */
+	size_t n_addresses;
 	struct target *targets;
 	struct hmap conns;
 	uint32_t next_conn;
@@ -460,6 +464,8 @@ void copy_text(char *to, size_t size, const char *from);
 /* A session with 'p' has begun. */
 void discovery_session(struct engine *, struct peer *p);
 void discovery_heard(struct engine *, struct peer *, const struct msg_peers *);
+/* Dials a peer that dialled us: it does not know where we are now. */
+void discovery_dial_back(struct engine *, const struct peer *p);
 void discovery_timers(struct engine *);
 /* An operator wants it left alone: neither dialled nor shown, as long as others
  * go on naming it. */
@@ -484,6 +490,8 @@ void conn_free(struct engine *, struct conn *);
 /* Something speaks for 'conn' being dead: asks, and waits less than usual. */
 void conn_doubt(struct engine *, struct conn *);
 void conn_timers(struct engine *);
+/* The addresses of this host have changed. */
+void conn_addresses(struct engine *, const struct event *);
 void known_ips_clear(struct engine *);
 
 struct target *target_add(struct engine *, const struct ip_endpoint *);

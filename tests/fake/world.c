@@ -264,6 +264,21 @@ static bool are_apart(const struct world *w, const struct host *a,
 	return w->apart[a->index][b->index];
 }
 
+static bool has_address(const struct host *h, const struct ip_addr *ip)
+{
+	return ip_equal(ip, &h->v4) || ip_equal(ip, &h->v6);
+}
+
+/* Does nothing pass now, though neither end knows? */
+static bool is_stuck(const struct world *w, const struct stream *s)
+{
+	const struct side *a = &s->side[0], *b = &s->side[1];
+
+	return are_apart(w, a->host, b->host) ||
+	       !has_address(a->host, &a->local.ip) ||
+	       !has_address(b->host, &b->local.ip);
+}
+
 static void push(struct world *w, struct stream *s, unsigned int to,
 		 enum event_type type, int os_errno, struct span bytes,
 		 uint64_t when_us)
@@ -315,8 +330,7 @@ static struct stream *stream_of(struct host *h, uint32_t conn,
 static struct host *host_at(struct world *w, const struct ip_addr *ip)
 {
 	for (size_t i = 0; i < w->n_hosts; i++) {
-		if (ip_equal(&w->hosts[i]->v4, ip) ||
-		    ip_equal(&w->hosts[i]->v6, ip)) {
+		if (has_address(w->hosts[i], ip)) {
 			return w->hosts[i];
 		}
 	}
@@ -399,7 +413,7 @@ static void run_send(struct host *h, const struct op *op)
 	}
 	if (s->dead || !s->side[!side].open) {
 		/* Reset, once the other host is there to do so. */
-		if (!are_apart(w, h, s->side[!side].host)) {
+		if (!is_stuck(w, s)) {
 			push(w, s, side, EVENT_CLOSED, ECONNRESET,
 			     span_of(NULL, 0), w->now_us + delay(w));
 		}
@@ -812,7 +826,7 @@ static void deliver(struct world *w, struct stream *s, unsigned int to)
 	if (!c || c->when_us > w->now_us) {
 		return;
 	}
-	if (s->up && are_apart(w, s->side[0].host, s->side[1].host)) {
+	if (s->up && is_stuck(w, s)) {
 		/* It is sent again and again. */
 		struct occurrence *o =
 			later(w, w->now_us + 200 * MS, OCCUR_PUMP, NULL);
@@ -1158,6 +1172,25 @@ void host_add_target(struct host *h, const struct ip_addr *ip)
 	e->port = WORLD_PORT;
 }
 
+static void tell_addresses(struct host *h)
+{
+	const struct ip_addr v[] = {h->v4, h->v6};
+	struct event event = {.type = EVENT_ADDRESSES};
+
+	if (h->engine) {
+		event.addresses.v = v;
+		event.addresses.n = sizeof v / sizeof v[0];
+		step(h, &event);
+	}
+}
+
+void host_readdress(struct host *h, uint8_t n)
+{
+	world_note(h->world, "-- %s has other addresses", h->name);
+	h->v4.b[15] = h->v6.b[15] = n;
+	tell_addresses(h);
+}
+
 void host_start(struct host *h)
 {
 	struct world *w = h->world;
@@ -1199,6 +1232,7 @@ void host_start(struct host *h)
 	fake_kernel_snapshot(&h->kernel, &snapshot);
 	event.start.snapshot = &snapshot;
 	step(h, &event);
+	tell_addresses(h);
 }
 
 bool host_is_running(const struct host *h)

@@ -109,6 +109,10 @@ struct json *host_reload(struct host *, const char *first, const char *second);
 /* To be dialled after the next start. */
 void host_add_target(struct host *, const struct ip_addr *);
 
+/* It has 192.0.2.n and 2001:db8::n instead, from now on.  What its connections
+ * had is theirs still: nothing passes on them until it has that again. */
+void host_readdress(struct host *, uint8_t n);
+
 void host_start(struct host *);
 /* Starts, waits, and demands that it is running. */
 void host_start_well(struct host *);

@@ -16,7 +16,8 @@
 
 rounds 4
 
-start() { fdpd h"$1" --password-file "$password" --peer "172.31.0.$((3 - $1))"; }
+# With milliseconds in the log.
+start() { fdpd h"$1" '-vPATTERN:console:%D{%s.###}|%m' --password-file "$password" --peer "172.31.0.$((3 - $1))"; }
 spi_out() { ns "h$1" ip xfrm policy | awk '/spi 0x/ { print $4 }'; }
 
 hosts 2
@@ -102,6 +103,15 @@ done
 case_ok 'pings there: none lost' pings_whole "$work/there.ping"
 case_ok 'pings back: none lost' pings_whole "$work/back.ping"
 case_ok 'every new flow came through' [ "$(wc -l < "$waits")" = "$rounds" ]
+# What the new daemons say of it, and when they had a tunnel, counted from when
+# they were ready.
+awk -F'|' '
+	/\|ready after / { match($2, /after [0-9]+/); ready = substr($2, RSTART + 6, RLENGTH - 6)
+		match($2, /took [0-9]+/); pass = substr($2, RSTART + 5, RLENGTH - 5); at = $1 }
+	/\|tunnel to .* is up/ && at {
+		printf "# ready after %d ms (passwords %d), tunnel %.0f ms later\n", ready, pass, ($1 - at) * 1000
+		at = 0
+	}' "$work/h1.log" "$work/h2.log"
 echo "# new flows waited, ms from the daemon's start: $(sort -n "$waits" | awk '{ v[NR] = $1 }
 	END { print "least", v[1], "median", v[int((NR + 1) / 2)], "most", v[NR] }')"
 xfrm_report h1

@@ -294,6 +294,53 @@ SEED_TEST(forgotten_and_connected_by_command_as_told, SEEDS)
 	world_free(w);
 }
 
+/* Whoever it was that dialled: the host that has moved knows it at once, and is
+ * the one that can find the other. */
+SEED_TEST(host_has_other_addresses_reached_again_in_seconds, SEEDS)
+{
+	struct world *w = hosts_new(seed, 2, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	struct host *mover = seed & 1 ? a : b;
+
+	a->discovers = b->discovers = true;
+	host_add_target(a, seed & 2 ? &b->v6 : &b->v4);
+	start_all(w, 2);
+	demand_connected(w, 10 * SEC);
+	attach(a, 1);
+	attach(b, 2);
+	world_run(w, 1 * SEC);
+	demand_all_reach(w, 2);
+	for (uint8_t n = 100; n < 103; n++) {
+		host_readdress(mover, n);
+		/* Not by the silence of 15 s. */
+		world_run(w, 8 * SEC);
+		demand_all_reach(w, 2);
+	}
+	DEMAND(w, n_connections(a, "established") == 1, "not one connection");
+	DEMAND(w, n_connections(b, "established") == 1, "not one connection");
+	/* What lingers for the other address goes. */
+	world_run(w, 80 * SEC);
+	demand_all_reach(w, 2);
+	demand_tidy(w, 2);
+	world_free(w);
+}
+
+SEED_TEST(addresses_gone_for_a_moment_session_stays, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+	struct host *mover = seed & 2 ? a : b;
+
+	host_readdress(mover, 100);
+	world_run(w, 900 * MS);
+	host_readdress(mover, (uint8_t)(mover->index + 1));
+	world_run(w, 20 * SEC);
+	DEMAND(w, a->n_sessions == 1 && b->n_sessions == 1, "%u and %u",
+	       a->n_sessions, b->n_sessions);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
 SCENARIO_MAIN("connections", one_side_dials_both_reach_each_other,
 	      both_sides_dial_one_connection_survives,
 	      dialled_over_both_families_one_connection_survives,
@@ -308,4 +355,6 @@ SCENARIO_MAIN("connections", one_side_dials_both_reach_each_other,
 	      keys_change_under_load_nothing_lost,
 	      long_partition_peer_removed_and_found_again,
 	      short_partition_connected_afterwards,
-	      forgotten_and_connected_by_command_as_told)
+	      forgotten_and_connected_by_command_as_told,
+	      host_has_other_addresses_reached_again_in_seconds,
+	      addresses_gone_for_a_moment_session_stays)
