@@ -364,6 +364,17 @@ static void start_result(struct engine *e, const struct event *event)
 	}
 }
 
+static bool has_tunnel_port(const struct engine *e)
+{
+	for (size_t i = 0; i < e->n_found_vports; i++) {
+		if (e->found_vports[i].type == ODP_VPORT_VXLAN &&
+		    e->found_vports[i].udp_port == e->config.vxlan_port) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 {
 	e->started_us = e->now_us;
@@ -406,7 +417,11 @@ static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 		e->start_waits++;
 	}
 	guard_update(e);
-	e->start_waits++;
+	/* No tunnel port before the guard; but where one is there, what the
+	 * kernel forwards does not ask who starts, and new flows would wait
+	 * for iptables, which may wait for others. */
+	e->start_needs_guard = !has_tunnel_port(e);
+	e->start_waits += e->start_needs_guard;
 }
 
 /* ---- Events ---- */
@@ -456,7 +471,8 @@ static void engine_result(struct engine *e, const struct event *event)
 		tunnel_result(e, p, event);
 		break;
 	case PENDING_GUARD:
-		if (e->phase == PHASE_BLOCKING) {
+		if (e->start_needs_guard) {
+			e->start_needs_guard = false;
 			e->start_waits--;
 		}
 		guard_result(e, event);

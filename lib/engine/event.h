@@ -29,9 +29,9 @@ enum event_type {
 	EVENT_FLOW_STATS,  /* 'flow_stats', one a flow of a dump. */
 	EVENT_ROUTE,	   /* 'route': the answer to OP_ROUTE_GET. */
 	EVENT_NET_CHANGED, /* Links, addresses or routes changed. */
-	EVENT_ADDRESSES,   /* 'addresses': all of this host, when they change. */
-	EVENT_VPORT_GONE,  /* 'port_no' was deleted by somebody else. */
-	EVENT_DP_GONE,	   /* Somebody deleted our datapath. */
+	EVENT_ADDRESSES,  /* 'addresses': all of this host, when they change. */
+	EVENT_VPORT_GONE, /* 'port_no' was deleted by somebody else. */
+	EVENT_DP_GONE,	  /* Somebody deleted our datapath. */
 	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
 	EVENT_XFRM,	   /* 'xfrm': somebody changed SAs or policies. */
 	EVENT_GUARD_GONE,  /* Somebody changed the netfilter guard. */

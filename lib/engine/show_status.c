@@ -116,7 +116,9 @@ static const char *judge(const struct engine *e, const struct census *census,
 	if (!judge_identities(e, why)) {
 		verdict = "degraded";
 	}
-	if (engine_encrypts(e) && !e->guard) {
+	/* At a restart it may still be on its way. */
+	if (engine_encrypts(e) && !e->guard &&
+	    !(e->guard_busy && !*e->guard_detail)) {
 		add_reason(why,
 			   "no netfilter guard: if somebody flushes the IPsec "
 			   "policies, packets may leave unencrypted (%s)",

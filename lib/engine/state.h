@@ -360,7 +360,8 @@ struct engine {
 	uint32_t password_ids[HANDSHAKE_SLOTS_MAX];
 	uint32_t last_password_id;
 	enum phase phase;
-	size_t start_waits; /* Results that the start still waits for. */
+	size_t start_waits;	/* Results that the start still waits for... */
+	bool start_needs_guard; /* ...and whether that of the guard. */
 
 	/* For the duration of one step. */
 	uint64_t now_us;

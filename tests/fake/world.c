@@ -787,6 +787,11 @@ static void kernel_notify(void *aux, struct fake_event *e)
 		fake_event_free(e);
 		return;
 	}
+	if (h->guard_us && e->event.type == EVENT_RESULT &&
+	    e->event.result.op == OP_GUARD_PUT) {
+		later(w, w->now_us + h->guard_us, OCCUR_HOST, h)->event = e;
+		return;
+	}
 	/* In order, soon. */
 	h->results_us = MAX(h->results_us, w->now_us + world_draw(w, 300));
 	later(w, h->results_us, OCCUR_HOST, h)->event = e;

@@ -72,6 +72,7 @@ struct host {
 	struct engine *engine; /* NULL while it is dead. */
 	unsigned int life;     /* How often it was started. */
 	uint64_t late_us;      /* By so much its clock is; at the next start. */
+	uint64_t guard_us; /* So long netfilter takes to be told anything. */
 	uint32_t next_accept;
 	uint64_t results_us;	/* When the last result comes. */
 	unsigned int die_after; /* Ops left to it; 0 = no such fate. */

@@ -348,6 +348,34 @@ SEED_TEST(block_policy_lost_during_start_is_put_back, SEEDS)
 	world_free(w);
 }
 
+/* iptables may wait for others who hold its lock. */
+SEED_TEST(guard_takes_long_restart_does_not_wait_for_it, SEEDS)
+{
+	struct world *w = hosts_new(seed, 2, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+
+	host_add_target(a, seed & 1 ? &b->v6 : &b->v4);
+	host_start_well(b);
+	/* A first start does: nothing may be there before the guard. */
+	a->guard_us = 5 * SEC;
+	host_start(a);
+	world_run(w, 4 * SEC);
+	DEMAND(w, !host_is_running(a) && !a->kernel.n_ports, "no guard yet");
+	world_run(w, 2 * SEC);
+	demand_connected(w, 20 * SEC);
+	attach(a, 1);
+	attach(b, 2);
+	demand_all_reach(w, 2);
+	host_kill(a);
+	attach(b, 3);
+	host_start(a);
+	world_run(w, 4 * SEC);
+	demand_all_reach(w, 2);
+	world_run(w, 4 * SEC);
+	DEMAND(w, a->kernel.guard, "no guard");
+	world_free(w);
+}
+
 SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 	      flows_of_before_follow_a_new_address,
 	      killed_again_and_again_settles,
@@ -361,4 +389,5 @@ SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 	      password_left_out_after_encrypted_run_start_refused,
 	      datapath_deleted_by_somebody_made_again,
 	      stopped_and_started_all_as_before, everybody_dies_and_comes_back,
-	      block_policy_lost_during_start_is_put_back)
+	      block_policy_lost_during_start_is_put_back,
+	      guard_takes_long_restart_does_not_wait_for_it)
