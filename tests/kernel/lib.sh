@@ -95,6 +95,8 @@ finish() {
 hosts() { # N [MTU]
 	local i mtu=${2:-1500}
 
+	# For the monitors, whose own option is cut to this.
+	[ "${FDP_TIER:-}" = native ] || sysctl -qw net.core.rmem_max=33554432
 	ip link add wire type bridge mcast_snooping 0
 	ip link set wire mtu 9000 addrgenmode none up
 	for ((i = 1; i <= $1; i++)); do
@@ -108,7 +110,7 @@ hosts() { # N [MTU]
 		ip -n "h$i" addr add "fd31::$i/64" dev u0 nodad
 		# Only SAs: who listens for acquisitions changes what the kernel
 		# does where there is none.
-		ip netns exec "h$i" ip xfrm monitor SA > "$work/keys.h$i" 2>&1 &
+		ip netns exec "h$i" ip -rcvbuf 33554432 xfrm monitor SA > "$work/keys.h$i" 2>&1 &
 		key_pids+=($!)
 	done
 }
