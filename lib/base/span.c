@@ -7,30 +7,17 @@
 
 #include "util.h"
 
-static enum err cut(struct span *s, size_t size, const uint8_t **at)
-{
-	if (size > s->size) {
-		return ERR_TRUNCATED;
-	}
-	*at = s->data;
-	if (size) { /* No arithmetic on the null of an empty span. */
-		s->data += size;
-	}
-	s->size -= size;
-	return FDP_OK;
-}
-
 /* The next 'size' (1 to 8) bytes as a big-endian number. */
 static enum err take_be(struct span *s, size_t size, uint64_t *value)
 {
-	const uint8_t *at;
-	enum err err = cut(s, size, &at);
+	struct span bytes;
+	enum err err = span_cut(s, size, &bytes);
 
 	if (!err) {
 		uint64_t v = 0;
 
 		for (size_t i = 0; i < size; i++) {
-			v = v << 8 | at[i];
+			v = v << 8 | bytes.data[i];
 		}
 		*value = v;
 	}
@@ -75,28 +62,6 @@ enum err span_u64(struct span *s, uint64_t *value)
 	return take_be(s, sizeof *value, value);
 }
 
-enum err span_bytes(struct span *s, void *to, size_t size)
-{
-	const uint8_t *at;
-	enum err err = cut(s, size, &at);
-
-	if (!err && size) {
-		memcpy(to, at, size);
-	}
-	return err;
-}
-
-enum err span_cut(struct span *s, size_t size, struct span *out)
-{
-	const uint8_t *at;
-	enum err err = cut(s, size, &at);
-
-	if (!err) {
-		*out = span_of(at, size);
-	}
-	return err;
-}
-
 void wbuf_init(struct wbuf *b, size_t max)
 {
 	*b = (struct wbuf)WBUF_INITIALIZER(max);
@@ -133,7 +98,8 @@ static void grow(struct wbuf *b, size_t need)
 	b->allocated = allocated;
 }
 
-uint8_t *wbuf_room(struct wbuf *b, size_t size)
+/* As wbuf_room(), but what is there is whatever was. */
+static uint8_t *reserve(struct wbuf *b, size_t size)
 {
 	uint8_t *at;
 
@@ -145,8 +111,17 @@ uint8_t *wbuf_room(struct wbuf *b, size_t size)
 		grow(b, b->size + size);
 	}
 	at = b->data + b->size;
-	memset(at, 0, size);
 	b->size += size;
+	return at;
+}
+
+uint8_t *wbuf_room(struct wbuf *b, size_t size)
+{
+	uint8_t *at = reserve(b, size);
+
+	if (at) {
+		memset(at, 0, size);
+	}
 	return at;
 }
 
@@ -157,7 +132,7 @@ void wbuf_bytes(struct wbuf *b, const void *data, size_t size)
 	if (!size) {
 		return;
 	}
-	at = wbuf_room(b, size);
+	at = reserve(b, size);
 	if (at) {
 		memcpy(at, data, size);
 	}
@@ -165,7 +140,7 @@ void wbuf_bytes(struct wbuf *b, const void *data, size_t size)
 
 static void put_be(struct wbuf *b, size_t size, uint64_t value)
 {
-	uint8_t *at = wbuf_room(b, size);
+	uint8_t *at = reserve(b, size);
 
 	for (size_t i = size; at && i-- > 0; value >>= 8) {
 		at[i] = (uint8_t)value;

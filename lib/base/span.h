@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -29,11 +30,34 @@ enum err span_u16(struct span *, uint16_t *value) FDP_MUST_CHECK;
 enum err span_u32(struct span *, uint32_t *value) FDP_MUST_CHECK;
 enum err span_u64(struct span *, uint64_t *value) FDP_MUST_CHECK;
 
-/* Copies 'size' bytes out. */
-enum err span_bytes(struct span *, void *to, size_t size) FDP_MUST_CHECK;
+/* Cuts off a span of 'size' bytes that borrows from the same memory.  Inline
+ * like the next one: a packet that comes up takes some 60 of them. */
+static inline FDP_MUST_CHECK enum err span_cut(struct span *s, size_t size,
+					       struct span *cut)
+{
+	if (size > s->size) {
+		return ERR_TRUNCATED;
+	}
+	*cut = span_of(s->data, size);
+	if (size) { /* No arithmetic on the null of an empty span. */
+		s->data += size;
+	}
+	s->size -= size;
+	return FDP_OK;
+}
 
-/* Cuts off a span of 'size' bytes that borrows from the same memory. */
-enum err span_cut(struct span *, size_t size, struct span *cut) FDP_MUST_CHECK;
+/* Copies 'size' bytes out. */
+static inline FDP_MUST_CHECK enum err span_bytes(struct span *s, void *to,
+						 size_t size)
+{
+	struct span bytes;
+	enum err err = span_cut(s, size, &bytes);
+
+	if (!err && size) {
+		memcpy(to, bytes.data, size);
+	}
+	return err;
+}
 
 /* A growing buffer that owns its memory.  'max' (bytes, 0 = no limit) bounds
  * it; writes beyond are dropped as a whole and leave 'overflow' set, so that a

@@ -102,40 +102,56 @@ static void changes_put(struct flow_changes *cs, const struct entry *e)
 
 /* The identifier. */
 
-/* What is hashed: each field of the masked key followed by the same of the
- * mask, big-endian, in the order of struct flow.  Never the struct itself,
- * whose padding and layout are the compiler's business. */
+/* What is hashed: of each field of which the mask has a bit, in the order of
+ * struct flow, its number, the masked key and the mask, big-endian.  Never the
+ * struct itself, whose padding and layout are the compiler's business.  Most
+ * masks have few fields; this is done for every upcall. */
 struct encoding {
 	uint8_t b[512];
 	size_t size;
+	uint8_t field; /* The next one. */
 };
 
-static void encode_bytes(struct encoding *e, const uint8_t *key,
+/* In a field's number: it is an IPv4 address. */
+#define FIELD_V4 0x80
+
+static void encode_bytes(struct encoding *e, uint8_t form, const uint8_t *key,
 			 const uint8_t *mask, size_t size)
 {
-	ovs_assert(e->size + 2 * size <= sizeof e->b);
+	uint8_t *at = e->b + e->size;
+
+	ovs_assert(e->size + 1 + 2 * size <= sizeof e->b);
+	*at++ = e->field++ | form;
 	for (size_t i = 0; i < size; i++) {
-		e->b[e->size + i] = key[i] & mask[i];
+		at[i] = key[i] & mask[i];
 	}
-	memcpy(e->b + e->size + size, mask, size);
-	e->size += 2 * size;
+	memcpy(at + size, mask, size);
+	e->size += 1 + 2 * size;
 }
 
 static void encode_int(struct encoding *e, uint32_t key, uint32_t mask)
 {
 	uint8_t k[4], m[4];
 
+	if (!mask) {
+		e->field++;
+		return;
+	}
 	for (int i = 3; i >= 0; i--, key >>= 8, mask >>= 8) {
 		k[i] = (uint8_t)key;
 		m[i] = (uint8_t)mask;
 	}
-	encode_bytes(e, k, m, sizeof k);
+	encode_bytes(e, 0, k, m, sizeof k);
 }
 
 static void encode_mac(struct encoding *e, const struct mac *key,
 		       const struct mac *mask)
 {
-	encode_bytes(e, key->b, mask->b, sizeof key->b);
+	if (mac_is_zero(mask)) {
+		e->field++;
+		return;
+	}
+	encode_bytes(e, 0, key->b, mask->b, sizeof key->b);
 }
 
 /* Of an IPv4 address only the last four bytes of the mask mean anything. */
@@ -144,8 +160,29 @@ static void encode_ip(struct encoding *e, bool v4, const struct ip_addr *key,
 {
 	size_t skip = v4 ? 12 : 0;
 
-	encode_int(e, v4, UINT32_MAX);
-	encode_bytes(e, key->b + skip, mask->b + skip, sizeof key->b - skip);
+	if (is_all_zeros(mask->b + skip, sizeof mask->b - skip)) {
+		e->field++;
+		return;
+	}
+	encode_bytes(e, v4 ? FIELD_V4 : 0, key->b + skip, mask->b + skip,
+		     sizeof key->b - skip);
+}
+
+static void encode_tunnel(struct encoding *e, const struct flow_tunnel *k,
+			  const struct flow_tunnel *m)
+{
+	bool v4 = ip_is_v4(&k->src);
+
+	if (!k->present || !m->present) {
+		e->field += 6;
+		return;
+	}
+	encode_ip(e, v4, &k->src, &m->src);
+	encode_ip(e, v4, &k->dst, &m->dst);
+	encode_int(e, k->vni, m->vni);
+	encode_int(e, k->tos, m->tos);
+	encode_int(e, k->ttl, m->ttl);
+	encode_int(e, k->flags, m->flags);
 }
 
 static void encode(struct encoding *e, const struct flow *key,
@@ -160,16 +197,7 @@ static void encode(struct encoding *e, const struct flow *key,
 
 	encode_int(e, key->in_port, mask->in_port);
 	encode_int(e, key->tunnel.present, mask->tunnel.present);
-	if (key->tunnel.present && mask->tunnel.present) {
-		const struct flow_tunnel *k = &key->tunnel, *m = &mask->tunnel;
-
-		encode_ip(e, ip_is_v4(&k->src), &k->src, &m->src);
-		encode_ip(e, ip_is_v4(&k->src), &k->dst, &m->dst);
-		encode_int(e, k->vni, m->vni);
-		encode_int(e, k->tos, m->tos);
-		encode_int(e, k->ttl, m->ttl);
-		encode_int(e, k->flags, m->flags);
-	}
+	encode_tunnel(e, &key->tunnel, &mask->tunnel);
 	encode_mac(e, &key->eth_src, &mask->eth_src);
 	encode_mac(e, &key->eth_dst, &mask->eth_dst);
 	encode_int(e, key->vlan_tci, mask->vlan_tci);
@@ -195,9 +223,11 @@ static void encode(struct encoding *e, const struct flow *key,
 
 struct ufid flow_ufid(const struct flow *key, const struct flow *mask)
 {
-	struct encoding e = {.size = 0};
+	struct encoding e;
 	struct ufid ufid;
 
+	e.size = 0;
+	e.field = 0;
 	encode(&e, key, mask);
 	crypto_generichash(ufid.b, sizeof ufid.b, e.b, e.size, NULL, 0);
 	return ufid;

@@ -43,12 +43,17 @@ void nlattr_put(struct wbuf *b, uint16_t type, const void *data, size_t size)
 		.nla_type = type,
 	};
 
+	uint8_t *at;
+
 	if (size > UINT16_MAX - sizeof header) {
 		b->overflow = true;
 		return;
 	}
-	wbuf_bytes(b, &header, sizeof header);
-	nlmsg_put_fixed(b, data, size);
+	at = wbuf_room(b, NLMSG_ALIGN(sizeof header + size));
+	if (at) {
+		memcpy(at, &header, sizeof header);
+		memcpy(at + sizeof header, size ? data : "", size);
+	}
 }
 
 size_t nlattr_nest(struct wbuf *b, uint16_t type)
