@@ -644,8 +644,9 @@ void loop_run(struct loop *loop)
 {
 	loop->now_us = clock_boottime_us();
 	settle(loop);
-	run_kernel_events(loop);
+	/* A packet is waiting. */
 	run_upcalls(loop);
+	run_kernel_events(loop);
 
 	loop->now_us = clock_boottime_us();
 	tcp_run(loop->tcp, on_tcp_event, loop);

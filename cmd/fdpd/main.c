@@ -775,12 +775,15 @@ static void repair(struct daemon *daemon)
 static void run(struct daemon *daemon, struct unixctl_server *unixctl)
 {
 	while (!exiting && !(daemon->loop && loop_fatal(daemon->loop))) {
+		/* First of all, as packets may be waiting. */
+		if (daemon->loop) {
+			loop_run(daemon->loop);
+		}
 		run_signals(daemon);
 		unixctl_server_run(unixctl);
 		run_reload(daemon);
 		repair(daemon);
 		if (daemon->loop) {
-			loop_run(daemon->loop);
 			loop_wait(daemon->loop);
 			if (loop_is_broken(daemon->loop) ||
 			    loop_fatal(daemon->loop)) {
