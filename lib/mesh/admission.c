@@ -7,10 +7,6 @@
 #include "session/handshake.h"
 #include "util.h"
 
-enum {
-	TOKEN_US = 1000 * 1000 / ADMISSION_RATE
-};
-
 /* An IPv4 address or an IPv6 /64. */
 struct prefix_state {
 	struct hmap_node node;
@@ -24,8 +20,7 @@ void admission_init(struct admission *a, uint64_t now_us)
 {
 	memset(a, 0, sizeof *a);
 	hmap_init(&a->prefixes);
-	a->tokens_us = (uint64_t)ADMISSION_BURST * TOKEN_US;
-	a->filled_us = now_us;
+	bucket_init(&a->strangers, ADMISSION_RATE, ADMISSION_BURST, now_us);
 }
 
 void admission_done(struct admission *a)
@@ -94,19 +89,6 @@ static void make_room(struct admission *a, uint64_t now_us)
 	}
 }
 
-static bool take_token(struct admission *a, uint64_t now_us)
-{
-	const uint64_t full = (uint64_t)ADMISSION_BURST * TOKEN_US;
-
-	a->tokens_us = MIN(full, a->tokens_us + (now_us - a->filled_us));
-	a->filled_us = now_us;
-	if (a->tokens_us < TOKEN_US) {
-		return false;
-	}
-	a->tokens_us -= TOKEN_US;
-	return true;
-}
-
 enum err admission_begin(struct admission *a, const struct ip_addr *ip,
 			 bool known, uint64_t now_us)
 {
@@ -121,8 +103,8 @@ enum err admission_begin(struct admission *a, const struct ip_addr *ip,
 	    (p && p->n_half_open >= HANDSHAKE_HALF_OPEN_PREFIX)) {
 		return ERR_LIMIT;
 	}
-	if (!known &&
-	    ((p && now_us < p->blocked_until_us) || !take_token(a, now_us))) {
+	if (!known && ((p && now_us < p->blocked_until_us) ||
+		       !bucket_take(&a->strangers, 1, now_us))) {
 		return ERR_LIMIT;
 	}
 	if (!p) {

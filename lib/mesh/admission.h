@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/bucket.h"
 #include "base/err.h"
 #include "openvswitch/hmap.h"
 
@@ -30,8 +31,7 @@ enum {
 struct admission {
 	struct hmap prefixes; /* Of struct prefix_state. */
 	size_t n_half_open;
-	uint64_t tokens_us; /* The bucket, in microseconds of credit. */
-	uint64_t filled_us; /* When it was last filled. */
+	struct bucket strangers;
 };
 
 void admission_init(struct admission *, uint64_t now_us);
