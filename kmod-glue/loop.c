@@ -630,8 +630,8 @@ static void run_kernel_events(struct loop *loop)
 static void run_upcalls(struct loop *loop)
 {
 	for (int i = 0; i < UPCALL_BATCHES; i++) {
-		size_t n = odp_upcalls_run(loop->odp, UPCALL_BATCH, on_upcall,
-					   loop);
+		size_t n = odp_upcalls_run(loop->odp, loop->now_us,
+					   UPCALL_BATCH, on_upcall, loop);
 
 		settle(loop);
 		if (n < UPCALL_BATCH) {
@@ -673,6 +673,8 @@ void loop_wait(struct loop *loop)
 	uint64_t deadline_us =
 		MIN(engine_deadline(loop->engine), tcp_deadline(loop->tcp));
 
+	deadline_us = MIN(deadline_us, odp_deadline(loop->odp));
+
 	if (loop->ops.n) {
 		poll_immediate_wake();
 	}
@@ -691,16 +693,53 @@ void loop_wait(struct loop *loop)
 
 /* ---- commands and the end --------------------------------------------- */
 
+struct loads {
+	struct port_load *v;
+	size_t n, allocated;
+};
+
+static void take_load(uint32_t port_no, const struct odp_counters *counters,
+		      void *loads_)
+{
+	struct loads *loads = loads_;
+
+	if (loads->n == loads->allocated) {
+		loads->v = x2nrealloc(loads->v, &loads->allocated,
+				      sizeof *loads->v);
+	}
+	loads->v[loads->n++] = (struct port_load){
+		.port_no = port_no,
+		.upcalls = counters->handled,
+		.lost = counters->lost,
+		.waited = counters->waited,
+	};
+}
+
+static int compare_loads(const void *a_, const void *b_)
+{
+	const struct port_load *a = a_, *b = b_;
+
+	return a->port_no < b->port_no ? -1 : a->port_no > b->port_no;
+}
+
 static void feed_counters(struct loop *loop)
 {
 	struct event event = {.type = EVENT_COUNTERS};
 	struct odp_counters counters;
+	struct loads loads = {NULL, 0, 0};
 
+	odp_each_port_counters(loop->odp, take_load, &loads);
+	if (loads.n) {
+		qsort(loads.v, loads.n, sizeof *loads.v, compare_loads);
+	}
+	event.counters.ports = loads.v;
+	event.counters.n_ports = loads.n;
 	odp_counters(loop->odp, &counters);
 	event.counters.upcalls = counters.handled;
 	event.counters.lost = counters.lost;
 	event.counters.features_restored = counters.features_restored;
 	feed(loop, &event);
+	free(loads.v);
 }
 
 /* Feeds an event that is to be answered as command number loop->command. */

@@ -12,11 +12,15 @@
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <linux/openvswitch.h>
+#include <linux/sock_diag.h>
 
 #include "hash.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "util.h"
 
+#include "base/bucket.h"
+#include "datapath/flow_table.h"
 #include "kmod-glue/genl.h"
 
 enum {
@@ -33,6 +37,11 @@ enum {
 	UPCALL_BATCH = 16, /* Also the quota of a channel in a round. */
 	MAX_READY = 64,
 
+	/* What a container may ask of us: to fill its share of the flow table,
+	 * and to renew it at the pace at which idle flows leave. */
+	PORT_BURST = FLOW_SOURCE_MAX,
+	PORT_RATE = FLOW_SOURCE_MAX / (FLOW_IDLE_US / 1000000),
+
 	FEATURES = OVS_DP_F_UNALIGNED | OVS_DP_F_VPORT_PIDS,
 	FEATURES_PER_CPU = OVS_DP_F_UNALIGNED | OVS_DP_F_DISPATCH_UPCALL_PER_CPU
 };
@@ -47,6 +56,10 @@ struct channel {
 	struct mnl_socket *nl;
 	int fd;
 	uint32_t pid;
+	bool limited;	      /* It is a container's... */
+	struct bucket bucket; /* ...and may be served so often. */
+	bool waits;	      /* Not in 'upcall_epoll_fd', in 'waiting'. */
+	struct ovs_list node_waiting;
 	struct odp_counters counters;
 };
 
@@ -72,6 +85,7 @@ struct odp {
 	/* Channels removed while a round is on: freed at its end, as the
 	 * round may hold a pointer. */
 	struct channel *dead;
+	struct ovs_list waiting; /* Channels without tokens. */
 	bool in_round;
 	struct upcall_buffers *buffers;
 	struct odp_counters counters; /* Of ports that are gone, and others. */
@@ -87,10 +101,15 @@ static void channel_free(struct channel *c)
 	free(c);
 }
 
-static int channel_set_up(struct channel *c, int epoll_fd, int rcvbuf)
+static int channel_watch(struct channel *c, int epoll_fd)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) ? errno : 0;
+}
+
+static int channel_set_up(struct channel *c, int epoll_fd, int rcvbuf)
+{
 	if (mnl_socket_bind(c->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
 		return errno;
 	}
@@ -103,7 +122,22 @@ static int channel_set_up(struct channel *c, int epoll_fd, int rcvbuf)
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf,
 				 sizeof rcvbuf);
 	}
-	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) ? errno : 0;
+	return channel_watch(c, epoll_fd);
+}
+
+/* What its full queue has dropped (netlink_overrun() in
+ * net/netlink/af_netlink.c); what the kernel tells once, ENOBUFS, when it does
+ * not count. */
+static uint64_t channel_lost(const struct channel *c)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t size = sizeof info;
+
+	if (c->fd < 0 ||
+	    getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, info, &size)) {
+		return c->counters.lost;
+	}
+	return MAX(c->counters.lost, info[SK_MEMINFO_DROPS]);
 }
 
 static int channel_new(struct odp *o, uint32_t port_no, int rcvbuf,
@@ -138,18 +172,29 @@ static struct channel *channel_find(const struct odp *o, uint32_t port_no)
 static void channel_insert(struct odp *o, struct channel *c,
 			   const struct odp_vport *vport)
 {
+	c->limited = vport->type == ODP_VPORT_NETDEV;
 	c->port_no = vport->port_no;
 	c->ifindex = vport->ifindex;
 	memcpy(c->name, vport->name, sizeof c->name);
 	hmap_insert(&o->channels, &c->node, hash_int(c->port_no, 0));
 }
 
+static void add(struct odp_counters *sum, const struct odp_counters *c)
+{
+	sum->handled += c->handled;
+	sum->lost += c->lost;
+	sum->malformed += c->malformed;
+	sum->waited += c->waited;
+}
+
 static void channel_remove(struct odp *o, struct channel *c)
 {
 	hmap_remove(&o->channels, &c->node);
-	o->counters.handled += c->counters.handled;
-	o->counters.lost += c->counters.lost;
-	o->counters.malformed += c->counters.malformed;
+	if (c->waits) {
+		ovs_list_remove(&c->node_waiting);
+	}
+	c->counters.lost = channel_lost(c);
+	add(&o->counters, &c->counters);
 	mnl_socket_close(c->nl);
 	c->nl = NULL;
 	c->fd = -1;
@@ -236,6 +281,7 @@ int odp_open(struct odp **odp)
 
 	o->epoll_fd = o->upcall_epoll_fd = -1;
 	hmap_init(&o->channels);
+	ovs_list_init(&o->waiting);
 	genl_batch_init(&o->batch);
 	error = open_all(o);
 	if (error) {
@@ -742,6 +788,7 @@ void odp_batch_commit(struct odp *o,
 struct round {
 	void (*each)(const struct odp_upcall *, void *aux);
 	void *aux;
+	uint64_t now_us;
 	size_t n; /* Read so far. */
 };
 
@@ -766,23 +813,75 @@ static void take_upcall(struct odp *o, struct channel *c, struct span msg,
 	round->each(&upcall, round->aux);
 }
 
-/* Reads what fits into the buffers from one channel. */
-static void run_channel(struct odp *o, struct channel *c, struct round *round)
+/* May a batch be read from it?  If not, nobody listens to it for a while. */
+static bool channel_may_run(struct odp *o, struct channel *c, uint64_t now_us)
+{
+	if (!c->limited) {
+		return true;
+	}
+	if (!c->bucket.rate) {
+		bucket_init(&c->bucket, PORT_RATE, PORT_BURST, now_us);
+	}
+	if (bucket_take(&c->bucket, UPCALL_BATCH, now_us)) {
+		return true;
+	}
+	if (!epoll_ctl(o->upcall_epoll_fd, EPOLL_CTL_DEL, c->fd, NULL)) {
+		c->waits = true;
+		c->counters.waited++;
+		ovs_list_push_back(&o->waiting, &c->node_waiting);
+	}
+	return false;
+}
+
+static void wake_channels(struct odp *o, uint64_t now_us)
+{
+	struct channel *c, *next;
+
+	LIST_FOR_EACH_SAFE (c, next, node_waiting, &o->waiting) {
+		if (bucket_ready_us(&c->bucket, UPCALL_BATCH) <= now_us &&
+		    !channel_watch(c, o->upcall_epoll_fd)) {
+			c->waits = false;
+			ovs_list_remove(&c->node_waiting);
+		}
+	}
+}
+
+uint64_t odp_deadline(const struct odp *o)
+{
+	uint64_t deadline_us = UINT64_MAX;
+	const struct channel *c;
+
+	LIST_FOR_EACH (c, node_waiting, &o->waiting) {
+		deadline_us = MIN(deadline_us,
+				  bucket_ready_us(&c->bucket, UPCALL_BATCH));
+	}
+	return deadline_us;
+}
+
+/* Reads what fits into the buffers from one channel.  False if it was emptied,
+ * or has to wait: then there is no need to ask. */
+static bool run_channel(struct odp *o, struct channel *c, struct round *round)
 {
 	struct upcall_buffers *b = o->buffers;
 	int n;
 
+	if (!channel_may_run(o, c, round->now_us)) {
+		return false;
+	}
 	for (size_t i = 0; i < UPCALL_BATCH; i++) {
 		b->iov[i] = (struct iovec){b->data[i], UPCALL_SIZE};
 		b->msgs[i] = (struct mmsghdr){
 			.msg_hdr = {.msg_iov = &b->iov[i], .msg_iovlen = 1}};
 	}
 	n = recvmmsg(c->fd, b->msgs, UPCALL_BATCH, MSG_DONTWAIT, NULL);
+	if (c->limited) {
+		bucket_give(&c->bucket, (uint32_t)(UPCALL_BATCH - MAX(n, 0)));
+	}
 	if (n < 0) {
 		if (errno == ENOBUFS) {
 			c->counters.lost++;
 		}
-		return;
+		return errno == ENOBUFS;
 	}
 	for (int i = 0; i < n; i++) {
 		round->n++;
@@ -793,30 +892,34 @@ static void run_channel(struct odp *o, struct channel *c, struct round *round)
 		take_upcall(o, c, span_of(b->data[i], b->msgs[i].msg_len),
 			    round);
 	}
+	return n == UPCALL_BATCH;
 }
 
-size_t odp_upcalls_run(struct odp *o, size_t budget,
+size_t odp_upcalls_run(struct odp *o, uint64_t now_us, size_t budget,
 		       void (*each)(const struct odp_upcall *, void *),
 		       void *aux)
 {
-	struct round round = {.each = each, .aux = aux};
+	struct round round = {.each = each, .aux = aux, .now_us = now_us};
+	bool more = true;
 
 	ovs_assert(!o->in_round);
-	while (round.n < budget) {
+	wake_channels(o, now_us);
+	while (more && round.n < budget) {
 		struct epoll_event ready[MAX_READY];
 		int n = epoll_wait(o->upcall_epoll_fd, ready, MAX_READY, 0);
 
 		if (n <= 0) {
 			break;
 		}
+		more = n == MAX_READY;
 		/* The kernel rotates its list of what is ready, so that a
 		 * budget that ends here begins with others next time. */
 		o->in_round = true;
 		for (int i = 0; i < n && round.n < budget; i++) {
 			struct channel *c = ready[i].data.ptr;
 
-			if (c->nl) {
-				run_channel(o, c, &round);
+			if (c->nl && run_channel(o, c, &round)) {
+				more = true;
 			}
 		}
 		o->in_round = false;
@@ -961,23 +1064,26 @@ void odp_events_run(struct odp *o,
 
 /* ---- counters --------------------------------------------------------- */
 
-static void add(struct odp_counters *sum, const struct odp_counters *c)
+static struct odp_counters channel_counters(const struct channel *c)
 {
-	sum->handled += c->handled;
-	sum->lost += c->lost;
-	sum->malformed += c->malformed;
+	struct odp_counters counters = c->counters;
+
+	counters.lost = channel_lost(c);
+	return counters;
 }
 
 void odp_counters(const struct odp *o, struct odp_counters *counters)
 {
-	struct odp_counters sum = o->counters;
+	struct odp_counters sum = o->counters, some;
 	const struct channel *c;
 
 	HMAP_FOR_EACH (c, node, &o->channels) {
-		add(&sum, &c->counters);
+		some = channel_counters(c);
+		add(&sum, &some);
 	}
 	if (o->per_cpu) {
-		add(&sum, &o->per_cpu->counters);
+		some = channel_counters(o->per_cpu);
+		add(&sum, &some);
 	}
 	*counters = sum;
 }
@@ -988,7 +1094,21 @@ bool odp_port_counters(const struct odp *o, uint32_t port_no,
 	const struct channel *c = channel_find(o, port_no);
 
 	if (c) {
-		*counters = c->counters;
+		*counters = channel_counters(c);
 	}
 	return c;
+}
+
+void odp_each_port_counters(const struct odp *o,
+			    void (*each)(uint32_t port_no,
+					 const struct odp_counters *, void *),
+			    void *aux)
+{
+	const struct channel *c;
+
+	HMAP_FOR_EACH (c, node, &o->channels) {
+		struct odp_counters counters = channel_counters(c);
+
+		each(c->port_no, &counters, aux);
+	}
 }

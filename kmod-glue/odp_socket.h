@@ -9,6 +9,11 @@
  * socket that is read by the same loop.  The switch itself is seen on the
  * multicast group of datapaths and undone.
  *
+ * A container may open flows as fast as we can until its share of the flow
+ * table is full, and from then on as fast as idle ones leave it; what comes
+ * faster is left in its queue, which the kernel does not let grow.  So what it
+ * can cost us is limited, and only its own packets are lost.
+ *
  * Functions return 0 or a positive errno value; odp_detail() then has the
  * kernel's own words, if it had any.  One handle serves one thread.
  */
@@ -110,10 +115,15 @@ int odp_fd(const struct odp *);
 
 /* Reads at most about 'budget' upcalls, round robin over the ports.  What the
  * callback gets is borrowed for the call; it may add and delete ports.  Returns
- * how many there were; fewer than 'budget' means that all queues are empty. */
-size_t odp_upcalls_run(struct odp *, size_t budget,
+ * how many there were; fewer than 'budget' means that all queues are empty, or
+ * those of ports that have to wait.  'now_us' is of any clock that does not go
+ * back. */
+size_t odp_upcalls_run(struct odp *, uint64_t now_us, size_t budget,
 		       void (*)(const struct odp_upcall *, void *aux),
 		       void *aux);
+/* When odp_upcalls_run() will read from a port that has to wait, on that clock;
+ * UINT64_MAX if none has. */
+uint64_t odp_deadline(const struct odp *);
 
 enum odp_event_type {
 	ODP_EVENT_DP_GONE,    /* Our datapath was deleted. */
@@ -134,13 +144,19 @@ void odp_events_run(struct odp *, void (*)(const struct odp_event *, void *aux),
 
 struct odp_counters {
 	uint64_t handled;   /* Upcalls handed to the callback. */
-	uint64_t lost;	    /* Times that a full queue was found: at least. */
+	uint64_t lost;	    /* Upcalls that a full queue did not take. */
 	uint64_t malformed; /* Upcalls that could not be decoded. */
+	uint64_t waited;    /* Times that a port had to wait. */
 	uint64_t features_restored;
 };
 void odp_counters(const struct odp *, struct odp_counters *);
 /* Of one port, without 'features_restored'; false if there is none. */
 bool odp_port_counters(const struct odp *, uint32_t port_no,
 		       struct odp_counters *);
+/* Of every port that there is. */
+void odp_each_port_counters(const struct odp *,
+			    void (*)(uint32_t port_no,
+				     const struct odp_counters *, void *aux),
+			    void *aux);
 
 #endif

@@ -15,7 +15,8 @@
  *              {name, state ("up", "down")}, ports, peers, connections
  * {connecting, handshake, established, retrying, failed}, endpoints {local,
  * remote}, flows {installed, refused, evicted}, upcalls {handled, lost,
- *              features_restored}, identity_key (fingerprint, "" without),
+ *              features_restored, lost_by: [{host_ifname, ifname, netns,
+ *              lost}]}, identity_key (fingerprint, "" without),
  *              state {written, error, damaged (sentences or "")},
  *              drops {REASON: packets seen by the daemon},
  *              verdict ("healthy", "degraded", "down"), reasons [text]}
@@ -34,8 +35,10 @@
  *              ("pinned", "new", "none"), endpoints: [{network, mac,
  *              addresses}]}]}
  * ports        {ports: [{vport, ifname, host_ifname, netns, mac, addresses,
- *              network, mtu}]}; the tunnel and the host's own port are in
- *              "others": [{vport, name, kind ("host", "tunnel")}]
+ *              network, mtu, upcalls, lost (of these), waited (times that it
+ *              was too fast), flows, refused, evicted}]}; the tunnel and the
+ *              host's own port are in "others": [{vport, name, kind ("host",
+ *              "tunnel"), upcalls, lost, waited}]
  * attach-check {netns, ifname?, mac?, addresses [CIDR], network?} -> the same,
  *              completed: {netns, ifname, host_ifname, mac, addresses,
  *              network, mtu}.  Refused if anything collides.  Changes nothing.

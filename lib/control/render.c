@@ -213,6 +213,24 @@ static void put_state(const struct json *state, struct ds *ds)
 	}
 }
 
+static void put_losers(struct ds *ds, const struct json *upcalls)
+{
+	struct json *const *port;
+	size_t n;
+
+	port = reply_array(upcalls, "lost_by", &n);
+	for (size_t i = 0; i < n; i++) {
+		put_label(ds, "");
+		printable_put(ds, reply_text(port[i], "ifname", "-"));
+		ds_put_cstr(ds, " in ");
+		printable_put(ds, reply_text(port[i], "netns", "-"));
+		ds_put_format(ds,
+			      " has lost %" PRId64 ", as it opens flows too "
+			      "fast\n",
+			      reply_number(port[i], "lost", 0));
+	}
+}
+
 void render_status(const struct json *status, bool colour, struct ds *ds)
 {
 	static const char *const states[] = {"established", "connecting",
@@ -285,6 +303,7 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 	put_counts(ds, reply_object(status, "flows"), flows, true);
 	put_label(ds, "upcalls");
 	put_counts(ds, up, upcalls, true);
+	put_losers(ds, up);
 	if (restored) {
 		put_label(ds, "");
 		ds_put_format(ds,
@@ -512,6 +531,32 @@ void render_peers(const struct json *reply, bool colour, struct ds *ds)
 	columns_free(c);
 }
 
+/* What a container has lost by doing too much. */
+static void note_losses(struct columns *c, const struct json *port)
+{
+	int64_t lost = reply_number(port, "lost", 0);
+	int64_t refused = reply_number(port, "refused", 0);
+	int64_t evicted = reply_number(port, "evicted", 0);
+	struct ds note = DS_EMPTY_INITIALIZER;
+
+	if (lost) {
+		ds_put_format(&note,
+			      "%" PRId64 " of its packets were lost, as it "
+			      "opens flows too fast",
+			      lost);
+		columns_note(c, ds_cstr(&note));
+	}
+	if (refused || evicted) {
+		ds_clear(&note);
+		ds_put_format(&note,
+			      "too many flows: %" PRId64 " now, %" PRId64
+			      " refused, %" PRId64 " evicted",
+			      reply_number(port, "flows", 0), refused, evicted);
+		columns_note(c, ds_cstr(&note));
+	}
+	ds_destroy(&note);
+}
+
 void render_ports(const struct json *reply, bool colour, struct ds *ds)
 {
 	static const char *const heads[] = {
@@ -535,6 +580,7 @@ void render_ports(const struct json *reply, bool colour, struct ds *ds)
 		columns_put(c, ds_cstr(&addresses));
 		columns_number(c, reply_number(port[i], "mtu", 0));
 		columns_put(c, reply_text(port[i], "netns", ""));
+		note_losses(c, port[i]);
 		ds_destroy(&addresses);
 	}
 	if (n) {

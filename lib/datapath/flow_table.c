@@ -88,7 +88,10 @@ static struct flow_change *changes_add(struct flow_changes *cs,
 
 static void changes_remove(struct flow_changes *cs, const struct entry *e)
 {
-	changes_add(cs, &e->flow.ufid)->remove = true;
+	struct flow_change *c = changes_add(cs, &e->flow.ufid);
+
+	c->remove = true;
+	c->key = e->flow.key;
 }
 
 static void changes_put(struct flow_changes *cs, const struct entry *e)
@@ -458,6 +461,14 @@ void flow_table_free(struct flow_table *t)
 size_t flow_table_n(const struct flow_table *t)
 {
 	return hmap_count(&t->flows);
+}
+
+size_t flow_table_n_of_port(const struct flow_table *t, uint32_t port_no)
+{
+	const struct flow key = {.in_port = port_no};
+	const struct source *s = source_find(t, &key);
+
+	return s ? s->n : 0;
 }
 
 struct flow_table_losses flow_table_losses(const struct flow_table *t)

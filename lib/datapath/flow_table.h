@@ -47,7 +47,8 @@ struct flow_entry {
 struct flow_change {
 	bool remove; /* Else put (add or change). */
 	struct ufid ufid;
-	struct flow key, mask;	/* put */
+	struct flow key;
+	struct flow mask;	/* put */
 	struct actions actions; /* put; owned */
 };
 
@@ -64,6 +65,8 @@ struct flow_table;
 struct flow_table *flow_table_new(size_t max, size_t source_max);
 void flow_table_free(struct flow_table *);
 size_t flow_table_n(const struct flow_table *);
+/* Of those, how many a port has that is not the tunnel's. */
+size_t flow_table_n_of_port(const struct flow_table *, uint32_t port_no);
 
 struct flow_table_losses {
 	uint64_t refused; /* New flows that found no room, since the start. */

@@ -38,15 +38,34 @@ struct json *attach_port_json(const struct engine *e, const struct port *p)
 	return json;
 }
 
+static void put_load(struct json *json, const struct port_load *load)
+{
+	jsonput_int(json, "upcalls", load->upcalls);
+	jsonput_int(json, "lost", load->lost);
+	jsonput_int(json, "waited", load->waited);
+}
+
 static void add_other(struct json *list, uint32_t port_no, const char *name,
-		      const char *kind)
+		      const char *kind, const struct port_load *load)
 {
 	struct json *json = json_object_create();
 
 	jsonput_int(json, "vport", port_no);
 	json_object_put_string(json, "name", name);
 	json_object_put_string(json, "kind", kind);
+	put_load(json, load);
 	json_array_add(list, json);
+}
+
+static struct json *port_json(const struct engine *e, const struct port *p)
+{
+	struct json *json = attach_port_json(e, p);
+
+	put_load(json, &p->load);
+	jsonput_int(json, "flows", flow_table_n_of_port(e->flows, p->port_no));
+	jsonput_int(json, "refused", p->flows_refused);
+	jsonput_int(json, "evicted", p->flows_evicted);
+	return json;
 }
 
 void show_ports(struct engine *e, uint32_t command)
@@ -57,11 +76,13 @@ void show_ports(struct engine *e, uint32_t command)
 	const struct fwd_port *tunnel = forwarding_port(e->fwd, e->tunnel_port);
 
 	for (const struct port *p = e->ports; p; p = p->next) {
-		json_array_add(list, attach_port_json(e, p));
+		json_array_add(list, port_json(e, p));
 	}
-	add_other(others, ODP_LOCAL_PORT, e->config.datapath, "host");
+	add_other(others, ODP_LOCAL_PORT, e->config.datapath, "host",
+		  &e->host_load);
 	if (tunnel) {
-		add_other(others, tunnel->port_no, tunnel->name, "tunnel");
+		add_other(others, tunnel->port_no, tunnel->name, "tunnel",
+			  &e->tunnel_load);
 	}
 	json_object_put(json, "ports", list);
 	json_object_put(json, "others", others);

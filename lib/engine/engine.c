@@ -639,6 +639,7 @@ static void dispatch(struct engine *e, const struct event *event)
 		e->upcalls = event->counters.upcalls;
 		e->upcalls_lost = event->counters.lost;
 		e->features_restored = event->counters.features_restored;
+		ports_count(e, event);
 		break;
 	case EVENT_PASSWORDS:
 		password_event(e, event);

@@ -46,6 +46,14 @@ struct found_flow {
 	struct flow key; /* Masked. */
 };
 
+/* What a port asks of us; since it was opened. */
+struct port_load {
+	uint32_t port_no;
+	uint64_t upcalls;
+	uint64_t lost;	 /* Upcalls that its full queue did not take. */
+	uint64_t waited; /* Times that it was not served for its rate. */
+};
+
 /* What is there when the daemon starts. */
 struct kernel_snapshot {
 	bool datapath_exists;
@@ -103,6 +111,8 @@ struct event {
 		const struct xfrm_event *xfrm;
 		struct {
 			uint64_t upcalls, lost, features_restored;
+			const struct port_load *ports; /* By number. */
+			size_t n_ports;
 		} counters;
 		struct {
 			const struct hs_slot *slots; /* As at the start. */

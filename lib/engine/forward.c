@@ -46,6 +46,19 @@ static void write_changes(struct engine *e, struct flow_changes *changes)
 	flow_changes_free(changes);
 }
 
+/* Who fills the table, or gives way to others, is told to whoever looks for
+ * what is wrong with a container. */
+static void count_evicted(struct engine *e, const struct flow_changes *changes)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		struct port *p = port_find(e, changes->v[i].key.in_port);
+
+		if (p) {
+			p->flows_evicted++;
+		}
+	}
+}
+
 void forward_install(struct engine *e, const struct flow *key,
 		     const struct translation *x)
 {
@@ -54,9 +67,16 @@ void forward_install(struct engine *e, const struct flow *key,
 
 	flow_changes_init(&changes);
 	if (!flow_table_add(e->flows, key, x, e->now_us, &changes, &entry)) {
+		count_evicted(e, &changes);
 		write_changes(e, &changes);
 		put_flow(e, &entry->key, &entry->mask, &entry->actions,
 			 &entry->ufid);
+	} else {
+		struct port *p = port_find(e, key->in_port);
+
+		if (p) {
+			p->flows_refused++;
+		}
 	}
 }
 

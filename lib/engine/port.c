@@ -122,6 +122,38 @@ void port_gone(struct engine *e, uint32_t port_no)
 	}
 }
 
+static int compare_loads(const void *port_no_, const void *load_)
+{
+	const uint32_t *port_no = port_no_;
+	const struct port_load *load = load_;
+
+	return *port_no < load->port_no ? -1 : *port_no > load->port_no;
+}
+
+static void take_load(const struct event *event, uint32_t port_no,
+		      struct port_load *load)
+{
+	const struct port_load *found =
+		event->counters.n_ports
+			? bsearch(&port_no, event->counters.ports,
+				  event->counters.n_ports,
+				  sizeof *event->counters.ports, compare_loads)
+			: NULL;
+
+	if (found) {
+		*load = *found;
+	}
+}
+
+void ports_count(struct engine *e, const struct event *event)
+{
+	for (struct port *p = e->ports; p; p = p->next) {
+		take_load(event, p->port_no, &p->load);
+	}
+	take_load(event, ODP_LOCAL_PORT, &e->host_load);
+	take_load(event, e->tunnel_port, &e->tunnel_load);
+}
+
 void ports_adopt(struct engine *e)
 {
 	struct port *found = NULL;

@@ -206,6 +206,26 @@ static void put_own_key(const struct engine *e, struct json *json)
 	json_object_put_string(json, "identity_key", fingerprint);
 }
 
+/* Whose packets were lost as they came up faster than they were served. */
+static struct json *losers_json(const struct engine *e)
+{
+	struct json *list = json_array_create_empty();
+
+	for (const struct port *p = e->ports; p; p = p->next) {
+		if (p->load.lost) {
+			struct json *json = json_object_create();
+
+			json_object_put_string(json, "host_ifname",
+					       p->host_ifname);
+			json_object_put_string(json, "ifname", p->ifname);
+			json_object_put_string(json, "netns", p->netns);
+			jsonput_int(json, "lost", p->load.lost);
+			json_array_add(list, json);
+		}
+	}
+	return list;
+}
+
 void show_status(struct engine *e, uint32_t command)
 {
 	const struct flow_table_losses losses = flow_table_losses(e->flows);
@@ -253,6 +273,7 @@ void show_status(struct engine *e, uint32_t command)
 	jsonput_int(sub, "handled", e->upcalls);
 	jsonput_int(sub, "lost", e->upcalls_lost);
 	jsonput_int(sub, "features_restored", e->features_restored);
+	json_object_put(sub, "lost_by", losers_json(e));
 	json_object_put(json, "upcalls", sub);
 	json_object_put(json, "drops", drops_json(e));
 	json_object_put_string(json, "verdict", judge(e, &census, why));

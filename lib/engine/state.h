@@ -289,6 +289,9 @@ struct port {
 	uint8_t prefix_len[BINDING_MAX_IPS]; /* Of binding.ips. */
 	uint32_t mtu;
 	bool mtu_unsure; /* By the state file, not by our own hand. */
+	struct port_load load;
+	/* New flows that found no room, and old ones that made room. */
+	uint64_t flows_refused, flows_evicted;
 };
 
 /* An inbound connection that we refused, for the operator. */
@@ -419,6 +422,7 @@ struct engine {
 	struct translation xlate; /* Scratch of upcalls. */
 	uint64_t drops[N_REASONS];
 	uint64_t upcalls, upcalls_lost, features_restored;
+	struct port_load host_load, tunnel_load;
 	uint64_t dump_us;  /* When the next flow dump is due. */
 	uint64_t adopt_us; /* From then on unknown flows are deleted. */
 	bool dumping;
@@ -721,6 +725,8 @@ struct port *port_by_inside(const struct engine *, const char *netns,
 void ports_adopt(struct engine *);
 void port_result(struct engine *, struct pending *, const struct event *);
 void port_gone(struct engine *, uint32_t port_no);
+/* EVENT_COUNTERS */
+void ports_count(struct engine *, const struct event *);
 /* Removes it here; 'kernel' also there. */
 void port_remove(struct engine *, struct port *, bool kernel);
 /* Computes what MTU ports should have, and sets it where it differs. */

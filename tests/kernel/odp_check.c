@@ -277,7 +277,7 @@ static struct seen upcalls(unsigned int n)
 
 	while (s.n < n && now_ms() < end) {
 		poll(&p, 1, 20);
-		odp_upcalls_run(odp, 64, see, &s);
+		odp_upcalls_run(odp, 0, 64, see, &s);
 	}
 	return s;
 }
@@ -853,7 +853,7 @@ static void check_upcalls(void)
 	expect("flush before the next", odp_flow_flush(odp), 0);
 	send_frame(a, 6);
 	memset(&s, 0, sizeof s);
-	odp_upcalls_run(odp, 64, see, &s);
+	odp_upcalls_run(odp, 0, 64, see, &s);
 	report(s.by_port[port_a] == 1 && s.by_port[port_b] >= 16,
 	       "the first round serves both ports", "%u and %u",
 	       s.by_port[port_a], s.by_port[port_b]);
@@ -864,6 +864,76 @@ static void check_upcalls(void)
 	close(a);
 	close(b);
 	actions_free(&out);
+}
+
+static struct odp_counters counters_of(uint32_t port_no)
+{
+	struct odp_counters counters = {0};
+
+	report(odp_port_counters(odp, port_no, &counters),
+	       "a port has counters", "it has none");
+	return counters;
+}
+
+/* Everything that there is now. */
+static unsigned int drain(uint64_t now_us)
+{
+	struct seen s = {.n = 0};
+
+	while (odp_upcalls_run(odp, now_us, 64, see, &s) >= 64) {
+		continue;
+	}
+	return s.n;
+}
+
+/* What a container may cost us, and what becomes of the rest. */
+static void check_limits(void)
+{
+	enum {
+		MANY = 30000, /* More than a queue holds, and than is served. */
+		BATCH = 16
+	};
+	int a = packet_socket("a0"), b = packet_socket("b0");
+	struct odp_counters before = counters_of(port_b), after;
+	uint64_t later_us;
+	unsigned int n = 0;
+
+	expect("flush before a flood", odp_flow_flush(odp), 0);
+	for (int i = 0; i < MANY; i++) {
+		send_frame(b, 7);
+	}
+	n = drain(0);
+	after = counters_of(port_b);
+	report(after.lost > before.lost && n + after.lost - before.lost == MANY,
+	       "what a full queue loses is counted to the packet",
+	       "%u of %d, lost %llu", n, MANY,
+	       (unsigned long long)(after.lost - before.lost));
+	expect_number("the other port has lost nothing",
+		      counters_of(port_a).lost, 0);
+
+	/* The clock stands still: there are no new tokens. */
+	for (int i = 0; i < 2 * MANY && odp_deadline(odp) == UINT64_MAX;
+	     i += 1000) {
+		for (int k = 0; k < 1000; k++) {
+			send_frame(b, 8);
+		}
+		n = drain(0);
+	}
+	for (int k = 0; k < 1000; k++) {
+		send_frame(b, 9);
+	}
+	later_us = odp_deadline(odp);
+	after = counters_of(port_b);
+	report(later_us != UINT64_MAX && after.waited == 1 &&
+		       after.handled < MANY,
+	       "a port that floods has to wait", "%llu were served",
+	       (unsigned long long)after.handled);
+	expect_number("till then it is not served", drain(later_us - 1), 0);
+	send_frame(a, 10);
+	expect_number("but the other one", drain(later_us - 1), 1);
+	expect_number("then it is", drain(later_us), BATCH);
+	close(a);
+	close(b);
 }
 
 /* Out of the tunnel port to our own address and in again. */
@@ -1011,6 +1081,7 @@ int main(void)
 	check_flows();
 	check_batch();
 	check_upcalls();
+	check_limits();
 	check_tunnel("a frame comes in by an IPv4 tunnel",
 		     (struct ip_addr)SHAPE_V4(127, 0, 0, 1), FLOW_TNL_KEY);
 	check_tunnel("a frame comes in by an IPv6 tunnel",
