@@ -627,9 +627,9 @@ static void run_op(struct exec *exec, size_t index)
 		run_vport_del(exec, op);
 		break;
 	case OP_FLOW_PUT:
-		odp_batch_flow_put(config->odp, index, &op->flow.ufid,
-				   &op->flow.key, &op->flow.mask,
-				   &op->flow.actions);
+		odp_batch_flow_put(config->odp, index, op->flow.there,
+				   &op->flow.ufid, &op->flow.key,
+				   &op->flow.mask, &op->flow.actions);
 		break;
 	case OP_FLOW_DEL:
 		odp_batch_flow_del(config->odp, index, &op->flow.ufid);

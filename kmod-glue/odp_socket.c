@@ -686,15 +686,19 @@ int odp_flow_flush(struct odp *o)
 	return genl_transact(&o->genl, NULL, NULL);
 }
 
-void odp_batch_flow_put(struct odp *o, uint64_t cookie, const struct ufid *ufid,
-			const struct flow *key, const struct flow *mask,
-			const struct actions *actions)
+void odp_batch_flow_put(struct odp *o, uint64_t cookie, bool there,
+			const struct ufid *ufid, const struct flow *key,
+			const struct flow *mask, const struct actions *actions)
 {
 	size_t start = o->batch.buf.size;
 	uint32_t seq = genl_seq(&o->genl);
+	struct wbuf *put = there ? genl_request(&o->genl) : &o->batch.buf;
 
-	odp_put_flow(&o->batch.buf, o->family[ODP_FLOW], seq, 0, o->dp.ifindex,
-		     ufid, key, mask, actions);
+	odp_put_flow(put, o->family[ODP_FLOW], seq, 0, o->dp.ifindex, ufid, key,
+		     mask, actions);
+	if (there && odp_put_flow_other(&o->batch.buf, seq, wbuf_span(put))) {
+		o->batch.buf.overflow = true; /* It was too long. */
+	}
 	genl_batch_add(&o->batch, start, seq, cookie);
 }
 
@@ -724,47 +728,53 @@ size_t odp_batch_n(const struct odp *o)
 	return o->batch.n;
 }
 
-/* Is it a refusal that may mean that the flow of this UFID is there already? */
-static bool wants_change(const struct odp *o, const struct genl_batch_op *op)
+/* Is it the refusal of a put that may mean that the flow of this UFID is there
+ * already, or that it is not? */
+static bool wants_other(const struct odp *o, const struct genl_batch_op *op)
 {
-	return op->os_errno == EEXIST &&
-	       genl_type(genl_batch_message(&o->batch, op)) ==
-		       o->family[ODP_FLOW];
+	struct span msg = genl_batch_message(&o->batch, op);
+
+	if (!op->os_errno || genl_type(msg) != o->family[ODP_FLOW]) {
+		return false;
+	}
+	return genl_cmd(msg) == OVS_FLOW_CMD_NEW   ? op->os_errno == EEXIST
+	       : genl_cmd(msg) == OVS_FLOW_CMD_SET ? op->os_errno == ENOENT
+						   : false;
 }
 
-/* Second try of puts: changes of what is there.  If there is none of that UFID
- * the first answer stands. */
-static void commit_changes(struct odp *o)
+/* Second try of puts: changes of what is there, additions of what is not.  If
+ * there is none of that UFID to change the first answer stands. */
+static void commit_others(struct odp *o)
 {
-	struct genl_batch changes;
+	struct genl_batch others;
 
-	genl_batch_init(&changes);
+	genl_batch_init(&others);
 	for (size_t i = 0; i < o->batch.n; i++) {
 		const struct genl_batch_op *op = &o->batch.ops[i];
-		size_t start = changes.buf.size;
+		size_t start = others.buf.size;
 		uint32_t seq;
 
-		if (!wants_change(o, op)) {
+		if (!wants_other(o, op)) {
 			continue;
 		}
 		seq = genl_seq(&o->genl);
-		if (!odp_put_flow_change(&changes.buf, seq,
-					 genl_batch_message(&o->batch, op))) {
-			genl_batch_add(&changes, start, seq, i);
+		if (!odp_put_flow_other(&others.buf, seq,
+					genl_batch_message(&o->batch, op))) {
+			genl_batch_add(&others, start, seq, i);
 		}
 	}
-	genl_batch_send(&o->genl, &changes);
-	for (size_t i = 0; i < changes.n; i++) {
-		struct genl_batch_op *op = &o->batch.ops[changes.ops[i].cookie];
+	genl_batch_send(&o->genl, &others);
+	for (size_t i = 0; i < others.n; i++) {
+		struct genl_batch_op *op = &o->batch.ops[others.ops[i].cookie];
 
-		if (changes.ops[i].os_errno != ENOENT) {
-			op->os_errno = changes.ops[i].os_errno;
+		if (others.ops[i].os_errno != ENOENT) {
+			op->os_errno = others.ops[i].os_errno;
 			free(op->text);
-			op->text = changes.ops[i].text;
-			changes.ops[i].text = NULL;
+			op->text = others.ops[i].text;
+			others.ops[i].text = NULL;
 		}
 	}
-	genl_batch_free(&changes);
+	genl_batch_free(&others);
 }
 
 void odp_batch_commit(struct odp *o,
@@ -774,7 +784,7 @@ void odp_batch_commit(struct odp *o,
 	struct genl_batch *b = &o->batch;
 
 	genl_batch_send(&o->genl, b);
-	commit_changes(o);
+	commit_others(o);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct genl_batch_op *op = &b->ops[i];
 

@@ -91,11 +91,12 @@ int odp_flow_flush(struct odp *) FDP_MUST_CHECK;
 /* ---- writing flows and packets ---------------------------------------- */
 
 /* Appends to the handle's batch; carried out in order by odp_batch_commit().
- * A put adds the flow, or changes the actions of the one of the same UFID.
- * EEXIST: a flow of another UFID covers the key already. */
-void odp_batch_flow_put(struct odp *, uint64_t cookie, const struct ufid *,
-			const struct flow *key, const struct flow *mask,
-			const struct actions *);
+ * A put adds the flow, or changes the actions of the one of the same UFID; if
+ * it is said to be 'there', the other way round, which only costs more if it is
+ * not.  EEXIST: a flow of another UFID covers the key already. */
+void odp_batch_flow_put(struct odp *, uint64_t cookie, bool there,
+			const struct ufid *, const struct flow *key,
+			const struct flow *mask, const struct actions *);
 void odp_batch_flow_del(struct odp *, uint64_t cookie, const struct ufid *);
 /* A frame of more than about 64 KiB is refused with EMSGSIZE. */
 void odp_batch_execute(struct odp *, uint64_t cookie, const struct flow *key,

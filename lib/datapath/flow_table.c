@@ -94,10 +94,12 @@ static void changes_remove(struct flow_changes *cs, const struct entry *e)
 	c->key = e->flow.key;
 }
 
-static void changes_put(struct flow_changes *cs, const struct entry *e)
+static void changes_put(struct flow_changes *cs, const struct entry *e,
+			bool there)
 {
 	struct flow_change *c = changes_add(cs, &e->flow.ufid);
 
+	c->there = there;
 	c->key = e->flow.key;
 	c->mask = e->flow.mask;
 	actions_copy(&c->actions, &e->flow.actions);
@@ -602,7 +604,7 @@ static void replace(struct flow_table *t, struct entry *old,
 	e = entry_new(t, &ufid, &key, tr);
 	e->flow.installed_us = installed_us;
 	e->flow.used_us = used_us;
-	changes_put(puts, e);
+	changes_put(puts, e, false);
 }
 
 static void retranslate(struct flow_table *t, const struct forwarding *fwd,
@@ -623,7 +625,7 @@ static void retranslate(struct flow_table *t, const struct forwarding *fwd,
 		return;
 	}
 	entry_decide(t, e, tr);
-	changes_put(puts, e);
+	changes_put(puts, e, true);
 }
 
 void flow_table_revalidate(struct flow_table *t, const struct forwarding *fwd,

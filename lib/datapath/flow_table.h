@@ -46,6 +46,7 @@ struct flow_entry {
 /* One write to the kernel that the table asks for. */
 struct flow_change {
 	bool remove; /* Else put (add or change). */
+	bool there;  /* put: it is a change. */
 	struct ufid ufid;
 	struct flow key;
 	struct flow mask;	/* put */

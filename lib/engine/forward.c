@@ -20,12 +20,13 @@ static void send_reply(struct engine *e, const struct odp_upcall *u,
 	wbuf_bytes(&op->bytes, x->reply.data, x->reply.size);
 }
 
-static void put_flow(struct engine *e, const struct flow *key,
+static void put_flow(struct engine *e, bool there, const struct flow *key,
 		     const struct flow *mask, const struct actions *actions,
 		     const struct ufid *ufid)
 {
 	struct op *op = ops_add(e->ops, OP_FLOW_PUT);
 
+	op->flow.there = there;
 	op->flow.ufid = *ufid;
 	op->flow.key = *key;
 	op->flow.mask = *mask;
@@ -40,7 +41,8 @@ static void write_changes(struct engine *e, struct flow_changes *changes)
 		if (c->remove) {
 			ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = c->ufid;
 		} else {
-			put_flow(e, &c->key, &c->mask, &c->actions, &c->ufid);
+			put_flow(e, c->there, &c->key, &c->mask, &c->actions,
+				 &c->ufid);
 		}
 	}
 	flow_changes_free(changes);
@@ -69,7 +71,7 @@ void forward_install(struct engine *e, const struct flow *key,
 	if (!flow_table_add(e->flows, key, x, e->now_us, &changes, &entry)) {
 		count_evicted(e, &changes);
 		write_changes(e, &changes);
-		put_flow(e, &entry->key, &entry->mask, &entry->actions,
+		put_flow(e, false, &entry->key, &entry->mask, &entry->actions,
 			 &entry->ufid);
 	} else {
 		struct port *p = port_find(e, key->in_port);

@@ -69,6 +69,7 @@ enum op_log_level {
 
 struct op_flow {
 	struct ufid ufid;
+	bool there; /* OP_FLOW_PUT: we have put it before. */
 	struct flow key, mask;
 	struct actions actions; /* Owned. */
 };

@@ -222,26 +222,31 @@ void odp_put_flow(struct wbuf *b, uint16_t family, uint32_t seq, uint16_t flags,
 	nlmsg_end(b, start);
 }
 
-enum err odp_put_flow_change(struct wbuf *b, uint32_t seq, struct span put)
+enum err odp_put_flow_other(struct wbuf *b, uint32_t seq, struct span put)
 {
 	struct nlmsghdr nlh;
 	struct genlmsghdr genl;
 	struct span rest;
 	size_t start;
+	bool add;
 	enum err err = nlmsg_read(put, &nlh, &rest);
 
 	if (!err) {
 		err = nlmsg_get_fixed(&rest, &genl, sizeof genl);
 	}
-	if (!err && genl.cmd != OVS_FLOW_CMD_NEW) {
+	if (!err && genl.cmd != OVS_FLOW_CMD_NEW &&
+	    genl.cmd != OVS_FLOW_CMD_SET) {
 		err = ERR_MALFORMED;
 	}
 	if (err) {
 		return err;
 	}
+	add = genl.cmd == OVS_FLOW_CMD_SET;
 	start = begin(b, nlh.nlmsg_type,
-		      (uint16_t)(nlh.nlmsg_flags & ~NLM_F_CREATE), seq,
-		      OVS_FLOW_CMD_SET, OVS_FLOW_VERSION);
+		      (uint16_t)((nlh.nlmsg_flags & ~NLM_F_CREATE) |
+				 (add ? NLM_F_CREATE : 0)),
+		      seq, add ? OVS_FLOW_CMD_NEW : OVS_FLOW_CMD_SET,
+		      OVS_FLOW_VERSION);
 	wbuf_bytes(b, rest.data, rest.size);
 	nlmsg_end(b, start);
 	return FDP_OK;

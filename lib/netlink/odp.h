@@ -129,10 +129,11 @@ void odp_put_flow(struct wbuf *, uint16_t family, uint32_t seq, uint16_t flags,
 /* Appends what changes the flow of this UFID, if it is there (else ENOENT), to
  * what 'put', a message of odp_put_flow(), would make it: OVS_FLOW_CMD_SET.
  * OVS_FLOW_CMD_NEW without NLM_F_CREATE will not do, as it compares the key
- * that is sent with the masked one that the kernel has (ovs_flow_cmp()).
- * ERR_MALFORMED: 'put' is something else; nothing is appended. */
-enum err odp_put_flow_change(struct wbuf *, uint32_t seq,
-			     struct span put) FDP_MUST_CHECK;
+ * that is sent with the masked one that the kernel has (ovs_flow_cmp()).  If
+ * 'put' is such a change, what adds the flow is appended.  ERR_MALFORMED: it is
+ * something else; nothing is appended. */
+enum err odp_put_flow_other(struct wbuf *, uint32_t seq,
+			    struct span put) FDP_MUST_CHECK;
 void odp_put_flow_del(struct wbuf *, uint16_t family, uint32_t seq,
 		      uint16_t flags, uint32_t dp_ifindex, const struct ufid *);
 void odp_put_flow_flush(struct wbuf *, uint16_t family, uint32_t seq,

@@ -482,7 +482,7 @@ static void check_shapes(const char *kind, const struct flow *masks,
 		struct flow key = shape_key(i);
 		struct ufid u = ufid_of((uint32_t)i);
 
-		odp_batch_flow_put(odp, i, &u, &key, &masks[i], actions);
+		odp_batch_flow_put(odp, i, false, &u, &key, &masks[i], actions);
 	}
 	r = commit();
 	for (size_t i = 0; i < N_SHAPES; i++) {
@@ -509,7 +509,7 @@ static void check_shapes(const char *kind, const struct flow *masks,
 		struct flow key = shape_key(i);
 		struct ufid u = ufid_of((uint32_t)i);
 
-		odp_batch_flow_put(odp, i, &u, &key, &masks[i], actions);
+		odp_batch_flow_put(odp, i, false, &u, &key, &masks[i], actions);
 	}
 	r = commit();
 	name = xasprintf("flows, %s, can be put twice", kind);
@@ -612,9 +612,11 @@ static void check_batch(void)
 			struct flow bad = key;
 
 			bad.eth_type = ETH_TYPE_VLAN;
-			odp_batch_flow_put(odp, i, &u, &bad, &mask, &drop);
+			odp_batch_flow_put(odp, i, false, &u, &bad, &mask,
+					   &drop);
 		} else {
-			odp_batch_flow_put(odp, i, &u, &key, &mask, &drop);
+			odp_batch_flow_put(odp, i, false, &u, &key, &mask,
+					   &drop);
 		}
 	}
 	expect_number("a batch counts its ops", odp_batch_n(odp), N);
@@ -633,8 +635,10 @@ static void check_batch(void)
 
 	/* What the kernel thinks of flows that overlap, and of UFIDs in use. */
 	key.in_port = 100;
-	odp_batch_flow_put(odp, 0, &(struct ufid){{1}}, &key, &mask, &drop);
-	odp_batch_flow_put(odp, 1, &(struct ufid){{0xfd}}, &key, &none, &drop);
+	odp_batch_flow_put(odp, 0, false, &(struct ufid){{1}}, &key, &mask,
+			   &drop);
+	odp_batch_flow_put(odp, 1, false, &(struct ufid){{0xfd}}, &key, &none,
+			   &drop);
 	odp_batch_flow_del(odp, 2, &(struct ufid){{0xee}});
 	odp_batch_execute(odp, 3, &key, span_of(big, 70000), &drop);
 	odp_batch_execute(odp, 4, &key, span_of(big, 65000), &drop);
@@ -651,6 +655,20 @@ static void check_batch(void)
 	       ERANGE);
 	expect("the next in the batch is carried out", r.os_errno[6], 0);
 
+	/* What is said to be there, and is or is not. */
+	odp_batch_flow_put(odp, 0, true, &(struct ufid){{0xfd}}, &key, &none,
+			   &drop);
+	odp_batch_flow_del(odp, 1, &(struct ufid){{0xfd}});
+	odp_batch_flow_put(odp, 2, true, &(struct ufid){{0xfc}}, &key, &none,
+			   &drop);
+	odp_batch_flow_put(odp, 3, true, &(struct ufid){{0xfb}}, &key, &none,
+			   &drop);
+	r = commit();
+	expect("what is said to be there and is", r.os_errno[0], 0);
+	expect("and can be deleted", r.os_errno[1], 0);
+	expect("what is said to be there and is not", r.os_errno[2], 0);
+	expect("nor can be, for another one", r.os_errno[3], EEXIST);
+
 	expect("flush", odp_flow_flush(odp), 0);
 	n = 0;
 	if (odp_flow_dump(odp, dp.ifindex, true, count, &n)) {
@@ -664,7 +682,7 @@ static void check_batch(void)
 		struct ufid u = ufid_of(i);
 
 		memcpy(key.eth_src.b + 2, &i, sizeof i);
-		odp_batch_flow_put(odp, i, &u, &key, &mask, &drop);
+		odp_batch_flow_put(odp, i, false, &u, &key, &mask, &drop);
 	}
 	r = commit();
 	report(r.n == 20000 && !r.failed, "20000 flows in one commit",
@@ -806,7 +824,8 @@ static void check_upcalls(void)
 	       "%u upcalls, port %u, %zu bytes", s.n, s.last.in_port, s.size);
 	actions_init(&out);
 	actions_output(&out, port_b);
-	odp_batch_flow_put(odp, 0, &(struct ufid){{9}}, &s.last, &mask, &out);
+	odp_batch_flow_put(odp, 0, false, &(struct ufid){{9}}, &s.last, &mask,
+			   &out);
 	odp_batch_execute(odp, 1, &s.last, span_of(s.frame, s.size), &out);
 	r = commit();
 	expect_number("flow put and execute together", r.failed, 0);
@@ -974,8 +993,8 @@ static void check_tunnel(const char *name, struct ip_addr addr, uint8_t flags)
 
 		/* The flow that this would become is accepted and matches. */
 		actions_free(&out);
-		odp_batch_flow_put(odp, 0, &(struct ufid){{8}}, &s.last, &mask,
-				   &out);
+		odp_batch_flow_put(odp, 0, false, &(struct ufid){{8}}, &s.last,
+				   &mask, &out);
 		r = commit();
 		expect_number("its flow is accepted", r.failed, 0);
 		a = actions_set_tunnel(&out);

@@ -358,7 +358,7 @@ START_TEST(change_writes_dependent_flows_alone)
 	world_add_peer(world, 7, true, false);
 	revalidate();
 	ck_assert_uint_eq(changes.n, 1);
-	ck_assert(!changes.v[0].remove);
+	ck_assert(!changes.v[0].remove && changes.v[0].there);
 	ck_assert_mem_eq(&changes.v[0].ufid, &ufid_7, sizeof ufid_7);
 	ck_assert_uint_eq(changes.v[0].actions.n, 0);
 	ck_assert(flow_equal(&changes.v[0].key, &to_7));
@@ -404,7 +404,7 @@ START_TEST(flow_with_another_mask_is_replaced)
 	revalidate();
 	ck_assert_uint_eq(changes.n, 2);
 	c = changes.v;
-	ck_assert(c[0].remove && !c[1].remove);
+	ck_assert(c[0].remove && !c[1].remove && !c[1].there);
 	ck_assert_mem_eq(&c[0].ufid, &old, sizeof old);
 	ck_assert_uint_eq(c[1].actions.n, 2);
 	ck_assert_ptr_null(flow_table_find(table, &old));

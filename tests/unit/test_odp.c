@@ -795,7 +795,8 @@ START_TEST(flow_requests_read_back)
 {
 	const struct flow *key = &shape_named("IPv4 TCP")->flow;
 	struct ovs_flow_stats stats = {.n_packets = 3, .n_bytes = 300};
-	struct wbuf b = WBUF_INITIALIZER(0), again = WBUF_INITIALIZER(0);
+	struct wbuf b = WBUF_INITIALIZER(0), again = WBUF_INITIALIZER(0),
+		    back = WBUF_INITIALIZER(0);
 	struct flow mask = all_ones(), got_key, got_mask, complete;
 	struct actions as, got;
 	struct odp_flow flow;
@@ -834,13 +835,21 @@ START_TEST(flow_requests_read_back)
 	wbuf_clear(&b);
 	odp_put_flow(&b, FAMILY, SEQ - 1, 0, DP_IFINDEX, &some_ufid, key, &mask,
 		     &as);
-	ck_assert(!odp_put_flow_change(&again, SEQ, wbuf_span(&b)));
+	ck_assert(!odp_put_flow_other(&again, SEQ, wbuf_span(&b)));
 	ck_assert_uint_eq(header_of(&again, 0, &ifindex), OVS_FLOW_CMD_SET);
 	ck_assert_uint_eq(again.size, b.size);
 	ck_assert(!memcmp(again.data + 20, b.data + 20, b.size - 20));
-	ck_assert_int_eq(odp_put_flow_change(&again, SEQ, wbuf_span(&again)),
+	/* And back. */
+	ck_assert(!odp_put_flow_other(&back, SEQ - 1, wbuf_span(&again)));
+	ck_assert_uint_eq(back.size, b.size);
+	ck_assert(!memcmp(back.data, b.data, b.size));
+	/* It is not for anything else. */
+	wbuf_clear(&b);
+	odp_put_flow_del(&b, FAMILY, SEQ, 0, DP_IFINDEX, &some_ufid);
+	ck_assert_int_eq(odp_put_flow_other(&back, SEQ, wbuf_span(&b)),
 			 ERR_MALFORMED);
-	ck_assert_uint_eq(again.size, b.size);
+	ck_assert_uint_eq(back.size, again.size);
+	wbuf_free(&back);
 	actions_free(&as);
 	actions_free(&got);
 	wbuf_free(&b);
