@@ -18,7 +18,9 @@
 #include "kmod-glue/rt_socket.h"
 #include "kmod-glue/statefile.h"
 #include "kmod-glue/tcp.h"
+#include "kmod-glue/udp.h"
 #include "kmod-glue/xfrm_socket.h"
+#include "kmod-glue/xfrm_stat.h"
 
 VLOG_DEFINE_THIS_MODULE(engine)
 
@@ -29,7 +31,8 @@ enum {
 struct queued {
 	struct ovs_list node;
 	struct event event;
-	char *detail; /* EVENT_RESULT; owned. */
+	char *detail;		    /* EVENT_RESULT; owned. */
+	struct ipsec_sight *sights; /* EVENT_IPSEC; owned. */
 };
 
 struct exec {
@@ -56,6 +59,7 @@ static void queued_free(struct queued *q)
 {
 	if (q) {
 		free(q->detail);
+		free(q->sights);
 		free(q);
 	}
 }
@@ -229,6 +233,35 @@ static void add_xfrm(struct exec *exec, size_t index,
 	} else {
 		change->policy = &op->policy;
 	}
+}
+
+static void run_ipsec_look(struct exec *exec, const struct op *op)
+{
+	struct event *event = queue(exec, EVENT_IPSEC);
+	struct queued *q = CONTAINER_OF(event, struct queued, event);
+	struct ipsec_sight errors = {.counted = false};
+
+	if (!xfrm_stat_read(op->look.inbound, &errors)) {
+		errors.counted = true;
+	}
+	q->sights = xcalloc(op->look.n, sizeof *q->sights);
+	for (size_t i = 0; i < op->look.n; i++) {
+		struct ipsec_sight *s = &q->sights[i];
+		struct xfrm_sa sa;
+		int error = exec->config.xfrm
+				    ? xfrm_socket_get_sa(exec->config.xfrm,
+							 &op->look.dst,
+							 op->look.spis[i], &sa)
+				    : EPROTONOSUPPORT;
+
+		*s = errors;
+		s->seen = !error || error == ESRCH;
+		s->exists = !error;
+		s->packets = error ? 0 : sa.packets;
+	}
+	event->ipsec.cookie = op->cookie;
+	event->ipsec.sas = q->sights;
+	event->ipsec.n = op->look.n;
 }
 
 static void run_guard_put(struct exec *exec, const struct op *op)
@@ -434,6 +467,7 @@ static void run_route_get(struct exec *exec, const struct op *op)
 {
 	struct event *event = queue(exec, EVENT_ROUTE);
 	struct rt_route route = {0};
+	struct rt_link link;
 
 	event->os_errno = rt_route_get(exec->config.rt, &op->route.dst, &route);
 	event->route.cookie = op->cookie;
@@ -443,6 +477,11 @@ static void run_route_get(struct exec *exec, const struct op *op)
 	event->route.mtu = route.local ? 0 : route.mtu;
 	event->route.limit = route.local ? 0 : route.limit;
 	event->route.ifindex = route.ifindex;
+	if (!event->os_errno &&
+	    !rt_link_get_by_index(exec->config.rt, route.ifindex, &link)) {
+		ovs_strlcpy(event->route.ifname, link.name,
+			    sizeof event->route.ifname);
+	}
 }
 
 static void run_route_forget(struct exec *exec, const struct op *op)
@@ -580,8 +619,10 @@ static void log_op(const struct op *op)
 	case OP_POLICY_DEL:
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
+	case OP_IPSEC_LOOK:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
+	case OP_SEND_TEST:
 	case OP_LINK_DEL:
 	case OP_REPLY:
 	case OP_LOG:
@@ -659,11 +700,21 @@ static void run_op(struct exec *exec, size_t index)
 	case OP_GUARD_DEL:
 		run_guard_del(exec, op);
 		break;
+	case OP_IPSEC_LOOK:
+		run_ipsec_look(exec, op);
+		break;
 	case OP_ROUTE_GET:
 		run_route_get(exec, op);
 		break;
 	case OP_ROUTE_FORGET:
 		run_route_forget(exec, op);
+		break;
+	case OP_SEND_TEST:
+		queue_result(exec, op,
+			     udp_send_test(&op->test.local, &op->test.remote,
+					   op->test.udp_port, op->test.mark,
+					   wbuf_span(&op->bytes)),
+			     "");
 		break;
 	case OP_LINK_MTU:
 		run_link_mtu(exec, op);
@@ -716,8 +767,10 @@ static enum batch batch_of(enum op_type type)
 	case OP_FLOW_DUMP:
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
+	case OP_IPSEC_LOOK:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
+	case OP_SEND_TEST:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
 	case OP_REPLY:

@@ -329,6 +329,37 @@ int xfrm_socket_dump_sas(struct xfrm_socket *sock, bool ours_only,
 	return dump(sock, each_sa, &d);
 }
 
+struct one_sa {
+	bool found;
+	struct xfrm_sa sa;
+};
+
+static void take_one(void *one_, struct span msg)
+{
+	struct one_sa *one = one_;
+
+	one->found |= !xfrm_get_sa(msg, &one->sa);
+}
+
+int xfrm_socket_get_sa(struct xfrm_socket *sock, const struct ip_addr *dst,
+		       uint32_t spi, struct xfrm_sa *sa)
+{
+	struct one_sa one = {.found = false};
+	int error;
+
+	/* It comes as the one object of a dump, ended by the
+	 * acknowledgement. */
+	xfrm_put_sa_get(&sock->out, ++sock->seq, NLM_F_ACK, dst, spi);
+	error = dump(sock, take_one, &one);
+	if (!error && !one.found) {
+		error = ESRCH;
+	}
+	if (!error) {
+		*sa = one.sa;
+	}
+	return error;
+}
+
 int xfrm_socket_dump_policies(struct xfrm_socket *sock, bool ours_only,
 			      xfrm_policy_cb *cb, void *aux)
 {

@@ -58,6 +58,10 @@ int xfrm_socket_change(struct xfrm_socket *, const struct xfrm_change *,
 int xfrm_socket_change_one(struct xfrm_socket *, const struct xfrm_change *,
 			   char *text, size_t text_size);
 
+/* 0, ESRCH if there is no such SA, or another errno value. */
+int xfrm_socket_get_sa(struct xfrm_socket *, const struct ip_addr *dst,
+		       uint32_t spi, struct xfrm_sa *) FDP_MUST_CHECK;
+
 /* Calls 'cb' for each object of a kind that fdp makes; with 'ours_only' for
  * fdp's own alone.  0 or an errno value. */
 typedef void xfrm_sa_cb(void *aux, const struct xfrm_sa *);

@@ -49,6 +49,7 @@ enum health fail(const struct context *, enum health health, const char *format,
 enum health run_status(const struct context *, const struct json *);
 enum health run_connections(const struct context *, const struct json *);
 enum health run_peers(const struct context *, const struct json *);
+enum health run_why(const struct context *, const struct json *);
 enum health run_connect(const struct context *, const struct json *);
 enum health run_forget(const struct context *, const struct json *);
 enum health run_reload(const struct context *, const struct json *args);

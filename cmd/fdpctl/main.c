@@ -30,6 +30,11 @@ static const struct arg address_args[] = {
 	 "the other host, by IPv4 or IPv6 address"},
 };
 
+static const struct arg why_args[] = {
+	{NULL, "peer", ARG_TEXT, ARG_REQUIRED, 0, 0, "PEER",
+	 "the other host, by name, id or address"},
+};
+
 static const struct arg rekey_args[] = {
 	{NULL, "peer", ARG_TEXT, 0, 0, 0, "PEER",
 	 "the other host, by name, id or address; all of them without"},
@@ -127,6 +132,9 @@ static const struct command commands[] = {
 	{"status connections", "connections", run_connections, NO_ARGS,
 	 "the connections to other hosts, and what is wrong there",
 	 "Exit status 2 if one is not established or carries no traffic."},
+	{"why", NULL, run_why, ARGS(why_args),
+	 "what is wrong with another host, and what to do",
+	 "Exit status 2 unless all is well with it."},
 	{"attach", NULL, run_attach, ARGS(attach_args),
 	 "give a network namespace an interface on the network",
 	 "One of --netns and --pid is needed."},

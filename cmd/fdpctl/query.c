@@ -32,6 +32,7 @@ static void sort(enum control_command command, struct json *reply)
 		reply_sort(reply, "others", ports);
 		break;
 	case CONTROL_STATUS:
+	case CONTROL_WHY:
 	case CONTROL_ATTACH_CHECK:
 	case CONTROL_ATTACH:
 	case CONTROL_DETACH:
@@ -116,6 +117,12 @@ enum health run_ports(const struct context *ctx,
 		      const struct json *args OVS_UNUSED)
 {
 	return query(ctx, CONTROL_PORTS, NULL, render_ports, NULL);
+}
+
+enum health run_why(const struct context *ctx, const struct json *args)
+{
+	return query(ctx, CONTROL_WHY, request(ctx, args), render_why,
+		     health_of_why);
 }
 
 enum health run_connect(const struct context *ctx, const struct json *args)

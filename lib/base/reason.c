@@ -1,5 +1,7 @@
 #include "base/reason.h"
 
+#include <string.h>
+
 static const struct {
 	const char *slug;
 	const char *text;
@@ -24,4 +26,14 @@ const char *reason_text(enum reason reason)
 const char *reason_remedy(enum reason reason)
 {
 	return (unsigned int)reason < N_REASONS ? reasons[reason].remedy : "";
+}
+
+enum reason reason_find(const char *slug)
+{
+	for (unsigned int i = 0; i < N_REASONS; i++) {
+		if (!strcmp(reasons[i].slug, slug)) {
+			return (enum reason)i;
+		}
+	}
+	return REASON_NONE;
 }

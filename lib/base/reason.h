@@ -17,4 +17,7 @@ const char *reason_text(enum reason reason);
 /* What an operator can do about it; "" if there is nothing to do. */
 const char *reason_remedy(enum reason reason);
 
+/* The reason of that slug; REASON_NONE if there is none. */
+enum reason reason_find(const char *slug);
+
 #endif

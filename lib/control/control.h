@@ -28,12 +28,19 @@
  *              slot (0, 1 or -1), age (s in this state), path? {loss (per
  *              cent of the last 64), sent, acked, lost (probes of ours),
  *              rtt_us?, acked_ago_ms?, heard (probes of the peer's),
- *              heard_ago_ms?}}]}
+ *              heard_ago_ms?, there, back ("good", "loses", "small", "lanes",
+ *              "dead": our way to it, and its way to us as it says)}}]}
  * peers        {peers: [{id, name, address, connected, overlay, udp_port,
  *              spi_in, spi_out (of lane 0), lanes: [{spi_in, spi_out}],
  *              reqid, mtu, identity_key (fingerprint or ""), identity
- *              ("pinned", "new", "none"), endpoints: [{network, mac,
- *              addresses}]}]}
+ *              ("pinned", "new", "none"), path? (as above), endpoints:
+ *              [{network, mac, addresses}]}]}
+ * why          {peer (name, id or address)} -> {name, address, peer (id or ""),
+ *              verdict ("good", "degraded", "down"), reason (slug or ""), text,
+ *              detail, remedy, since (s), failures (attempts to connect),
+ *              overlay?, via?, hops?, session? {direction, address, age,
+ *              heard_ago_ms}, path? (as above), tests? [{tried, seen}],
+ *              tested_ago?, history [{ago (s), reason, text}] (newest first)}
  * ports        {ports: [{vport, ifname, host_ifname, netns, mac, addresses,
  *              network, mtu, upcalls, lost (of these), waited (times that it
  *              was too fast), flows, refused, evicted}]}; the tunnel and the

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/reason.h"
 #include "control/reply.h"
 
 enum health health_of_status(const struct json *status)
@@ -17,8 +18,11 @@ enum health health_of_status(const struct json *status)
 
 bool health_connection_is_good(const struct json *connection)
 {
+	const char *reason = reply_text(connection, "reason", "");
+
 	return !strcmp(reply_text(connection, "state", ""), "established") &&
-	       strcmp(reply_text(connection, "overlay", "none"), "none") != 0;
+	       strcmp(reply_text(connection, "overlay", "none"), "none") != 0 &&
+	       (!*reason || !strcmp(reason, reason_slug(REASON_KEYING)));
 }
 
 /* As the verdict of `status` has it: what strangers do at our door is shown but
@@ -28,6 +32,12 @@ static bool is_harmless(const struct json *connection)
 	return strcmp(reply_text(connection, "state", ""), "established") &&
 	       (!strcmp(reply_text(connection, "direction", ""), "in") ||
 		!strcmp(reply_text(connection, "reason", ""), "self"));
+}
+
+enum health health_of_why(const struct json *why)
+{
+	return strcmp(reply_text(why, "verdict", ""), "good") ? HEALTH_DEGRADED
+							      : HEALTH_GOOD;
 }
 
 enum health health_of_connections(const struct json *connections)

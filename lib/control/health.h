@@ -17,8 +17,12 @@ enum health {
  * HEALTH_DEGRADED. */
 enum health health_of_status(const struct json *status);
 
-/* Of one entry of a "connections" reply: is it as it should be, established and
- * with an overlay that carries traffic?  The daemon's verdict counts alike. */
+/* Of a "why" reply: HEALTH_GOOD or HEALTH_DEGRADED. */
+enum health health_of_why(const struct json *why);
+
+/* Of one entry of a "connections" reply: is it as it should be, established,
+ * with an overlay that carries traffic, and without a complaint?  The daemon's
+ * verdict counts alike. */
 bool health_connection_is_good(const struct json *connection);
 
 /* Of a "connections" reply: HEALTH_GOOD or HEALTH_DEGRADED. */

@@ -46,6 +46,26 @@ void render_duration(int64_t seconds, struct ds *ds)
 	ds_put_format(ds, "%" PRId64 " s", seconds < 0 ? 0 : seconds);
 }
 
+void render_time(int64_t us, struct ds *ds)
+{
+	if (us < 10 * 1000) {
+		ds_put_format(ds, "%.1f ms", (double)us / 1e3);
+	} else if (us < 1000 * 1000) {
+		ds_put_format(ds, "%" PRId64 " ms", us / 1000);
+	} else if (us < 100 * 1000 * 1000) {
+		ds_put_format(ds, "%.1f s", (double)us / 1e6);
+	} else {
+		render_duration(us / 1000000, ds);
+	}
+}
+
+int64_t render_us_ago(const struct json *object, const char *key)
+{
+	int64_t ms = reply_number(object, key, -1);
+
+	return ms < 0 || ms > INT64_MAX / 1000 ? -1 : ms * 1000;
+}
+
 /* "label        ", the left side of a list of facts. */
 static void put_label(struct ds *ds, const char *label)
 {
@@ -314,18 +334,14 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 	put_drops(status, ds);
 }
 
-/* What to do about failed handshakes: their reasons are errors (base/err.def),
+/* What to do about failed handshakes whose reasons are errors (base/err.def),
  * which carry no advice. */
 static const struct {
 	enum err err;
 	const char *remedy;
 } handshake_remedies[] = {
-	{ERR_WRONG_PASSWORD, "give both hosts the same password file"},
-	{ERR_PLAIN_PEER, "start fdpd on that host with --password-file"},
-	{ERR_CRYPTED_PEER, "start fdpd on this host with --password-file"},
 	{ERR_SELF, "remove this address from the peers of this host"},
 	{ERR_BAD_MAGIC, "check that fdpd listens on that port"},
-	{ERR_VERSION, "run the same version of fdpd on both hosts"},
 	{ERR_TIMEOUT, "check the network between the hosts"},
 };
 
@@ -339,12 +355,7 @@ static const char *remedy_of(const char *slug)
 			return handshake_remedies[i].remedy;
 		}
 	}
-	for (i = 1; i < N_REASONS; i++) {
-		if (!strcmp(slug, reason_slug((enum reason)i))) {
-			return reason_remedy((enum reason)i);
-		}
-	}
-	return "";
+	return reason_remedy(reason_find(slug));
 }
 
 static enum colour colour_of(const struct json *connection)
@@ -391,6 +402,31 @@ static void put_overlay(struct columns *c, const struct json *object)
 	}
 }
 
+static void columns_time(struct columns *c, int64_t us)
+{
+	struct ds ds = DS_EMPTY_INITIALIZER;
+
+	if (us >= 0) {
+		render_time(us, &ds);
+	}
+	columns_put(c, ds_cstr(&ds));
+	ds_destroy(&ds);
+}
+
+/* Loss, round trip, and when something came through the tunnel last. */
+static void put_path_columns(struct columns *c, const struct json *path)
+{
+	int64_t loss = reply_number(path, "loss", -1);
+
+	if (loss >= 0) {
+		columns_format(c, "%" PRId64 " %%", loss);
+	} else {
+		columns_put(c, "");
+	}
+	columns_time(c, reply_number(path, "rtt_us", -1));
+	columns_time(c, render_us_ago(path, "heard_ago_ms"));
+}
+
 static void put_connection(struct columns *c, const struct json *connection)
 {
 	const char *direction = reply_text(connection, "direction", "");
@@ -418,6 +454,7 @@ static void put_connection(struct columns *c, const struct json *connection)
 	put_overlay(c, connection);
 	columns_put(c, reply_text(connection, "name", ""));
 	columns_number(c, reply_number(connection, "mtu", 0));
+	put_path_columns(c, reply_object(connection, "path"));
 	if (*reason && *detail) {
 		columns_format(c, "%s: %s", reason, detail);
 	} else {
@@ -433,9 +470,9 @@ static void put_connection(struct columns *c, const struct json *connection)
 
 void render_connections(const struct json *reply, bool colour, struct ds *ds)
 {
-	static const char *const heads[] = {"",	     "ADDRESS", "STATE",
-					    "ENCR.", "OVERLAY", "PEER",
-					    ">MTU",  "REASON"};
+	static const char *const heads[] = {
+		"",	"ADDRESS", "STATE", "ENCR.", "OVERLAY", "PEER",
+		">MTU", ">LOSS",   ">RTT",  ">SEEN", "REASON"};
 	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
 	struct json *const *connection;
 	size_t n, i;
@@ -499,9 +536,9 @@ static void put_identity_key(struct columns *c, const struct json *peer)
 
 void render_peers(const struct json *reply, bool colour, struct ds *ds)
 {
-	static const char *const heads[] = {"PEER",    "ADDRESS", "CONNECTED",
-					    "OVERLAY", ">MTU",	  "SPI IN",
-					    "SPI OUT", "REQID",	  "ID"};
+	static const char *const heads[] = {
+		"PEER", "ADDRESS", "CONNECTED", "OVERLAY", ">MTU",  ">LOSS",
+		">RTT", ">SEEN",   "SPI IN",	"SPI OUT", "REQID", "ID"};
 	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
 	struct json *const *peer;
 	size_t n, i;
@@ -516,6 +553,7 @@ void render_peers(const struct json *reply, bool colour, struct ds *ds)
 				   connected ? "yes" : "no");
 		put_overlay(c, peer[i]);
 		columns_number(c, reply_number(peer[i], "mtu", 0));
+		put_path_columns(c, reply_object(peer[i], "path"));
 		columns_hex(c, reply_number(peer[i], "spi_in", 0));
 		columns_hex(c, reply_number(peer[i], "spi_out", 0));
 		columns_hex(c, reply_number(peer[i], "reqid", 0));

@@ -18,6 +18,7 @@ typedef void render_fn(const struct json *reply, bool colour, struct ds *);
 render_fn render_status;
 render_fn render_connections;
 render_fn render_peers;
+render_fn render_why;
 render_fn render_ports;
 render_fn render_attached; /* An entry of "ports", just made. */
 render_fn render_detached;
@@ -33,5 +34,9 @@ render_fn render_version;
 
 /* "45 s", "3 min 20 s", "2 h 3 min", "5 d 4 h". */
 void render_duration(int64_t seconds, struct ds *);
+/* "0.4 ms", "12 ms", "3.2 s", then as above. */
+void render_time(int64_t us, struct ds *ds);
+/* A member in milliseconds, as microseconds; -1 where there is none. */
+int64_t render_us_ago(const struct json *object, const char *key);
 
 #endif

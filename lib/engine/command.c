@@ -168,16 +168,6 @@ static void run_forget_key(struct engine *e, uint32_t command,
 
 /* ---- rekey ---- */
 
-/* Is 'text' the peer's name, id or address? */
-static bool is_called(const struct peer *p, const char *text)
-{
-	char id[PEER_ID_STRLEN], ip[IP_STRLEN];
-
-	return !strcmp(text, p->name) ||
-	       !strcmp(text, peer_id_format(&p->id, id)) ||
-	       !strcmp(text, ip_format(&p->tunnel.remote, ip));
-}
-
 static void run_rekey(struct engine *e, uint32_t command,
 		      const struct json *args)
 {
@@ -191,7 +181,7 @@ static void run_rekey(struct engine *e, uint32_t command,
 	}
 	list = json_array_create_empty();
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->conn && (!name || is_called(p, name))) {
+		if (p->conn && (!name || peer_is_called(p, name))) {
 			tunnel_rekey(e, p);
 			json_array_add(list, json_string_create(p->name));
 		}
@@ -268,6 +258,9 @@ void command_run(struct engine *e, const struct event *event)
 		return;
 	case CONTROL_PEERS:
 		show_peers(e, id);
+		return;
+	case CONTROL_WHY:
+		show_why(e, id, args);
 		return;
 	case CONTROL_PORTS:
 		show_ports(e, id);

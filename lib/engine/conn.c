@@ -143,6 +143,7 @@ static void note_refusal(struct engine *e, const struct ip_addr *ip,
 	}
 	if (!slot->n || slot->err != err || !ip_equal(&slot->ip, ip)) {
 		slot->n = 0;
+		slot->first_us = e->now_us;
 	}
 	slot->ip = *ip;
 	slot->err = err;
@@ -188,13 +189,40 @@ void conn_send(struct engine *e, struct conn *c, const struct message *m)
 /* ---- Ends ---- */
 
 /* What becomes of the target whose connection ended. */
+/* Of failures that are alike the first one is remembered. */
+static void note_failure(struct engine *e, struct target *t, enum reason reason,
+			 const char *detail)
+{
+	char text[HISTORY_TEXT_SIZE];
+
+	if (t->failures && t->reason == reason && !strcmp(t->detail, detail)) {
+		return;
+	}
+	t->reason_us = e->now_us;
+	snprintf(text, sizeof text, "%s%s%s", reason_text(reason),
+		 *detail ? ": " : "", detail);
+	history_add(&t->history, e->now_us, reason, text);
+}
+
+/* Whoever is refused too often is not told any more why. */
+static bool was_told_why(const struct target *t)
+{
+	return t->failures && (t->reason == REASON_WRONG_PASSWORD ||
+			       t->reason == REASON_PLAIN_PEER ||
+			       t->reason == REASON_CRYPTED_PEER ||
+			       t->reason == REASON_OTHER_VERSION);
+}
+
 static void target_failed(struct engine *e, struct target *t, enum err err,
 			  enum reason reason, const char *detail)
 {
 	t->conn = NULL;
 	t->refused = err != FDP_OK;
-	t->reason = reason;
-	copy_text(t->detail, sizeof t->detail, detail);
+	if (!(err == ERR_TRUNCATED && was_told_why(t))) {
+		note_failure(e, t, reason, detail);
+		t->reason = reason;
+		copy_text(t->detail, sizeof t->detail, detail);
+	}
 	t->since_us = e->now_us;
 	if (err == ERR_WRONG_PASSWORD && e->config.n_slots > 1) {
 		/* During a rotation the other side may still have only the
@@ -255,6 +283,10 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 	if (t && authenticated && e->now_us - c->since_us >= STABLE_US) {
 		t->failures = 0;
 	}
+	if (peer) {
+		health_note(e, peer, reason, "the session ended: %s%s%s",
+			    reason_text(reason), *detail ? ": " : "", detail);
+	}
 	conn_free(e, c);
 	if (renews) {
 		renewal_failed(e, renews, err);
@@ -282,6 +314,34 @@ void conn_end(struct engine *e, struct conn *c, enum err err,
 	conn_ended(e, c, err, reason, detail);
 }
 
+/* What operators are told: some failures are theirs to mend. */
+static enum reason reason_of_handshake(enum err err)
+{
+	switch (err) {
+	case ERR_SELF:
+		return REASON_SELF;
+	case ERR_WRONG_PASSWORD:
+		return REASON_WRONG_PASSWORD;
+	case ERR_PLAIN_PEER:
+		return REASON_PLAIN_PEER;
+	case ERR_CRYPTED_PEER:
+		return REASON_CRYPTED_PEER;
+	case ERR_VERSION:
+	case ERR_SUITE:
+		return REASON_OTHER_VERSION;
+	default:
+		return REASON_HANDSHAKE_FAILED;
+	}
+}
+
+/* Where the reason does not say it all. */
+static const char *detail_of_handshake(enum err err)
+{
+	return reason_of_handshake(err) == REASON_HANDSHAKE_FAILED
+		       ? err_text(err)
+		       : "";
+}
+
 void conn_closed(struct engine *e, uint32_t id, int os_errno)
 {
 	struct conn *c = conn_find(e, id);
@@ -295,9 +355,10 @@ void conn_closed(struct engine *e, uint32_t id, int os_errno)
 	if (c->state == CONN_DIALING) {
 		reason = REASON_DIAL_FAILED;
 	} else if (c->state == CONN_HANDSHAKE) {
-		reason = REASON_HANDSHAKE_FAILED;
 		err = handshake_eof(c->hs);
-		detail = err ? err_text(err) : "the other side closed";
+		reason = reason_of_handshake(err);
+		detail = err ? detail_of_handshake(err)
+			     : "the other side closed";
 		if (!err) {
 			err = ERR_TRUNCATED;
 		}
@@ -312,9 +373,7 @@ static void handshake_failed(struct engine *e, struct conn *c, enum err err)
 		 * dialling for ever. */
 		err = ERR_REFUSED;
 	}
-	conn_end(e, c, err,
-		 err == ERR_SELF ? REASON_SELF : REASON_HANDSHAKE_FAILED,
-		 err_text(err));
+	conn_end(e, c, err, reason_of_handshake(err), detail_of_handshake(err));
 }
 
 /* ---- Beginnings ---- */
@@ -545,6 +604,9 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_PROBE_ACK:
 	case MSG_PATH_ASK:
 	case MSG_PATH_REPORT:
+	case MSG_PATH_STATE:
+	case MSG_PATH_CHECK:
+	case MSG_PATH_CHECKED:
 		peer_message(e, c, m);
 		return conn_find(e, id) == c;
 	}

@@ -92,6 +92,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->guard_us = UINT64_MAX;
 	e->probe_us = UINT64_MAX;
 	e->mtu_us = UINT64_MAX;
+	e->check_us = UINT64_MAX;
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
@@ -483,8 +484,14 @@ static void engine_result(struct engine *e, const struct event *event)
 	case PENDING_SAVE:
 		persist_result(e, event);
 		break;
+	case PENDING_CHECK:
+		if (peer_by_number(e, p->peer)) {
+			check_sent(e, peer_by_number(e, p->peer), event);
+		}
+		break;
 	case PENDING_ROUTE:
 	case PENDING_TARGET:
+	case PENDING_CHECK_ASKED:
 		break;
 	}
 	free(p->port);
@@ -502,11 +509,13 @@ static void engine_route(struct engine *e, const struct event *event)
 	if (!p) {
 		return;
 	}
-	if (p->kind == PENDING_ROUTE) {
+	if (p->kind == PENDING_ROUTE || p->kind == PENDING_CHECK) {
 		struct peer *peer = peer_by_number(e, p->peer);
 
-		if (peer) {
+		if (peer && p->kind == PENDING_ROUTE) {
 			tunnel_route(e, peer, event);
+		} else if (peer) {
+			check_route(e, peer, event);
 		}
 	} else if (p->kind == PENDING_TARGET) {
 		struct target *t = target_find(e, &p->target);
@@ -518,6 +527,19 @@ static void engine_route(struct engine *e, const struct event *event)
 			t->path_mtu = event->os_errno ? 0 : event->route.limit;
 			ports_update_mtu(e);
 		}
+	}
+	free(p);
+}
+
+static void engine_ipsec(struct engine *e, const struct event *event)
+{
+	struct pending *p = take_pending(e, event->ipsec.cookie);
+	struct peer *peer = p ? peer_by_number(e, p->peer) : NULL;
+
+	if (peer && p->kind == PENDING_CHECK) {
+		check_looked(e, peer, event);
+	} else if (peer && p->kind == PENDING_CHECK_ASKED) {
+		check_asked_looked(e, peer, p->number, event);
 	}
 	free(p);
 }
@@ -551,6 +573,7 @@ static void engine_timer(struct engine *e)
 	relay_timers(e);
 	gossip_timers(e);
 	probe_timers(e);
+	check_timers(e);
 	guard_timers(e);
 	forward_timers(e);
 	adopt_timers(e);
@@ -605,6 +628,9 @@ static void dispatch(struct engine *e, const struct event *event)
 		break;
 	case EVENT_ROUTE:
 		engine_route(e, event);
+		break;
+	case EVENT_IPSEC:
+		engine_ipsec(e, event);
 		break;
 	case EVENT_NET_CHANGED:
 		net_changed(e);

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/span.h"
 #include "engine/op.h"
+#include "mesh/diagnosis.h"
 #include "netlink/odp.h"
 #include "netlink/xfrm.h"
 #include "session/handshake.h"
@@ -28,6 +29,7 @@ enum event_type {
 	EVENT_UPCALL,	   /* 'upcall'. */
 	EVENT_FLOW_STATS,  /* 'flow_stats', one a flow of a dump. */
 	EVENT_ROUTE,	   /* 'route': the answer to OP_ROUTE_GET. */
+	EVENT_IPSEC,	   /* 'ipsec': the answer to OP_IPSEC_LOOK. */
 	EVENT_NET_CHANGED, /* Links, addresses or routes changed. */
 	EVENT_ADDRESSES,  /* 'addresses': all of this host, when they change. */
 	EVENT_VPORT_GONE, /* 'port_no' was deleted by somebody else. */
@@ -102,7 +104,14 @@ struct event {
 			uint32_t mtu;	/* With what a router has told. */
 			uint32_t limit; /* Without. */
 			uint32_t ifindex;
-		} route; /* with os_errno */
+			char ifname[16]; /* "" if it is not known. */
+		} route;		 /* with os_errno */
+		struct {
+			uint64_t cookie;
+			/* In the order of the op; errors are those of all. */
+			const struct ipsec_sight *sas;
+			size_t n;
+		} ipsec;
 		struct {
 			const struct ip_addr *v;
 			size_t n;

@@ -46,10 +46,14 @@ const char *op_type_name(enum op_type type)
 		return "guard-put";
 	case OP_GUARD_DEL:
 		return "guard-del";
+	case OP_IPSEC_LOOK:
+		return "ipsec-look";
 	case OP_ROUTE_GET:
 		return "route-get";
 	case OP_ROUTE_FORGET:
 		return "route-forget";
+	case OP_SEND_TEST:
+		return "send-test";
 	case OP_LINK_MTU:
 		return "link-mtu";
 	case OP_LINK_DEL:
@@ -95,8 +99,10 @@ static void op_done(struct op *op)
 	case OP_POLICY_PUT:
 	case OP_POLICY_DEL:
 	case OP_GUARD_DEL:
+	case OP_IPSEC_LOOK:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
+	case OP_SEND_TEST:
 	case OP_LINK_MTU:
 	case OP_LINK_DEL:
 	case OP_REPLY:

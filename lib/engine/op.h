@@ -47,9 +47,14 @@ enum op_type {
 	OP_GUARD_PUT,  /* 'guard', all of it -> result.guard, later. */
 	OP_GUARD_DEL,  /* Undo a failed start. */
 
+	/* What the kernel has counted of the SAs to 'look.dst' with the SPIs
+	 * 'look.spis' -> EVENT_IPSEC. */
+	OP_IPSEC_LOOK,
+
 	/* Links and routes. */
 	OP_ROUTE_GET,	 /* 'route.dst' -> EVENT_ROUTE. */
 	OP_ROUTE_FORGET, /* What was learned of the MTU to 'route.dst'. */
+	OP_SEND_TEST,	 /* One UDP datagram of 'bytes', as 'test' says. */
 	OP_LINK_MTU,	 /* Both ends of an attachment. */
 	OP_LINK_DEL,	 /* 'link.host_ifname', made by `fdpctl attach`. */
 
@@ -58,6 +63,10 @@ enum op_type {
 	OP_LOG,	  /* One line for the log. */
 	OP_SAVE,  /* 'bytes': the new content of the state file. */
 	OP_FATAL  /* The start failed: print 'text', exit non-zero. */
+};
+
+enum {
+	OP_LOOK_MAX = 16
 };
 
 enum op_log_level {
@@ -77,9 +86,10 @@ struct op_flow {
 struct op {
 	enum op_type type;
 	uint64_t cookie;
-	uint32_t conn;	   /* OP_DIAL, OP_SEND, OP_CLOSE */
-	struct wbuf bytes; /* OP_SEND, OP_SAVE, OP_EXECUTE (frame). Owned. */
-	char *text;	   /* OP_REPLY, OP_LOG, OP_FATAL.  Owned. */
+	uint32_t conn; /* OP_DIAL, OP_SEND, OP_CLOSE */
+	/* OP_SEND, OP_SAVE, OP_EXECUTE (frame), OP_SEND_TEST.  Owned. */
+	struct wbuf bytes;
+	char *text; /* OP_REPLY, OP_LOG, OP_FATAL.  Owned. */
 	union {
 		struct {
 			struct ip_endpoint remote;
@@ -91,7 +101,18 @@ struct op {
 		struct guard_rules guard; /* 'peers' is owned. */
 		struct {
 			struct ip_addr dst;
+			uint32_t spis[OP_LOOK_MAX];
+			size_t n;
+			bool inbound; /* Errors of what comes in, else out. */
+		} look;
+		struct {
+			struct ip_addr dst;
 		} route;
+		struct {
+			struct ip_addr local, remote;
+			uint16_t udp_port;
+			uint32_t mark; /* Of the lane, or 0. */
+		} test;
 		struct {
 			char host_ifname[16];
 			char ifname[16]; /* Inside 'netns'. */

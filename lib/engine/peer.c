@@ -37,6 +37,16 @@ struct peer *peer_by_number(const struct engine *e, uint32_t number)
 	return NULL;
 }
 
+bool peer_is_called(const struct peer *p, const char *text)
+{
+	char id[PEER_ID_STRLEN], ip[IP_STRLEN];
+
+	return !strcmp(text, p->name) ||
+	       !strcmp(text, peer_id_format(&p->id, id)) ||
+	       (p->tunnel.placed &&
+		!strcmp(text, ip_format(&p->tunnel.remote, ip)));
+}
+
 static struct peer *peer_new(struct engine *e, const struct identity *identity)
 {
 	struct peer *p = xzalloc(sizeof *p);
@@ -206,6 +216,15 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_PATH_REPORT:
 		probe_reported(e, c->peer, &m->path);
 		break;
+	case MSG_PATH_STATE:
+		health_told(e, c->peer, &m->path_state);
+		break;
+	case MSG_PATH_CHECK:
+		check_asked(e, c->peer, &m->path_check);
+		break;
+	case MSG_PATH_CHECKED:
+		check_answered(e, c->peer, &m->path_checked);
+		break;
 	case MSG_SA_DELETE:
 	case MSG_PING:
 	case MSG_PONG:
@@ -298,6 +317,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 		   engine_encrypts(e) ? "" : ", NOT ENCRYPTED");
 	send_record(e, c);
 	probe_session(e, p);
+	health_session(e, p);
 	tunnel_begin(e, p);
 	discovery_session(e, p);
 	gossip_session(e, p);
@@ -391,6 +411,7 @@ void peer_remove(struct engine *e, struct peer *p)
 {
 	engine_log(e, OP_LOG_INFO, "peer %s is gone", p->name);
 	renewal_cancel(p);
+	check_stop(e, p);
 	relay_removed(e, p);
 	tunnel_end(e, p);
 	forwarding_remove_peer(e->fwd, p->number);

@@ -39,6 +39,7 @@ void probe_session(struct engine *e, struct peer *p)
 {
 	struct watch *w = &p->watch;
 
+	check_stop(e, p);
 	memset(w, 0, sizeof *w);
 	w->on = p->conn->identity.capabilities & CAPABILITY_PROBE;
 	if (w->on) {
@@ -62,7 +63,7 @@ void probe_tunnel_up(struct engine *e, struct peer *p)
 
 void probe_session_over(struct engine *e, struct peer *p)
 {
-	(void)e;
+	check_stop(e, p);
 	p->watch.on = false;
 }
 
@@ -169,7 +170,7 @@ void probe_acked(struct engine *e, struct peer *p,
 	if (path_acked(&p->watch.path, m->number, e->now_us, &probe)) {
 		probe_result(e, p, &probe, true);
 	}
-	relay_path(e, p);
+	health_path(e, p);
 	probe_wake(e, p);
 }
 
@@ -185,7 +186,7 @@ void probe_reported(struct engine *e, struct peer *p, const struct msg_path *m)
 		probe_result(e, p, &probe, false);
 	}
 	path_answered(path);
-	relay_path(e, p);
+	health_path(e, p);
 	probe_wake(e, p);
 }
 

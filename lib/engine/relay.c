@@ -96,7 +96,7 @@ static void wake(struct engine *e, uint64_t when_us)
 
 void relay_path(struct engine *e, struct peer *p)
 {
-	bool dead = p->watch.on && path_level(&p->watch.path) == PATH_DEAD;
+	bool dead = health_is_dead(p);
 
 	if (dead != p->path_dead) {
 		p->path_dead = dead;
@@ -107,8 +107,8 @@ void relay_path(struct engine *e, struct peer *p)
 /* Do packets get to 'p' through its own tunnel, as far as we know? */
 static bool is_alive(const struct peer *p)
 {
-	return tunnel_is_usable(&p->tunnel) &&
-	       !(p->watch.on && path_level(&p->watch.path) == PATH_DEAD);
+	return tunnel_is_usable(&p->tunnel) && !p->tunnel.route_errno &&
+	       !health_is_dead(p);
 }
 
 void relay_news(struct engine *e)
@@ -279,6 +279,9 @@ static void update_way(struct engine *e, struct peer *p)
 		engine_log(e, OP_LOG_INFO, "%s is not reached via others now",
 			   p->name);
 	}
+	health_note(e, p, via ? REASON_INDIRECT : REASON_NONE,
+		    via ? "reached via %s" : "not reached via others now",
+		    via ? via->name : "");
 	ports_update_mtu(e);
 }
 

@@ -42,6 +42,9 @@ const char *show_via(const struct engine *, const struct peer *);
 /* How frames reach it. */
 const char *show_overlay(const struct peer *);
 
+/* What probes tell of the way there and back. */
+struct json *show_path(const struct engine *, const struct watch *);
+
 /* Seconds. */
 uint64_t show_age_s(const struct engine *, uint64_t since_us);
 
@@ -49,6 +52,7 @@ uint64_t show_age_s(const struct engine *, uint64_t since_us);
 void show_connections(struct engine *, uint32_t command);
 void show_status(struct engine *, uint32_t command);
 void show_peers(struct engine *, uint32_t command);
+void show_why(struct engine *, uint32_t command, const struct json *args);
 void show_names(struct engine *, uint32_t command);
 void show_ports(struct engine *, uint32_t command);
 

@@ -25,7 +25,8 @@ const char *show_state_name(enum shown_state state)
 static void row_of_conn(const struct engine *e, const struct conn *c,
 			show_row_fn *fn, void *aux)
 {
-	char address[ENDPOINT_STRLEN];
+	char address[ENDPOINT_STRLEN], text[TROUBLE_TEXT_SIZE];
+	struct trouble trouble;
 	struct show_row row = {.outbound = c->outbound,
 			       .address = endpoint_format(&c->remote, address),
 			       .conn = c,
@@ -45,9 +46,13 @@ static void row_of_conn(const struct engine *e, const struct conn *c,
 		break;
 	case CONN_UP:
 		row.state = SHOWN_ESTABLISHED;
-		if (c->peer) {
+		if (c->peer && c->peer->tunnel.reason) {
 			row.reason = c->peer->tunnel.reason;
 			row.detail = c->peer->tunnel.detail;
+		} else if (c->peer && health_trouble(e, c->peer, &trouble)) {
+			trouble_text(&trouble, c->peer, text, sizeof text);
+			row.reason = trouble.reason;
+			row.detail = text;
 		}
 		break;
 	}
@@ -140,12 +145,13 @@ static uint64_t ago_ms(const struct engine *e, uint64_t when_us)
 	return (e->now_us - when_us) / 1000;
 }
 
-/* What probes tell of the way there and back. */
-static struct json *path_json(const struct engine *e, const struct watch *w)
+struct json *show_path(const struct engine *e, const struct watch *w)
 {
 	const struct path *path = &w->path;
 	struct json *json = json_object_create();
 
+	json_object_put_string(json, "there", health_level_name(w->level));
+	json_object_put_string(json, "back", health_level_name(w->back));
 	jsonput_int(json, "loss", path_loss(path));
 	jsonput_int(json, "sent", path->n_sent);
 	jsonput_int(json, "acked", path->n_acked);
@@ -203,7 +209,7 @@ static void add_row(const struct engine *e, const struct show_row *row,
 						    : -1));
 	jsonput_int(json, "age", show_age_s(e, row->since_us));
 	if (row->state == SHOWN_ESTABLISHED && c->peer && c->peer->watch.on) {
-		json_object_put(json, "path", path_json(e, &c->peer->watch));
+		json_object_put(json, "path", show_path(e, &c->peer->watch));
 	}
 	json_array_add(aux, json);
 }

@@ -93,6 +93,9 @@ static struct json *peer_json(const struct engine *e, const struct peer *p)
 	jsonput_int(json, "reqid", t->reqid);
 	jsonput_int(json, "mtu", t->mtu);
 	put_peer_key(e, p, json);
+	if (p->watch.on) {
+		json_object_put(json, "path", show_path(e, &p->watch));
+	}
 	for (size_t i = 0; i < p->record.n; i++) {
 		json_array_add(list, binding_json(&p->record.v[i]));
 	}

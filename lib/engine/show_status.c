@@ -13,6 +13,8 @@ struct census {
 	unsigned int states[N_SHOWN_STATES];
 	unsigned int n_bad;  /* We dial, and are not connected. */
 	unsigned int n_down; /* Established, but no tunnel. */
+	unsigned int n_sick; /* There is one, and something is wrong with it. */
+	char sick[IDENTITY_NAME_SIZE]; /* One of those. */
 };
 
 static void count_row(const struct engine *e, const struct show_row *row,
@@ -32,6 +34,11 @@ static void count_row(const struct engine *e, const struct show_row *row,
 	if (row->state == SHOWN_ESTABLISHED &&
 	    !(row->conn->peer && tunnel_is_usable(&row->conn->peer->tunnel))) {
 		census->n_down++;
+	} else if (row->state == SHOWN_ESTABLISHED && row->reason &&
+		   row->reason != REASON_KEYING) {
+		census->n_sick++;
+		copy_text(census->sick, sizeof census->sick,
+			  row->conn->peer->name);
 	}
 }
 
@@ -111,6 +118,19 @@ static const char *judge(const struct engine *e, const struct census *census,
 	if (census->n_down) {
 		add_reason(why, "%u peer%s no tunnel", census->n_down,
 			   census->n_down == 1 ? " has" : "s have");
+		verdict = "degraded";
+	}
+	if (census->n_sick == 1) {
+		add_reason(why,
+			   "something is wrong with the way to %s: see "
+			   "`fdpctl why %s`",
+			   census->sick, census->sick);
+		verdict = "degraded";
+	} else if (census->n_sick) {
+		add_reason(why,
+			   "something is wrong with the ways to %u peers: see "
+			   "`fdpctl status connections`",
+			   census->n_sick);
 		verdict = "degraded";
 	}
 	if (!judge_identities(e, why)) {

@@ -7,6 +7,8 @@
  *	rekey.c    new keys for it, and repair of what others took away
  *	probe.c    whether traffic gets there
  *	mtu.c      and how large it may be
+ *	health.c   what is wrong with the way, in both directions
+ *	check.c    tests that tell why
  *	guard.c    the netfilter guard
  *	discovery.c hosts that others know
  *	password.c other passwords while we run
@@ -22,6 +24,7 @@
 #ifndef FDP_ENGINE_STATE_H
 #define FDP_ENGINE_STATE_H 1
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,6 +38,8 @@
 #include "datapath/pipeline.h"
 #include "engine/engine.h"
 #include "mesh/admission.h"
+#include "mesh/diagnosis.h"
+#include "mesh/history.h"
 #include "mesh/path.h"
 #include "mesh/pmtu.h"
 #include "mesh/record.h"
@@ -121,7 +126,9 @@ struct target {
 	enum reason reason;
 	char detail[DETAIL_SIZE];
 	uint64_t since_us;
-	uint32_t path_mtu; /* By route; 0 = unknown. */
+	uint64_t reason_us; /* It has been for this reason since. */
+	uint32_t path_mtu;  /* By route; 0 = unknown. */
+	struct history history;
 };
 
 enum conn_state {
@@ -196,6 +203,9 @@ struct tunnel {
 	uint32_t mtu_limit; /* The same, inner. */
 	bool mtu_told;	    /* A router has told the kernel of less. */
 	uint32_t mtu;	    /* Inner, as probes find it; 0 = unknown. */
+	int route_errno;    /* There is no way to send there... */
+	uint64_t route_us;  /* ...since then. */
+	char route_ifname[16];
 	/* Encrypted only. */
 	uint32_t reqid;
 	bool policies;	   /* Installed, or being so. */
@@ -227,12 +237,47 @@ struct renewal {
 	struct conn *conn; /* To be the new one, or NULL. */
 };
 
+/* Tests of a dead way. */
+enum check_step {
+	CHECK_NONE,    /* There is no need. */
+	CHECK_WAITING, /* For the next one. */
+	CHECK_BEFORE,  /* The first look. */
+	CHECK_SENT,
+	CHECK_AFTER /* The second one. */
+};
+
+struct look {
+	bool done_here, done_there;
+	struct ipsec_sight here, there;
+	uint64_t heard; /* By the peer, of our probes. */
+};
+
+struct check {
+	enum check_step step;
+	uint64_t due_us;
+	uint32_t number; /* Of the last question to the peer. */
+	unsigned int n;	 /* Tests since the way is as it is. */
+	struct evidence evidence;
+	struct look before, look;
+	struct evidence last; /* The test before, for people. */
+	uint64_t last_us;     /* 0: there was none. */
+};
+
 /* What probes say of the way to a peer, and back. */
 struct watch {
 	bool on; /* There is a session, with a peer that knows probes. */
 	struct path path;  /* From here to there. */
 	uint64_t n_heard;  /* Probes of the peer's. */
 	uint64_t heard_us; /* The last one; 0 = none. */
+	/* health.c */
+	enum path_level level; /* As the peer was told. */
+	uint64_t level_us;     /* Since when. */
+	enum reason cause;     /* Found by tests; REASON_NONE: not known. */
+	char cause_detail[DETAIL_SIZE];
+	enum path_level back; /* Its own way, as the peer says. */
+	enum reason back_reason;
+	uint64_t back_us;
+	struct check check;
 };
 
 /* A host that we know. */
@@ -262,6 +307,7 @@ struct peer {
 	uint64_t unreached_us; /* When it ceased to be more than that. */
 	struct watch watch;
 	struct pmtu pmtu; /* Outlives sessions. */
+	struct history history;
 };
 
 /* One of our SAs in the kernel. */
@@ -299,7 +345,7 @@ struct refusal {
 	struct ip_addr ip;
 	enum err err;
 	enum reason reason;
-	uint64_t when_us;
+	uint64_t first_us, when_us;
 	unsigned int n;
 };
 
@@ -331,11 +377,13 @@ enum pending_kind {
 	PENDING_PIN,	/* The out policy on the new SA. */
 	PENDING_SA_DEL,
 	PENDING_POLICY_DEL,
-	PENDING_GUARD,	/* The netfilter guard. */
-	PENDING_ROUTE,	/* OP_ROUTE_GET for a peer. */
-	PENDING_TARGET, /* OP_ROUTE_GET for a target. */
-	PENDING_SAVE,	/* OP_SAVE */
-	PENDING_DUMP	/* OP_FLOW_DUMP */
+	PENDING_GUARD,	     /* The netfilter guard. */
+	PENDING_ROUTE,	     /* OP_ROUTE_GET for a peer. */
+	PENDING_TARGET,	     /* OP_ROUTE_GET for a target. */
+	PENDING_CHECK,	     /* A part of a test. */
+	PENDING_CHECK_ASKED, /* A look that a peer asked for. */
+	PENDING_SAVE,	     /* OP_SAVE */
+	PENDING_DUMP	     /* OP_FLOW_DUMP */
 };
 
 /* An op whose result is awaited. */
@@ -345,6 +393,7 @@ struct pending {
 	enum pending_kind kind;
 	uint32_t peer; /* Peer number. */
 	uint32_t spi;
+	uint32_t number; /* PENDING_CHECK_ASKED */
 	uint32_t command;
 	struct port *port; /* PENDING_ADOPT, PENDING_ATTACH; owned. */
 	struct gone *gone; /* PENDING_SA_DEL, PENDING_POLICY_DEL; owned. */
@@ -443,11 +492,13 @@ struct engine {
 	struct topology *topology;
 	size_t n_links; /* That we state. */
 	bool links_changed;
-	bool relay_dirty;   /* Something in it or in our tunnels changed. */
-	uint64_t relay_us;  /* When something becomes due. */
-	uint64_t synced_us; /* When conclusions were drawn last. */
-	uint64_t linger_us; /* When ways of before are forgotten. */
-	uint64_t probe_us;  /* When the next probe may be due. */
+	bool relay_dirty;      /* Something in it or in our tunnels changed. */
+	uint64_t relay_us;     /* When something becomes due. */
+	uint64_t synced_us;    /* When conclusions were drawn last. */
+	uint64_t linger_us;    /* When ways of before are forgotten. */
+	uint64_t probe_us;     /* When the next probe may be due. */
+	uint64_t check_us;     /* When the next step of a test may be. */
+	unsigned int n_checks; /* Under way. */
 };
 
 /* ---- engine.c ---- */
@@ -556,6 +607,8 @@ void peer_lost(struct engine *, struct peer *, uint64_t delay_us);
 void peer_message(struct engine *, struct conn *, const struct message *);
 struct peer *peer_find(const struct engine *, const struct peer_id *);
 struct peer *peer_by_number(const struct engine *, uint32_t number);
+/* Is 'text' its name, id or address? */
+bool peer_is_called(const struct peer *, const char *text);
 void peer_remove(struct engine *, struct peer *);
 /* A host that others know.  NULL: there are too many. */
 struct peer *peer_heard_of(struct engine *, const struct identity *);
@@ -660,6 +713,52 @@ void mtu_result(struct engine *, struct peer *, const struct path_probe *,
 		bool acked);
 /* Is it known what gets to the peer, or is it no use to wait? */
 bool mtu_is_settled(const struct engine *, const struct peer *);
+/* ---- health.c ---- */
+
+const char *health_level_name(enum path_level);
+/* For its history. */
+void health_note(struct engine *, struct peer *, enum reason,
+		 const char *format, ...) __attribute__((format(printf, 4, 5)));
+void health_session(struct engine *, struct peer *);
+/* Probes have told something of the way to it. */
+void health_path(struct engine *, struct peer *);
+/* Tests have told why it is as it is; REASON_NONE: they have not. */
+void health_cause(struct engine *, struct peer *, enum reason,
+		  const char *detail);
+void health_told(struct engine *, struct peer *, const struct msg_path_state *);
+/* Nothing gets through in one direction or the other. */
+bool health_is_dead(const struct peer *);
+
+/* What is worst about the way to a peer that has a session and a tunnel. */
+struct trouble {
+	enum reason reason;
+	bool back; /* It is about the other direction. */
+	char detail[DETAIL_SIZE];
+	uint64_t since_us;
+};
+/* False if there is none. */
+bool health_trouble(const struct engine *, const struct peer *,
+		    struct trouble *);
+enum {
+	TROUBLE_TEXT_SIZE = 320
+};
+void trouble_text(const struct trouble *, const struct peer *, char *buf,
+		  size_t size);
+
+/* ---- check.c ---- */
+
+/* The level is another one than before. */
+void check_level(struct engine *, struct peer *);
+void check_stop(struct engine *, struct peer *);
+void check_timers(struct engine *);
+void check_route(struct engine *, struct peer *, const struct event *);
+void check_sent(struct engine *, struct peer *, const struct event *);
+void check_looked(struct engine *, struct peer *, const struct event *);
+void check_answered(struct engine *, struct peer *,
+		    const struct msg_path_checked *);
+void check_asked(struct engine *, struct peer *, const struct msg_path_check *);
+void check_asked_looked(struct engine *, struct peer *, uint32_t number,
+			const struct event *);
 
 /* ---- guard.c ---- */
 

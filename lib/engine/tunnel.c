@@ -7,6 +7,7 @@
  * already goes the same way, so that the change loses nothing: the old ones
  * linger until nothing can be on its way any more.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,17 +274,37 @@ static void down(struct engine *e, struct peer *p, enum reason reason,
 	}
 	t->reason = reason;
 	copy_text(t->detail, sizeof t->detail, detail);
+	health_note(e, p, reason, "no tunnel: %s%s%s", reason_text(reason),
+		    *detail ? ": " : "", detail);
 	engine_log(e, OP_LOG_WARN, "no tunnel to %s: %s%s%s", p->name,
 		   reason_text(reason), *detail ? ": " : "", detail);
 }
 
+/* xfrm_init_state() for ESP itself, attach_aead() and esp_init_aead() for its
+ * cipher. */
+static enum reason reason_of_refusal(const struct event *event)
+{
+	if (event->result.op == OP_SA_ADD) {
+		switch (event->os_errno) {
+		case EPROTONOSUPPORT:
+			return REASON_NO_ESP;
+		case ENOSYS:
+		case ENOENT:
+			return REASON_NO_GCM;
+		default:
+			break;
+		}
+	}
+	return REASON_SA_FAILED;
+}
+
 /* The kernel refused a policy or an SA.  There is no half of a tunnel: after a
  * while the session ends, and the next one begins from the start. */
-static void failed(struct engine *e, struct peer *p, const char *detail)
+static void failed(struct engine *e, struct peer *p, const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
 
-	down(e, p, REASON_SA_FAILED, detail);
+	down(e, p, reason_of_refusal(event), event->result.detail);
 	if (!t->failed) {
 		t->failed = true;
 		t->retry_us = e->now_us + SA_RETRY_US;
@@ -298,7 +319,7 @@ static void retry(struct engine *e, struct peer *p)
 		char detail[DETAIL_SIZE];
 
 		copy_text(detail, sizeof detail, p->tunnel.detail);
-		conn_end(e, p->conn, ERR_KERNEL, REASON_SA_FAILED, detail);
+		conn_end(e, p->conn, ERR_KERNEL, p->tunnel.reason, detail);
 	}
 }
 
@@ -312,6 +333,7 @@ static void up(struct engine *e, struct peer *p)
 				   "tunnel to %s is up: fastdp, %s", p->name,
 				   engine_encrypts(e) ? "ESP with AES-256-GCM"
 						      : "NOT ENCRYPTED");
+			health_note(e, p, REASON_NONE, "the tunnel is up");
 			probe_tunnel_up(e, p);
 		}
 		t->state = TUNNEL_UP;
@@ -627,7 +649,7 @@ static void sa_in_result(struct engine *e, struct peer *p, uint32_t spi,
 		if (++lane->attempts < SA_ADD_ATTEMPTS && p->conn) {
 			add_sa_in(e, p, lane);
 		} else {
-			failed(e, p, event->result.detail);
+			failed(e, p, event);
 		}
 		return;
 	}
@@ -686,7 +708,7 @@ static void sa_out_result(struct engine *e, struct peer *p, uint32_t spi,
 	if (event->os_errno) {
 		tunnel_forget_sa(e, &t->remote, spi);
 		drop_next(e, t);
-		failed(e, p, event->result.detail);
+		failed(e, p, event);
 		return;
 	}
 	lane->next_ready = true;
@@ -757,7 +779,7 @@ static void pin_result(struct engine *e, struct peer *p, uint32_t spi,
 	if (event->os_errno) {
 		/* Never a policy for a mark that leads to no SA for certain. */
 		lane->policy = lane == t->lanes || lane->spi_out;
-		failed(e, p, event->result.detail);
+		failed(e, p, event);
 	} else {
 		lane->spi_out = spi;
 	}
@@ -788,7 +810,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	switch (pending->kind) {
 	case PENDING_POLICY:
 		if (event->os_errno) {
-			failed(e, p, event->result.detail);
+			failed(e, p, event);
 		}
 		break;
 	case PENDING_SA_IN:
@@ -808,6 +830,8 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	case PENDING_GUARD:
 	case PENDING_ROUTE:
 	case PENDING_TARGET:
+	case PENDING_CHECK:
+	case PENDING_CHECK_ASKED:
 	case PENDING_SAVE:
 	case PENDING_DUMP:
 		break;
@@ -824,6 +848,40 @@ void tunnel_check_route(struct engine *e, struct peer *p)
 	engine_expect(e, op, PENDING_ROUTE)->peer = p->number;
 }
 
+/* The kernel's word on whether it can send to 'p'. */
+static void note_route(struct engine *e, struct peer *p,
+		       const struct event *event)
+{
+	struct tunnel *t = &p->tunnel;
+	const char *ifname = event->route.ifname;
+
+	if (event->os_errno != t->route_errno) {
+		if (event->os_errno) {
+			health_note(e, p, REASON_NO_ROUTE, "%s",
+				    route_errno_text(event->os_errno));
+		} else {
+			health_note(e, p, REASON_NONE,
+				    "there is a route again, through %s",
+				    *ifname ? ifname : "a device");
+		}
+		engine_log(e, event->os_errno ? OP_LOG_WARN : OP_LOG_INFO,
+			   "the way to %s: %s", p->name,
+			   event->os_errno ? route_errno_text(event->os_errno)
+					   : "there is a route again");
+		t->route_us = e->now_us;
+		t->route_errno = event->os_errno;
+		relay_touch(e);
+	} else if (!event->os_errno && *t->route_ifname &&
+		   strcmp(t->route_ifname, ifname) != 0) {
+		health_note(e, p, REASON_NONE,
+			    "the route leads through %s, no more through %s",
+			    ifname, t->route_ifname);
+	}
+	if (!event->os_errno) {
+		copy_text(t->route_ifname, sizeof t->route_ifname, ifname);
+	}
+}
+
 void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
@@ -831,6 +889,7 @@ void tunnel_route(struct engine *e, struct peer *p, const struct event *event)
 	if (!ip_equal(&event->route.dst, &t->remote)) {
 		return;
 	}
+	note_route(e, p, event);
 	t->path_mtu = event->os_errno ? 0 : event->route.limit;
 	t->mtu_told = !event->os_errno && event->route.mtu < t->path_mtu;
 	mtu_limit(e, p);

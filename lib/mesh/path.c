@@ -97,8 +97,10 @@ static void choose(const struct path *p, bool large, struct path_plan *plan)
 			}
 		}
 	}
-	if (large && ((turn % 2 && track_in_doubt(&p->large)) ||
-		      turn % PATH_LARGE_EVERY == PATH_LARGE_EVERY - 1)) {
+	/* Should all be lost, small ones are what tells so. */
+	if (large && !track_in_doubt(&p->all) &&
+	    ((turn % 2 && track_in_doubt(&p->large)) ||
+	     turn % PATH_LARGE_EVERY == PATH_LARGE_EVERY - 1)) {
 		plan->large = true;
 		plan->lane = (uint8_t)(turn / PATH_LARGE_EVERY % p->n_lanes);
 	}
@@ -360,6 +362,16 @@ enum path_level path_level(const struct path *p)
 		return PATH_SMALL;
 	}
 	return p->lossy ? PATH_LOSES : PATH_GOOD;
+}
+
+unsigned int path_dead_lane(const struct path *p)
+{
+	for (unsigned int i = 0; !p->all.dead && i < p->n_lanes; i++) {
+		if (p->lanes[i].dead) {
+			return i;
+		}
+	}
+	return 0;
 }
 
 unsigned int path_loss(const struct path *p)

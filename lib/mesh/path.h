@@ -140,6 +140,8 @@ bool path_lost(struct path *, uint64_t upto, uint64_t now_us,
 void path_answered(struct path *);
 
 enum path_level path_level(const struct path *);
+/* One of those through which nothing gets; 0 if they are not told apart. */
+unsigned int path_dead_lane(const struct path *);
 /* Is something being found out, so that the verdict may change soon? */
 bool path_is_in_doubt(const struct path *);
 /* Lost ones of the last PATH_WINDOW, in per cent. */

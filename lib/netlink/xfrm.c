@@ -124,10 +124,10 @@ void xfrm_put_sa(struct wbuf *b, uint32_t seq, uint16_t flags,
 	nlmsg_end(b, start);
 }
 
-void xfrm_put_sa_del(struct wbuf *b, uint32_t seq, uint16_t flags,
-		     const struct ip_addr *dst, uint32_t spi)
+static void put_sa_id(struct wbuf *b, uint16_t type, uint32_t seq,
+		      uint16_t flags, const struct ip_addr *dst, uint32_t spi)
 {
-	size_t start = nlmsg_begin(b, XFRM_MSG_DELSA, flags, seq);
+	size_t start = nlmsg_begin(b, type, flags, seq);
 	struct xfrm_usersa_id id;
 
 	memset(&id, 0, sizeof id);
@@ -137,6 +137,18 @@ void xfrm_put_sa_del(struct wbuf *b, uint32_t seq, uint16_t flags,
 	id.proto = IPPROTO_ESP;
 	nlmsg_put_fixed(b, &id, sizeof id);
 	nlmsg_end(b, start);
+}
+
+void xfrm_put_sa_del(struct wbuf *b, uint32_t seq, uint16_t flags,
+		     const struct ip_addr *dst, uint32_t spi)
+{
+	put_sa_id(b, XFRM_MSG_DELSA, seq, flags, dst, spi);
+}
+
+void xfrm_put_sa_get(struct wbuf *b, uint32_t seq, uint16_t flags,
+		     const struct ip_addr *dst, uint32_t spi)
+{
+	put_sa_id(b, XFRM_MSG_GETSA, seq, flags, dst, spi);
 }
 
 /* No fixed header here: xfrm_dump_sa() reads attributes at once. */

@@ -71,6 +71,8 @@ void xfrm_put_sa(struct wbuf *, uint32_t seq, uint16_t flags,
 		 const struct xfrm_sa *);
 void xfrm_put_sa_del(struct wbuf *, uint32_t seq, uint16_t flags,
 		     const struct ip_addr *dst, uint32_t spi);
+void xfrm_put_sa_get(struct wbuf *, uint32_t seq, uint16_t flags,
+		     const struct ip_addr *dst, uint32_t spi);
 void xfrm_put_sa_dump(struct wbuf *, uint32_t seq);
 /* 'update' replaces an existing policy of the same selector and mark
  * (XFRM_MSG_UPDPOLICY), else it must not exist (XFRM_MSG_NEWPOLICY). */

@@ -174,6 +174,46 @@ static enum err put_sa_offer(struct wbuf *out, const struct msg_sa_offer *m)
 	return FDP_OK;
 }
 
+static void put_path_state(struct wbuf *out, const struct msg_path_state *m)
+{
+	wbuf_u8(out, m->level);
+	put_text(out, m->reason);
+}
+
+static enum err put_path_check(struct wbuf *out, const struct msg_path_check *m)
+{
+	if (m->n_spis > MSG_MAX_SPIS) {
+		return ERR_LIMIT;
+	}
+	wbuf_u32(out, m->number);
+	wbuf_u8(out, (uint8_t)m->n_spis);
+	for (size_t i = 0; i < m->n_spis; i++) {
+		wbuf_u32(out, m->spis[i]);
+	}
+	return FDP_OK;
+}
+
+static enum err put_path_checked(struct wbuf *out,
+				 const struct msg_path_checked *m)
+{
+	if (m->n_sas > MSG_MAX_SPIS) {
+		return ERR_LIMIT;
+	}
+	wbuf_u32(out, m->number);
+	wbuf_u64(out, m->heard);
+	wbuf_u8(out, m->counted);
+	wbuf_u64(out, m->no_sa);
+	wbuf_u64(out, m->not_authentic);
+	wbuf_u64(out, m->policy);
+	wbuf_u64(out, m->other);
+	wbuf_u8(out, (uint8_t)m->n_sas);
+	for (size_t i = 0; i < m->n_sas; i++) {
+		wbuf_u8(out, m->sas[i].exists);
+		wbuf_u64(out, m->sas[i].packets);
+	}
+	return FDP_OK;
+}
+
 static enum err put_body(struct wbuf *out, const struct message *m)
 {
 	switch (m->type) {
@@ -222,6 +262,13 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 	case MSG_PATH_REPORT:
 		wbuf_u64(out, m->path.number);
 		return FDP_OK;
+	case MSG_PATH_STATE:
+		put_path_state(out, &m->path_state);
+		return FDP_OK;
+	case MSG_PATH_CHECK:
+		return put_path_check(out, &m->path_check);
+	case MSG_PATH_CHECKED:
+		return put_path_checked(out, &m->path_checked);
 	}
 	return ERR_UNSUPPORTED;
 }
@@ -542,16 +589,16 @@ static enum err get_rekey(struct span *in, struct msg_rekey *m)
 	return err ? err : span_bytes(in, m->key, sizeof m->key);
 }
 
-static enum err get_rehandshake(struct span *in, struct msg_rehandshake *m)
+static enum err get_flag(struct span *in, bool *flag)
 {
-	uint8_t refused;
-	enum err err = span_u8(in, &refused);
+	uint8_t value;
+	enum err err = span_u8(in, &value);
 
-	if (!err && refused > 1) {
+	if (!err && value > 1) {
 		err = ERR_RANGE;
 	}
 	if (!err) {
-		m->refused = refused;
+		*flag = value;
 	}
 	return err;
 }
@@ -564,6 +611,64 @@ static enum err get_probe_ack(struct span *in, struct msg_probe_ack *m)
 		err = span_u16(in, &m->size);
 	}
 	return err ? err : span_u8(in, &m->lane);
+}
+
+static enum err get_path_state(struct span *in, struct msg_path_state *m)
+{
+	enum err err = span_u8(in, &m->level);
+
+	if (!err && m->level >= PATH_STATE_LEVELS) {
+		err = ERR_RANGE;
+	}
+	return err ? err : get_text(in, m->reason, sizeof m->reason);
+}
+
+static enum err get_path_check(struct span *in, struct msg_path_check *m)
+{
+	uint8_t n = 0;
+	enum err err = span_u32(in, &m->number);
+
+	if (!err) {
+		err = span_u8(in, &n);
+	}
+	if (!err && n > MSG_MAX_SPIS) {
+		err = ERR_LIMIT;
+	}
+	for (m->n_spis = 0; !err && m->n_spis < n; m->n_spis++) {
+		err = span_u32(in, &m->spis[m->n_spis]);
+	}
+	return err;
+}
+
+static enum err get_path_checked(struct span *in, struct msg_path_checked *m)
+{
+	uint64_t *const counters[] = {&m->no_sa, &m->not_authentic, &m->policy,
+				      &m->other};
+	uint8_t n = 0;
+	enum err err = span_u32(in, &m->number);
+
+	if (!err) {
+		err = span_u64(in, &m->heard);
+	}
+	if (!err) {
+		err = get_flag(in, &m->counted);
+	}
+	for (size_t i = 0; !err && i < ARRAY_SIZE(counters); i++) {
+		err = span_u64(in, counters[i]);
+	}
+	if (!err) {
+		err = span_u8(in, &n);
+	}
+	if (!err && n > MSG_MAX_SPIS) {
+		err = ERR_LIMIT;
+	}
+	for (m->n_sas = 0; !err && m->n_sas < n; m->n_sas++) {
+		err = get_flag(in, &m->sas[m->n_sas].exists);
+		if (!err) {
+			err = span_u64(in, &m->sas[m->n_sas].packets);
+		}
+	}
+	return err;
 }
 
 /* '*known' is false for types that this version has not. */
@@ -600,12 +705,18 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 	case MSG_REKEY_ASK:
 		return FDP_OK;
 	case MSG_REHANDSHAKE:
-		return get_rehandshake(in, &m->rehandshake);
+		return get_flag(in, &m->rehandshake.refused);
 	case MSG_PROBE_ACK:
 		return get_probe_ack(in, &m->probe_ack);
 	case MSG_PATH_ASK:
 	case MSG_PATH_REPORT:
 		return span_u64(in, &m->path.number);
+	case MSG_PATH_STATE:
+		return get_path_state(in, &m->path_state);
+	case MSG_PATH_CHECK:
+		return get_path_check(in, &m->path_check);
+	case MSG_PATH_CHECKED:
+		return get_path_checked(in, &m->path_checked);
 	}
 	*known = false;
 	return type & TLV_CRITICAL ? ERR_UNKNOWN_CRITICAL : FDP_OK;
@@ -677,6 +788,9 @@ void message_free(struct message *m)
 	case MSG_PROBE_ACK:
 	case MSG_PATH_ASK:
 	case MSG_PATH_REPORT:
+	case MSG_PATH_STATE:
+	case MSG_PATH_CHECK:
+	case MSG_PATH_CHECKED:
 		break;
 	}
 	memset(m, 0, sizeof *m);

@@ -41,7 +41,10 @@
 	X(REHANDSHAKE, "rehandshake", 38, 0, "my passwords have changed")      \
 	X(PROBE_ACK, "probe-ack", 48, 0, "a probe of yours has arrived")       \
 	X(PATH_ASK, "path-ask", 49, 0, "which of my probes have arrived?")     \
-	X(PATH_REPORT, "path-report", 50, 0, "what has arrived is all acked")
+	X(PATH_REPORT, "path-report", 50, 0, "what has arrived is all acked")  \
+	X(PATH_STATE, "path-state", 51, 0, "what I think of my way to you")    \
+	X(PATH_CHECK, "path-check", 52, 0, "what came in by these SAs?")       \
+	X(PATH_CHECKED, "path-checked", 53, 0, "what came in, and what did not")
 
 enum msg_type {
 #define X(NAME, SLUG, TYPE, CRITICAL, TEXT) \
@@ -190,6 +193,41 @@ struct msg_path {
 	uint64_t number;
 };
 
+enum {
+	PATH_STATE_LEVELS = 5 /* As many as enum path_level has. */
+};
+
+/* How the author's probes fare on their way to the reader, and why. */
+struct msg_path_state {
+	uint8_t level;	 /* enum path_level; below PATH_STATE_LEVELS. */
+	char reason[32]; /* A slug of base/reason.def; "" if it is not known. */
+};
+
+/* What has come in at the reader through its SAs of those SPIs, which are all
+ * that the author sends through?  None without ESP. */
+struct msg_path_check {
+	uint32_t number;
+	uint32_t spis[MSG_MAX_SPIS];
+	size_t n_spis;
+};
+
+/* The answer to the check of that number. */
+struct msg_path_checked {
+	uint32_t number;
+	uint64_t heard; /* Probes of the reader's in this session. */
+	/* IPsec packets of anybody's that the author's kernel did not take, for
+	 * want of the SA, for their content, by its policies, for something
+	 * else; all 0 unless 'counted'. */
+	bool counted;
+	uint64_t no_sa, not_authentic, policy, other;
+	/* The SAs, in the order of the check. */
+	struct {
+		bool exists;
+		uint64_t packets;
+	} sas[MSG_MAX_SPIS];
+	size_t n_sas;
+};
+
 /* Owns the arrays inside. */
 struct message {
 	enum msg_type type;
@@ -208,6 +246,9 @@ struct message {
 		struct msg_rehandshake rehandshake;
 		struct msg_probe_ack probe_ack;
 		struct msg_path path; /* MSG_PATH_ASK, MSG_PATH_REPORT. */
+		struct msg_path_state path_state;
+		struct msg_path_check path_check;
+		struct msg_path_checked path_checked;
 	};
 };
 

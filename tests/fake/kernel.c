@@ -569,6 +569,11 @@ void fake_kernel_set_route(struct fake_kernel *k, const struct ip_addr *dst,
 	k->routes[k->n_routes++].mtu = mtu;
 }
 
+static int route_errno(const struct fake_kernel *k)
+{
+	return k->no_route ? ENETUNREACH : k->route_errno;
+}
+
 /* Does the netfilter guard drop plain packets?  It counts only after somebody
  * took policies away: it must not hide that ours are not in order. */
 static bool is_guarded(const struct fake_kernel *k)
@@ -576,8 +581,9 @@ static bool is_guarded(const struct fake_kernel *k)
 	return k->guard && k->disturbed;
 }
 
-static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
-		       uint32_t mark, struct span frame)
+/* An errno value, which only somebody with a socket would see. */
+static int vxlan_send(struct fake_kernel *k, const struct action *tunnel,
+		      uint32_t mark, struct span frame)
 {
 	const struct ip_addr *src = &tunnel->tunnel.src;
 	const struct ip_addr *dst = &tunnel->tunnel.dst;
@@ -587,19 +593,27 @@ static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 	struct fake_sa *sa = NULL;
 	struct fake_packet *p;
 
+	if (route_errno(k)) {
+		return route_errno(k);
+	}
 	if (policy && policy->block) {
 		k->n_blocked++;
-		return;
+		k->errors_out.policy++;
+		return EPERM;
 	}
 	if (policy) {
 		sa = sa_of_policy(k, policy, src, dst, udp_port);
 		if (!sa) {
 			k->n_no_sa++; /* XfrmOutNoStates */
-			return;
+			k->errors_out.no_sa++;
+			return 0;
 		}
 	} else if (is_guarded(k)) {
 		k->n_guarded++;
-		return;
+		return EPERM;
+	}
+	if (k->drops_vxlan_out) {
+		return EPERM;
 	}
 	p = xzalloc(sizeof *p);
 	p->src = *src;
@@ -612,7 +626,7 @@ static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 	if (p->size > told_mtu(k, dst)) {
 		k->n_too_big++;
 		fake_packet_free(p);
-		return;
+		return EMSGSIZE;
 	}
 	if (sa) {
 		p->spi = sa->sa.spi;
@@ -627,9 +641,53 @@ static void vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 			breach(k, "a plaintext VXLAN packet leaves");
 		}
 	}
+	if (sa && k->drops_esp_out) {
+		fake_packet_free(p);
+		return EPERM;
+	}
 	p->frame = xmemdup(frame.data, frame.size);
 	p->frame_size = frame.size;
 	k->transmit(k->aux, p);
+	return 0;
+}
+
+/* OP_SEND_TEST: VXLAN from a socket takes the same way. */
+static int send_test(struct fake_kernel *k, const struct op *op)
+{
+	struct action tunnel = {.type = ACTION_SET_TUNNEL};
+	struct span frame = wbuf_span(&op->bytes);
+	struct span header;
+
+	if (span_cut(&frame, 8, &header) || header.data[0] != 8) {
+		breach(k, "a test without a VXLAN header");
+		return 0;
+	}
+	tunnel.tunnel.src = op->test.local;
+	tunnel.tunnel.dst = op->test.remote;
+	tunnel.tunnel.tp_dst = op->test.udp_port;
+	tunnel.tunnel.ttl = 64;
+	return vxlan_send(k, &tunnel, op->test.mark, frame);
+}
+
+static void ipsec_look(struct fake_kernel *k, const struct op *op)
+{
+	struct fake_event *e = event_new(EVENT_IPSEC);
+
+	for (size_t i = 0; i < op->look.n; i++) {
+		const struct fake_sa *sa =
+			sa_find(k, &op->look.dst, op->look.spis[i]);
+		struct ipsec_sight *s = &e->sights[i];
+
+		*s = op->look.inbound ? k->errors_in : k->errors_out;
+		s->seen = true;
+		s->counted = !k->counts_nothing;
+		s->exists = sa != NULL;
+		s->packets = sa ? sa->sa.packets : 0;
+	}
+	e->event.ipsec.cookie = op->cookie;
+	e->event.ipsec.sas = e->sights;
+	e->event.ipsec.n = op->look.n;
+	k->notify(k->aux, e);
 }
 
 static void execute(struct fake_kernel *k, const struct actions *actions,
@@ -732,6 +790,7 @@ static bool admit(struct fake_kernel *k, const struct fake_packet *p)
 		sa = sa_find(k, &p->dst, p->spi);
 		if (!sa) {
 			k->n_no_sa++;
+			k->errors_in.no_sa++;
 			return false;
 		}
 		if (!replay_is_fresh(&sa->replay, p->seq)) {
@@ -740,11 +799,13 @@ static bool admit(struct fake_kernel *k, const struct fake_packet *p)
 		}
 		if (memcmp(sa->sa.key, p->key, sizeof p->key)) {
 			sa->sa.integrity_errors++;
+			k->errors_in.not_authentic++;
 			return false;
 		}
 		replay_update(&sa->replay, p->seq);
 		sa->sa.packets++;
 		if (!sa_covers(&sa->sa, &p->src, &p->dst, p->udp_port)) {
+			k->errors_in.policy++;
 			return false;
 		}
 	}
@@ -755,13 +816,14 @@ static bool admit(struct fake_kernel *k, const struct fake_packet *p)
 		return false;
 	}
 	if (!policy) {
-		return true;
+		return !k->drops_vxlan_in;
 	}
 	if (policy->block || !sa || sa->sa.reqid != policy->reqid) {
 		k->n_blocked++;
+		k->errors_in.policy++;
 		return false;
 	}
-	return true;
+	return !k->drops_vxlan_in;
 }
 
 void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
@@ -845,13 +907,15 @@ static void route_get(struct fake_kernel *k, const struct op *op, int error)
 {
 	struct fake_event *e = event_new(EVENT_ROUTE);
 
-	e->event.os_errno = error ? error : k->no_route ? ENETUNREACH : 0;
+	e->event.os_errno = error ? error : route_errno(k);
 	e->event.route.cookie = op->cookie;
 	e->event.route.dst = op->route.dst;
 	if (!e->event.os_errno) {
 		e->event.route.mtu = told_mtu(k, &op->route.dst);
 		e->event.route.limit = path_mtu(k, &op->route.dst);
 		e->event.route.ifindex = 2;
+		snprintf(e->event.route.ifname, sizeof e->event.route.ifname,
+			 "u0");
 	}
 	k->notify(k->aux, e);
 }
@@ -965,6 +1029,12 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 		return;
 	case OP_GUARD_DEL:
 		k->guard = false;
+		break;
+	case OP_IPSEC_LOOK:
+		ipsec_look(k, op);
+		return;
+	case OP_SEND_TEST:
+		error = send_test(k, op);
 		break;
 	case OP_ROUTE_GET:
 		route_get(k, op, 0);

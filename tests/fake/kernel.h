@@ -82,10 +82,11 @@ struct fake_link {
 /* An event that the kernel has for the daemon. */
 struct fake_event {
 	struct event event;
-	char *detail;		  /* EVENT_RESULT; owned. */
-	struct odp_upcall upcall; /* EVENT_UPCALL */
-	struct xfrm_event xfrm;	  /* EVENT_XFRM */
-	struct wbuf frame;	  /* Of the upcall; owned. */
+	char *detail;				/* EVENT_RESULT; owned. */
+	struct odp_upcall upcall;		/* EVENT_UPCALL */
+	struct xfrm_event xfrm;			/* EVENT_XFRM */
+	struct ipsec_sight sights[OP_LOOK_MAX]; /* EVENT_IPSEC */
+	struct wbuf frame;			/* Of the upcall; owned. */
 };
 
 /* Makes the 'nth' op (from 0) of kind 'op' fail with 'os_errno', and all that
@@ -139,7 +140,10 @@ struct fake_kernel {
 		struct ip_addr dst;
 		uint32_t mtu; /* 0: none. */
 	} told;
-	bool no_route; /* To nowhere. */
+	bool no_route;	 /* To nowhere. */
+	int route_errno; /* What the kernel says of every route; or 0. */
+	/* What somebody's netfilter rules drop. */
+	bool drops_vxlan_out, drops_esp_out, drops_vxlan_in;
 
 	struct fake_fault fault;
 
@@ -149,6 +153,10 @@ struct fake_kernel {
 	struct xfrm_policy snapshot_policies[FAKE_MAX_POLICIES];
 	struct ufid snapshot_drops[FAKE_MAX_FLOWS];
 	struct found_flow snapshot_flows[FAKE_MAX_FLOWS];
+
+	/* As in /proc/net/xfrm_stat. */
+	struct ipsec_sight errors_in, errors_out;
+	bool counts_nothing; /* It has no such file. */
 
 	/* Counters. */
 	unsigned int n_flow_puts;

@@ -648,6 +648,8 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_EXECUTE:
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
+	case OP_IPSEC_LOOK:
+	case OP_SEND_TEST:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:
@@ -720,6 +722,8 @@ static void run_op(struct host *h, const struct op *op)
 	case OP_POLICY_DEL:
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
+	case OP_IPSEC_LOOK:
+	case OP_SEND_TEST:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:

@@ -66,10 +66,11 @@ static void put_message(struct message *m)
 static void small_messages(void)
 {
 	static const enum msg_type types[] = {
-		MSG_PING,      MSG_PONG,	  MSG_SA_ACTIVE,
-		MSG_SA_DELETE, MSG_REKEY_REQUEST, MSG_REKEY_RESPONSE,
-		MSG_REKEY_ASK, MSG_REHANDSHAKE,	  MSG_PROBE_ACK,
-		MSG_PATH_ASK,  MSG_PATH_REPORT,
+		MSG_PING,	MSG_PONG,	   MSG_SA_ACTIVE,
+		MSG_SA_DELETE,	MSG_REKEY_REQUEST, MSG_REKEY_RESPONSE,
+		MSG_REKEY_ASK,	MSG_REHANDSHAKE,   MSG_PROBE_ACK,
+		MSG_PATH_ASK,	MSG_PATH_REPORT,   MSG_PATH_STATE,
+		MSG_PATH_CHECK, MSG_PATH_CHECKED,
 	};
 	uint8_t links[] = {1, 'a', 0, 0, 5, 0, 0, 0};
 	struct held_statement held = {.author.b[0] = 7, .seq = 1};

@@ -50,7 +50,7 @@ static struct binding_key keys[2];
 static struct peer_hint hints[2];
 static struct held_statement held[2];
 static uint8_t said[5];
-static struct message samples[19];
+static struct message samples[22];
 
 static void setup(void)
 {
@@ -181,6 +181,29 @@ static void setup(void)
 	held[1].chunk = STATEMENT_CHUNKS - 1;
 	m->summary.v = held;
 	m->summary.n = 2;
+	m++;
+	m->type = MSG_PATH_STATE;
+	m->path_state.level = PATH_STATE_LEVELS - 1;
+	snprintf(m->path_state.reason, sizeof m->path_state.reason,
+		 "esp-filtered");
+	m++;
+	m->type = MSG_PATH_CHECK;
+	m->path_check.number = 0x31323334;
+	m->path_check.spis[0] = 0x100;
+	m->path_check.spis[1] = 0xdeadbeef;
+	m->path_check.n_spis = 2;
+	m++;
+	m->type = MSG_PATH_CHECKED;
+	m->path_checked.number = 0x31323334;
+	m->path_checked.heard = 15;
+	m->path_checked.counted = true;
+	m->path_checked.no_sa = 16;
+	m->path_checked.not_authentic = 17;
+	m->path_checked.policy = 18;
+	m->path_checked.other = UINT64_MAX;
+	m->path_checked.sas[0].exists = true;
+	m->path_checked.sas[0].packets = 0x4142434445464748;
+	m->path_checked.n_sas = 2;
 }
 
 enum {
@@ -194,6 +217,23 @@ static void expect_bindings(const struct binding *a, size_t n_a,
 	ck_assert_uint_eq(n_a, n_b);
 	for (size_t i = 0; i < n_a; i++) {
 		ck_assert(binding_equal(&a[i], &b[i]));
+	}
+}
+
+static void expect_checked(const struct msg_path_checked *a,
+			   const struct msg_path_checked *b)
+{
+	ck_assert_uint_eq(a->number, b->number);
+	ck_assert_uint_eq(a->heard, b->heard);
+	ck_assert(a->counted == b->counted);
+	ck_assert_uint_eq(a->no_sa, b->no_sa);
+	ck_assert_uint_eq(a->not_authentic, b->not_authentic);
+	ck_assert_uint_eq(a->policy, b->policy);
+	ck_assert_uint_eq(a->other, b->other);
+	ck_assert_uint_eq(a->n_sas, b->n_sas);
+	for (size_t i = 0; i < a->n_sas; i++) {
+		ck_assert(a->sas[i].exists == b->sas[i].exists);
+		ck_assert_uint_eq(a->sas[i].packets, b->sas[i].packets);
 	}
 }
 
@@ -275,6 +315,20 @@ static void expect_equal(const struct message *a, const struct message *b)
 	case MSG_PATH_ASK:
 	case MSG_PATH_REPORT:
 		ck_assert_uint_eq(a->path.number, b->path.number);
+		return;
+	case MSG_PATH_STATE:
+		ck_assert_uint_eq(a->path_state.level, b->path_state.level);
+		ck_assert_str_eq(a->path_state.reason, b->path_state.reason);
+		return;
+	case MSG_PATH_CHECK:
+		ck_assert_uint_eq(a->path_check.number, b->path_check.number);
+		ck_assert_uint_eq(a->path_check.n_spis, b->path_check.n_spis);
+		ck_assert_mem_eq(a->path_check.spis, b->path_check.spis,
+				 a->path_check.n_spis *
+					 sizeof *a->path_check.spis);
+		return;
+	case MSG_PATH_CHECKED:
+		expect_checked(&a->path_checked, &b->path_checked);
 		return;
 	case MSG_STATEMENT:
 		ck_assert(peer_id_equal(&a->statement.author,
@@ -508,6 +562,9 @@ enum {
 	PEERS = 12,
 	STATEMENT = 17,
 	SUMMARY = 18,
+	PATH_STATE = 19,
+	PATH_CHECK = 20,
+	PATH_CHECKED = 21,
 	SA_OFFERS = 13
 };
 
@@ -570,6 +627,12 @@ static const struct {
 	{"statement held of nobody", SUMMARY, 4,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
 	{"held chunk that there is not", SUMMARY, 36, "\x51", 1, ERR_RANGE},
+	{"level that there is not", PATH_STATE, 0, "\5", 1, ERR_RANGE},
+	{"reason with a line feed", PATH_STATE, 2, "\n", 1, ERR_MALFORMED},
+	{"check of 17 SAs", PATH_CHECK, 4, "\x11", 1, ERR_LIMIT},
+	{"counted neither yes nor no", PATH_CHECKED, 12, "\2", 1, ERR_RANGE},
+	{"17 SAs checked", PATH_CHECKED, 45, "\x11", 1, ERR_LIMIT},
+	{"SA that may exist", PATH_CHECKED, 46, "\2", 1, ERR_RANGE},
 };
 
 START_TEST(nonsense_is_refused_as_in_table)

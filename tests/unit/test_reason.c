@@ -12,6 +12,7 @@ START_TEST(every_reason_has_slug_and_text_of_its_own)
 		ck_assert_str_ne(slug, "");
 		ck_assert_str_ne(reason_text((enum reason)i), "");
 		ck_assert_ptr_nonnull(reason_remedy((enum reason)i));
+		ck_assert_int_eq(reason_find(slug), (int)i);
 		for (unsigned int j = 1; j < i; j++) {
 			ck_assert_str_ne(slug, reason_slug((enum reason)j));
 			ck_assert_str_ne(reason_text((enum reason)i),
@@ -26,6 +27,8 @@ START_TEST(none_is_empty_and_unknown_is_harmless)
 	ck_assert_str_eq(reason_slug(REASON_NONE), "");
 	ck_assert_str_eq(reason_text(REASON_NONE), "");
 	ck_assert_str_eq(reason_remedy(REASON_NONE), "");
+	ck_assert_int_eq(reason_find(""), REASON_NONE);
+	ck_assert_int_eq(reason_find("moon-phase"), REASON_NONE);
 	ck_assert_str_eq(reason_slug((enum reason)N_REASONS), "?");
 	ck_assert_str_eq(reason_text((enum reason)N_REASONS), "?");
 	ck_assert_str_eq(reason_remedy((enum reason)N_REASONS), "");

@@ -17,13 +17,14 @@ static const struct {
 	const char *name;
 	render_fn *render;
 } renders[] = {
-	{"status", render_status},	   {"connections", render_connections},
-	{"peers", render_peers},	   {"ports", render_ports},
-	{"attached", render_attached},	   {"detached", render_detached},
-	{"connect", render_connect},	   {"forget", render_forget},
-	{"forget-key", render_forget_key}, {"reload", render_reload},
-	{"trace", render_trace},	   {"sas", render_sas},
-	{"reset", render_reset},	   {"version", render_version},
+	{"status", render_status},     {"connections", render_connections},
+	{"why", render_why},	       {"peers", render_peers},
+	{"ports", render_ports},       {"attached", render_attached},
+	{"detached", render_detached}, {"connect", render_connect},
+	{"forget", render_forget},     {"forget-key", render_forget_key},
+	{"reload", render_reload},     {"trace", render_trace},
+	{"sas", render_sas},	       {"reset", render_reset},
+	{"version", render_version},
 };
 
 static render_fn *find_render(const char *name)
@@ -185,16 +186,23 @@ START_TEST(verdict_gives_exit_status)
 END_TEST
 
 static const struct {
-	const char *state, *overlay;
+	const char *state, *overlay, *reason;
 	bool good;
 } connections[] = {
-	{"established", "fastdp", true}, {"established", "sleeve", true},
-	{"established", "none", false},	 {"connecting", "none", false},
-	{"handshake", "none", false},	 {"retrying", "none", false},
-	{"failed", "none", false},	 {"failed", "fastdp", false},
+	{"established", "fastdp", "", true},
+	{"established", "sleeve", "", true},
+	{"established", "fastdp", "keying", true},
+	{"established", "fastdp", "path-loses", false},
+	{"established", "relay", "esp-filtered", false},
+	{"established", "none", "", false},
+	{"connecting", "none", "", false},
+	{"handshake", "none", "", false},
+	{"retrying", "none", "", false},
+	{"failed", "none", "", false},
+	{"failed", "fastdp", "", false},
 };
 
-START_TEST(connection_is_good_with_an_overlay_only)
+START_TEST(connection_is_good_with_an_overlay_and_no_complaint)
 {
 	struct json *good = json_from_string(
 		"{\"state\":\"established\",\"overlay\":\"fastdp\"}");
@@ -203,6 +211,7 @@ START_TEST(connection_is_good_with_an_overlay_only)
 
 	json_object_put_string(one, "state", connections[_i].state);
 	json_object_put_string(one, "overlay", connections[_i].overlay);
+	json_object_put_string(one, "reason", connections[_i].reason);
 	ck_assert_int_eq(health_connection_is_good(one), connections[_i].good);
 	json_object_put(all, "connections", json_array_create_2(good, one));
 	ck_assert_int_eq(health_of_connections(all),
@@ -247,8 +256,9 @@ int main(void)
 			    ARRAY_SIZE(texts));
 	tcase_add_loop_test(t, verdict_gives_exit_status, 0,
 			    ARRAY_SIZE(verdicts));
-	tcase_add_loop_test(t, connection_is_good_with_an_overlay_only, 0,
-			    ARRAY_SIZE(connections));
+	tcase_add_loop_test(t,
+			    connection_is_good_with_an_overlay_and_no_complaint,
+			    0, ARRAY_SIZE(connections));
 	tcase_add_test(t, array_is_sorted_by_texts_and_numbers);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

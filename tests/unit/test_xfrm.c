@@ -361,15 +361,17 @@ START_TEST(many_requests_in_one_buffer_stay_apart)
 {
 	struct xfrm_sa sa = example_sa("192.0.2.1", "192.0.2.2");
 	struct xfrm_policy policy = block_policy(XFRM_DIR_IN, true);
-	static const uint16_t types[] = {
-		XFRM_MSG_NEWSA,	    XFRM_MSG_DELSA, XFRM_MSG_UPDPOLICY,
-		XFRM_MSG_DELPOLICY, XFRM_MSG_GETSA, XFRM_MSG_GETPOLICY};
+	static const uint16_t types[] = {XFRM_MSG_NEWSA,     XFRM_MSG_DELSA,
+					 XFRM_MSG_UPDPOLICY, XFRM_MSG_DELPOLICY,
+					 XFRM_MSG_GETSA,     XFRM_MSG_GETPOLICY,
+					 XFRM_MSG_GETSA};
 	static const uint16_t flags[] = {NLM_F_REQUEST | NLM_F_ACK,
 					 NLM_F_REQUEST,
 					 NLM_F_REQUEST,
 					 NLM_F_REQUEST,
 					 NLM_F_REQUEST | NLM_F_DUMP,
-					 NLM_F_REQUEST | NLM_F_DUMP};
+					 NLM_F_REQUEST | NLM_F_DUMP,
+					 NLM_F_REQUEST | NLM_F_ACK};
 	struct wbuf b = WBUF_INITIALIZER(0);
 	struct span rest;
 
@@ -379,6 +381,7 @@ START_TEST(many_requests_in_one_buffer_stay_apart)
 	xfrm_put_policy_del(&b, 4, 0, &policy);
 	xfrm_put_sa_dump(&b, 5);
 	xfrm_put_policy_dump(&b, 6);
+	xfrm_put_sa_get(&b, 7, NLM_F_ACK, &sa.dst, sa.spi);
 	rest = wbuf_span(&b);
 	for (uint32_t i = 0; i < ARRAY_SIZE(types); i++) {
 		struct nlmsghdr header;

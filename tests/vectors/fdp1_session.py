@@ -263,6 +263,13 @@ def messages():
          struct.pack(">BB", 1, 1) + listed([
              b"\x11" * 16 + struct.pack(">QQB", 13, 14, 0),
              b"\x22" * 16 + struct.pack(">QQB", 2**64 - 1, 1, 80)])),
+        ("path-state", 0x0033, b"\x04" + text("esp-filtered")),
+        ("path-check", 0x0034,
+         struct.pack(">IBII", 0x31323334, 2, 0x100, 0xdeadbeef)),
+        ("path-checked", 0x0035,
+         struct.pack(">IQBQQQQB", 0x31323334, 15, 1, 16, 17, 18, 2**64 - 1, 2)
+         + struct.pack(">BQ", 1, 0x4142434445464748)
+         + struct.pack(">BQ", 0, 0)),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
