@@ -103,13 +103,15 @@ done
 case_ok 'pings there: none lost' pings_whole "$work/there.ping"
 case_ok 'pings back: none lost' pings_whole "$work/back.ping"
 case_ok 'every new flow came through' [ "$(wc -l < "$waits")" = "$rounds" ]
-# What the new daemons say of it, and when they had a tunnel, counted from when
-# they were ready.
+# What the daemons say of it, and when they had a tunnel, counted from when they
+# were ready.  The first start of either waits for the guard, the others do not.
 awk -F'|' '
+	FNR == 1 { n = 0 }
 	/\|ready after / { match($2, /after [0-9]+/); ready = substr($2, RSTART + 6, RLENGTH - 6)
 		match($2, /took [0-9]+/); pass = substr($2, RSTART + 5, RLENGTH - 5); at = $1 }
 	/\|tunnel to .* is up/ && at {
-		printf "# ready after %d ms (passwords %d), tunnel %.0f ms later\n", ready, pass, ($1 - at) * 1000
+		printf "# %s: ready after %d ms (passwords %d), tunnel %.0f ms later\n",
+			n++ ? "restart" : "start", ready, pass, ($1 - at) * 1000
 		at = 0
 	}' "$work/h1.log" "$work/h2.log"
 echo "# new flows waited, ms from the daemon's start: $(sort -n "$waits" | awk '{ v[NR] = $1 }
