@@ -23,6 +23,7 @@ enum {
 	KEEPALIVE_IDLE_S = 10,
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_PROBES = 2,
+	SEGMENT_BYTES = 1220, /* Fits into 1,280 bytes (RFC 8200 5). */
 	HELD_MAX = 16 /* Connections that send in one step; more do not wait. */
 };
 
@@ -126,6 +127,9 @@ static void set_option(int fd, int level, int option, int value)
 
 static void tune(int fd)
 {
+	/* It has to get through where larger packets vanish without a word, as
+	 * that is found out over it. */
+	set_option(fd, IPPROTO_TCP, TCP_MAXSEG, SEGMENT_BYTES);
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -145,6 +149,7 @@ static int listen_on(const union sockaddr_any *addr, socklen_t size)
 		return -1;
 	}
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	set_option(fd, IPPROTO_TCP, TCP_MAXSEG, SEGMENT_BYTES);
 	if (addr->sa.sa_family == AF_INET6) {
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	}

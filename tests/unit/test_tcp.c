@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,18 +303,53 @@ START_TEST(stuck_peer_lingers_within_bounds)
 	int fd = plain_listener(&remote);
 	uint8_t *bytes = xcalloc(1, TCP_QUEUE_MAX);
 	uint64_t start = clock_boottime_us();
+	int little = 4096;
 
+	ck_assert_int_eq(
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little),
+		0);
 	tcp_dial(a.tcp, 1, &remote);
 	RUN_UNTIL(a.n_dialed);
 	/* More than the socket buffers hold, and nobody reads. */
 	tcp_send(a.tcp, 1, span_of(bytes, TCP_QUEUE_MAX));
-	tcp_send(a.tcp, 1, span_of(bytes, TCP_QUEUE_MAX / 2));
 	tcp_close(a.tcp, 1);
 	RUN_UNTIL(!tcp_n_lingering(a.tcp));
 	ck_assert_uint_ge(clock_boottime_us() - start, TCP_LINGER_US);
 	ck_assert_uint_eq(a.n_closed, 0);
 	free(bytes);
 	close(fd);
+}
+END_TEST
+
+/* So that they get through a link that takes 1,280 bytes and says nothing of
+ * larger ones; the loopback would take 64 KiB. */
+START_TEST(segments_are_small_in_both_directions)
+{
+	struct ip_endpoint remote;
+	int fd = plain_listener(&remote), peer, mss;
+	socklen_t size = sizeof mss;
+	struct sockaddr_in to = {.sin_family = AF_INET};
+
+	tcp_dial(a.tcp, 1, &remote);
+	RUN_UNTIL(a.n_dialed);
+	peer = accept(fd, NULL, NULL);
+	ck_assert_int_ge(peer, 0);
+	/* What it may send is what we announced. */
+	ck_assert_int_eq(getsockopt(peer, IPPROTO_TCP, TCP_MAXSEG, &mss, &size),
+			 0);
+	ck_assert_int_le(mss, 1220);
+	close(peer);
+	close(fd);
+
+	/* And whoever dials us. */
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(tcp_port(b.tcp));
+	peer = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(peer, (struct sockaddr *)&to, sizeof to), 0);
+	ck_assert_int_eq(getsockopt(peer, IPPROTO_TCP, TCP_MAXSEG, &mss, &size),
+			 0);
+	ck_assert_int_le(mss, 1220);
+	close(peer);
 }
 END_TEST
 
@@ -503,6 +539,7 @@ int main(void)
 	tcase_add_test(tc, close_inside_callback_silent);
 	tcase_add_test(tc, peer_that_never_closes_dropped_in_time);
 	tcase_add_test(tc, stuck_peer_lingers_within_bounds);
+	tcase_add_test(tc, segments_are_small_in_both_directions);
 	tcase_add_test(tc, full_queue_fails_with_enobufs);
 	tcase_add_test(tc, refused_dial_closed_with_errno);
 	tcase_add_test(tc, dial_closed_before_it_came_to_be_silent);
