@@ -414,7 +414,8 @@ static void make_frame(uint8_t f[FRAME_SIZE], enum kind kind, uint32_t i,
 	if (kind == KIND_MAC || kind == KIND_NOBODY) {
 		f[0] = kind == KIND_MAC ? 3 : 2;
 		f[1] = (uint8_t)run;
-		put_u32(f + 2, i);
+		/* 16 bits of the run, 24 of the number. */
+		put_u32(f + 2, run >> 8 << 24 | i);
 	}
 	put_u16(f + 12, ETH_P_IP);
 	memcpy(f + 14, ip, sizeof ip);
