@@ -117,13 +117,14 @@ enum reason diagnose(const struct evidence *ev, char *detail, size_t size)
 		snprintf(detail, size, "%08" PRIx32, ev->spi);
 		return REASON_SA_MISSING;
 	}
-	if (ev->sent && ev->send_errno) {
-		return diagnose_send(ev, detail, size);
-	}
-	/* A packet for which there is no SA vanishes without an error. */
+	/* Such a packet vanishes without an error, or our own guard drops it,
+	 * as it is not to be encrypted any more. */
 	if (is_most(ev, ev->here.no_sa)) {
 		snprintf(detail, size, "the policy asks for another one");
 		return REASON_SA_MISSING;
+	}
+	if (ev->sent && ev->send_errno) {
+		return diagnose_send(ev, detail, size);
 	}
 	if (is_most(ev, ev->here.policy)) {
 		return REASON_POLICY_OUT;
