@@ -419,25 +419,25 @@ static int start_engine(struct loop *loop, const struct engine_config *config,
 	return error;
 }
 
-static struct ip_endpoint *targets_of(const struct config *config)
+/* Copies a list, with our port where none was given. */
+static void fill_in_port(const struct config *config,
+			 const struct endpoint_list *list,
+			 struct ip_endpoint *to)
 {
-	struct ip_endpoint *targets =
-		xcalloc(MAX(config->n_peers, 1), sizeof *targets);
-
-	for (size_t i = 0; i < config->n_peers; i++) {
-		targets[i] = config->peers[i];
-		if (!targets[i].port) {
-			targets[i].port = config->port;
+	for (size_t i = 0; i < list->n; i++) {
+		to[i] = list->v[i];
+		if (!to[i].port) {
+			to[i].port = config->port;
 		}
 	}
-	return targets;
 }
 
 int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 {
 	const struct config *config = lc->config;
 	struct loop *loop = xzalloc(sizeof *loop);
-	struct ip_endpoint *targets = targets_of(config);
+	struct ip_endpoint *targets =
+		xcalloc(MAX(config->peers.n, 1), sizeof *targets);
 	struct engine_config ec;
 	struct exec_config xc;
 	struct ds damaged = DS_EMPTY_INITIALIZER;
@@ -445,6 +445,7 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	int error;
 
 	memset(&ec, 0, sizeof ec);
+	fill_in_port(config, &config->peers, targets);
 	ops_init(&loop->ops);
 	ovs_strlcpy(loop->datapath, config->datapath, sizeof loop->datapath);
 	error = open_state(loop, config, &ec, &saved, &damaged, why);
@@ -488,8 +489,12 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	ec.sas_per_peer = config->sas_per_peer;
 	ovs_strlcpy(ec.datapath, config->datapath, sizeof ec.datapath);
 	ec.targets = targets;
-	ec.n_targets = config->n_peers;
+	ec.n_targets = config->peers.n;
 	ec.discover = !config->no_discovery;
+	ec.conn_limit = config->conn_limit;
+	BUILD_ASSERT_DECL(ARRAY_SIZE(ec.advertised) == CONFIG_MAX_ADVERTISED);
+	fill_in_port(config, &config->advertise, ec.advertised);
+	ec.n_advertised = config->advertise.n;
 	ec.state = saved;
 	error = start_engine(loop, &ec, why);
 out:

@@ -15,6 +15,7 @@ enum config_type {
 	TYPE_BOOL,
 	TYPE_PORT,
 	TYPE_LANES,
+	TYPE_COUNT,
 	TYPE_ADDRESS,
 	TYPE_ENDPOINTS
 };
@@ -40,6 +41,7 @@ enum {
 	DEVICE_NAME_MAX = 15, /* IFNAMSIZ less the terminating zero. */
 	PORT_MAX = 65534,     /* PORT + 1 is used as well. */
 	SAS_PER_PEER_MAX = 16,
+	COUNT_MAX = CONFIG_MAX_LIST - 1,
 	HELP_COLUMN = 28
 };
 
@@ -170,8 +172,9 @@ static enum err set_number(uint16_t *to, const char *value, const char *what,
 	return FDP_OK;
 }
 
-static enum err add_peer(struct config *config, const char *value,
-			 struct ds *why)
+static enum err add_endpoint(struct endpoint_list *list, size_t max,
+			     const char *name, const char *value,
+			     struct ds *why)
 {
 	struct ip_endpoint peer;
 	enum err err = endpoint_parse(value, 0, &peer);
@@ -183,18 +186,17 @@ static enum err add_peer(struct config *config, const char *value,
 			      value);
 		return err ? err : ERR_RANGE;
 	}
-	for (size_t i = 0; i < config->n_peers; i++) {
-		if (endpoint_equal(&config->peers[i], &peer)) {
+	for (size_t i = 0; i < list->n; i++) {
+		if (endpoint_equal(&list->v[i], &peer)) {
 			return FDP_OK;
 		}
 	}
-	if (config->n_peers == CONFIG_MAX_PEERS) {
-		ds_put_format(why, "more than %d peers", CONFIG_MAX_PEERS);
+	if (list->n == max) {
+		ds_put_format(why, "more than %zu of %s", max, name);
 		return ERR_LIMIT;
 	}
-	config->peers = xrealloc(config->peers,
-				 (config->n_peers + 1) * sizeof *config->peers);
-	config->peers[config->n_peers++] = peer;
+	list->v = xrealloc(list->v, (list->n + 1) * sizeof *list->v);
+	list->v[list->n++] = peer;
 	return FDP_OK;
 }
 
@@ -242,6 +244,9 @@ enum err config_set(struct config *config, enum config_key key,
 		err = set_number(to, value, "number of SAs", SAS_PER_PEER_MAX,
 				 why);
 		break;
+	case TYPE_COUNT:
+		err = set_number(to, value, "number", COUNT_MAX, why);
+		break;
 	case TYPE_ADDRESS:
 		err = ip_addr_parse(value, to);
 		if (err) {
@@ -250,7 +255,11 @@ enum err config_set(struct config *config, enum config_key key,
 		}
 		break;
 	case TYPE_ENDPOINTS:
-		err = add_peer(config, value, why);
+		err = add_endpoint(to,
+				   key == CONFIG_KEY_ADVERTISE_ADDRESS
+					   ? CONFIG_MAX_ADVERTISED
+					   : CONFIG_MAX_LIST,
+				   schema[key].name, value, why);
 		break;
 	}
 	if (!err) {
@@ -287,11 +296,12 @@ void config_free(struct config *config)
 			free(*(char **)member(config, key));
 			break;
 		case TYPE_ENDPOINTS:
-			free(config->peers);
+			free(((struct endpoint_list *)member(config, key))->v);
 			break;
 		case TYPE_BOOL:
 		case TYPE_PORT:
 		case TYPE_LANES:
+		case TYPE_COUNT:
 		case TYPE_ADDRESS:
 			break;
 		}
@@ -398,6 +408,14 @@ enum err config_parse(struct config *config, struct span text, struct ds *why)
 	return err;
 }
 
+static void copy_list(struct endpoint_list *to,
+		      const struct endpoint_list *from)
+{
+	free(to->v);
+	to->v = xmemdup(from->v, from->n * sizeof *from->v);
+	to->n = from->n;
+}
+
 void config_overlay(struct config *config, const struct config *over)
 {
 	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
@@ -418,34 +436,31 @@ void config_overlay(struct config *config, const struct config *over)
 			break;
 		case TYPE_PORT:
 		case TYPE_LANES:
+		case TYPE_COUNT:
 			*(uint16_t *)to = *(const uint16_t *)from;
 			break;
 		case TYPE_ADDRESS:
 			*(struct ip_addr *)to = *(const struct ip_addr *)from;
 			break;
 		case TYPE_ENDPOINTS:
-			free(config->peers);
-			config->peers =
-				xmemdup(over->peers,
-					over->n_peers * sizeof *over->peers);
-			config->n_peers = over->n_peers;
+			copy_list(to, from);
 			break;
 		}
 		config->given |= UINT32_C(1) << key;
 	}
 }
 
-static void print_peers(const struct config *config, const char *name,
-			struct ds *ds)
+static void print_list(const struct endpoint_list *list, const char *name,
+		       struct ds *ds)
 {
-	for (size_t i = 0; i < config->n_peers; i++) {
-		const struct ip_endpoint *peer = &config->peers[i];
+	for (size_t i = 0; i < list->n; i++) {
+		const struct ip_endpoint *at = &list->v[i];
 		char buf[ENDPOINT_STRLEN];
 
-		if (peer->port) {
-			endpoint_format(peer, buf);
+		if (at->port) {
+			endpoint_format(at, buf);
 		} else {
-			ip_format(&peer->ip, buf);
+			ip_format(&at->ip, buf);
 		}
 		ds_put_format(ds, "%s = %s\n", name, buf);
 	}
@@ -480,6 +495,12 @@ void config_print(const struct config *config, struct ds *ds)
 			ds_put_format(ds, "%s = %u\n", name,
 				      *(const uint16_t *)from);
 			break;
+		case TYPE_COUNT:
+			if (*(const uint16_t *)from) {
+				ds_put_format(ds, "%s = %u\n", name,
+					      *(const uint16_t *)from);
+			}
+			break;
 		case TYPE_ADDRESS:
 			if (!ip_is_zero(from)) {
 				ds_put_format(ds, "%s = %s\n", name,
@@ -487,7 +508,7 @@ void config_print(const struct config *config, struct ds *ds)
 			}
 			break;
 		case TYPE_ENDPOINTS:
-			print_peers(config, name, ds);
+			print_list(from, name, ds);
 			break;
 		}
 	}
@@ -520,6 +541,17 @@ static bool strings_equal(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static bool lists_equal(const struct endpoint_list *a,
+			const struct endpoint_list *b)
+{
+	bool equal = a->n == b->n;
+
+	for (size_t i = 0; equal && i < a->n; i++) {
+		equal = endpoint_equal(&a->v[i], &b->v[i]);
+	}
+	return equal;
+}
+
 bool config_equal(const struct config *a, const struct config *b)
 {
 	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
@@ -542,17 +574,14 @@ bool config_equal(const struct config *a, const struct config *b)
 			break;
 		case TYPE_PORT:
 		case TYPE_LANES:
+		case TYPE_COUNT:
 			equal = *(const uint16_t *)x == *(const uint16_t *)y;
 			break;
 		case TYPE_ADDRESS:
 			equal = ip_equal(x, y);
 			break;
 		case TYPE_ENDPOINTS:
-			equal = a->n_peers == b->n_peers;
-			for (size_t i = 0; equal && i < a->n_peers; i++) {
-				equal = endpoint_equal(&a->peers[i],
-						       &b->peers[i]);
-			}
+			equal = lists_equal(x, y);
 			break;
 		}
 		if (!equal) {

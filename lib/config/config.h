@@ -26,7 +26,8 @@
 struct ds;
 
 enum {
-	CONFIG_MAX_PEERS = 4096,
+	CONFIG_MAX_LIST = 4096,
+	CONFIG_MAX_ADVERTISED = 16, /* MSG_MAX_ADVERTISED */
 	CONFIG_MAX_VALUE = 1023,     /* Bytes of one value. */
 	CONFIG_MAX_FILE = 256 * 1024 /* Bytes of a whole file. */
 };
@@ -38,13 +39,19 @@ enum config_key {
 	N_CONFIG_KEYS
 };
 
-/* Owns every string and the list of peers. */
+struct endpoint_list {
+	struct ip_endpoint *v;
+	size_t n;
+};
+
+/* Owns every string and list. */
 struct config {
 	char *password_file; /* NULL: not given. */
 	bool weak_password;
-	struct ip_endpoint *peers; /* Port 0: the same as 'port'. */
-	size_t n_peers;
+	struct endpoint_list peers; /* Port 0: the same as 'port'. */
 	bool no_discovery;
+	uint16_t conn_limit;		/* 0: none. */
+	struct endpoint_list advertise; /* Port 0: the same as 'port'. */
 	char *name; /* NULL: the host name. */
 	uint16_t port;
 	struct ip_addr listen; /* Zero: every address. */

@@ -84,7 +84,7 @@ static void run_connect(struct engine *e, uint32_t command,
 		return;
 	}
 	t = target_add(e, &endpoint);
-	t->hinted = t->muted = false;
+	t->hinted = t->muted = t->spared = false;
 	t->saved = true;
 	persist_save(e);
 	t->failures = 0;

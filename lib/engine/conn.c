@@ -529,6 +529,7 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	}
 	if (c->target) {
 		c->target->peer = c->identity.id;
+		c->target->spared = false;
 		if (c->target->hinted && !c->target->saved) {
 			c->target->saved = true;
 			persist_save_soon(e);
@@ -566,6 +567,11 @@ static void close_received(struct engine *e, struct conn *c,
 		reason = REASON_PASSWORD_REMOVED;
 	} else if (m->reason == ERR_IDENTITY) {
 		reason = REASON_IDENTITY_REFUSED;
+	} else if (m->reason == ERR_LIMIT) {
+		reason = REASON_LIMIT;
+		if (c->target) {
+			limit_spared(e, c->target);
+		}
 	}
 	ops_add(e->ops, OP_CLOSE)->conn = c->id;
 	conn_ended(e, c, m->reason, reason, m->text);
@@ -919,6 +925,8 @@ void target_timers(struct engine *e)
 			t->retry_us = UINT64_MAX;
 			continue;
 		}
-		target_dial(e, t);
+		if (limit_allows(e, t)) {
+			target_dial(e, t);
+		}
 	}
 }

@@ -22,8 +22,8 @@
 /* Dials are spread over that time for each address there is. */
 #define SPREAD_US (10 * 1000)
 
-/* Where 'p' can be dialled, as far as we know. */
-static bool address_of(const struct peer *p, struct ip_endpoint *at)
+/* Where we see 'p'; false if it cannot be dialled there. */
+static bool address_seen(const struct peer *p, struct ip_endpoint *at)
 {
 	const struct conn *c = p->conn;
 
@@ -37,6 +37,19 @@ static bool address_of(const struct peer *p, struct ip_endpoint *at)
 	return at->port != 0;
 }
 
+/* Address number 'i' at which others can dial 'p', as far as we know. */
+static bool address_of(const struct peer *p, size_t i, struct ip_endpoint *at)
+{
+	if (!p->n_advertised) {
+		return !i && address_seen(p, at);
+	}
+	if (!p->conn || i >= p->n_advertised) {
+		return false;
+	}
+	*at = p->advertised[i];
+	return true;
+}
+
 static void send_list(struct engine *e, struct peer *to, bool list, bool want)
 {
 	struct peer_hint hints[MSG_MAX_HINTS];
@@ -45,18 +58,23 @@ static void send_list(struct engine *e, struct peer *to, bool list, bool want)
 
 	m.peers.want = want;
 	m.peers.port = e->config.port;
+	m.peers.n_advertised = e->config.n_advertised;
+	memcpy(m.peers.advertised, e->config.advertised,
+	       sizeof m.peers.advertised);
 	m.peers.v = hints;
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		struct peer_hint *hint = &hints[m.peers.n];
+		for (size_t i = 0; list && p != to; i++) {
+			struct peer_hint *hint = &hints[m.peers.n];
 
-		if (!list || p == to || !address_of(p, &hint->at)) {
-			continue;
-		}
-		hint->id = p->id;
-		if (++m.peers.n == MSG_MAX_HINTS) {
-			conn_send(e, to->conn, &m);
-			m.peers.n = 0;
-			m.peers.want = false;
+			if (!address_of(p, i, &hint->at)) {
+				break;
+			}
+			hint->id = p->id;
+			if (++m.peers.n == MSG_MAX_HINTS) {
+				conn_send(e, to->conn, &m);
+				m.peers.n = 0;
+				m.peers.want = false;
+			}
 		}
 	}
 	conn_send(e, to->conn, &m);
@@ -68,9 +86,12 @@ void discovery_session(struct engine *e, struct peer *p)
 	bool hinted = t && t->hinted;
 
 	p->control_port = 0;
+	p->n_advertised = 0;
 	if (p->conn->role == HS_INITIATOR) {
 		send_list(e, p, !hinted && e->config.discover,
 			  !hinted && e->config.discover);
+	} else if (e->config.n_advertised) {
+		send_list(e, p, false, false);
 	}
 }
 
@@ -117,6 +138,8 @@ void discovery_heard(struct engine *e, struct peer *p,
 		     const struct msg_peers *m)
 {
 	p->control_port = m->port;
+	p->n_advertised = m->n_advertised;
+	memcpy(p->advertised, m->advertised, sizeof p->advertised);
 	for (size_t i = 0; e->config.discover && i < m->n; i++) {
 		take_hint(e, &m->v[i]);
 	}
@@ -139,8 +162,11 @@ void discovery_mute_peer(struct engine *e, const struct peer *p)
 {
 	struct ip_endpoint at;
 
-	if (address_of(p, &at)) {
+	if (address_seen(p, &at)) {
 		discovery_mute(e, &at);
+	}
+	for (size_t i = 0; i < p->n_advertised; i++) {
+		discovery_mute(e, &p->advertised[i]);
 	}
 }
 

@@ -569,6 +569,7 @@ static void engine_timer(struct engine *e)
 	password_timers(e);
 	peer_timers(e);
 	discovery_timers(e);
+	limit_timers(e);
 	tunnel_timers(e);
 	relay_timers(e);
 	gossip_timers(e);

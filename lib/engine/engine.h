@@ -18,6 +18,7 @@
 #include "engine/event.h"
 #include "engine/op.h"
 #include "session/handshake.h"
+#include "session/message.h"
 
 enum {
 	ENGINE_MAX_TARGETS = 4096,
@@ -39,6 +40,10 @@ struct engine_config {
 	const struct ip_endpoint *targets; /* Peers to dial; copied. */
 	size_t n_targets;
 	bool discover;	   /* Dial hosts that others know. */
+	size_t conn_limit; /* With so many sessions no more; 0 = no limit. */
+	/* Where others shall dial this host; none: where they see it. */
+	struct ip_endpoint advertised[MSG_MAX_ADVERTISED];
+	size_t n_advertised;
 	const char *state; /* Content of the state file or NULL; copied. */
 	struct secret key; /* The seed of the identity key. */
 	bool has_key;

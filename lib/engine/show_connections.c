@@ -78,8 +78,9 @@ static void row_of_target(const struct engine *e, const struct target *t,
 			       .stale = t->hinted && e->now_us - t->heard_us >
 							     HINT_FRESH_US};
 
-	if (t->conn || t->muted || target_peer(e, t)) {
-		return; /* Its connection has a row. */
+	if (t->conn || t->muted || target_peer(e, t) || limit_holds(e, t)) {
+		/* Its connection has a row, or there is to be none. */
+		return;
 	}
 	row.state = t->refused	  ? SHOWN_FAILED
 		    : t->failures ? SHOWN_RETRYING

@@ -11,6 +11,7 @@
  *	check.c    tests that tell why
  *	guard.c    the netfilter guard
  *	discovery.c hosts that others know
+ *	limit.c    how many sessions there are to be
  *	password.c other passwords while we run
  *	pin.c      the identity keys of peers
  *	gossip.c   what hosts say of themselves, kept and passed on
@@ -129,6 +130,10 @@ struct target {
 	uint64_t reason_us; /* It has been for this reason since. */
 	uint32_t path_mtu;  /* By route; 0 = unknown. */
 	struct history history;
+	/* limit.c */
+	bool spared;	     /* The other side had a session too many. */
+	bool held;	     /* It waits, as it is reached through others... */
+	uint64_t reached_us; /* ...or was then. */
 };
 
 enum conn_state {
@@ -289,10 +294,13 @@ struct peer {
 	char name[IDENTITY_NAME_SIZE];
 	uint64_t incarnation;
 	uint16_t control_port; /* By its own word; 0 = unknown. */
-	struct conn *conn;     /* The session in use; NULL = lost. */
-	uint64_t lost_us;      /* When it was lost. */
-	struct record record;  /* Its endpoints. */
-	bool *bound;	       /* Which of them are in the forwarding table. */
+	/* Where it wants to be dialled; none: where it is seen. */
+	struct ip_endpoint advertised[MSG_MAX_ADVERTISED];
+	size_t n_advertised;
+	struct conn *conn;    /* The session in use; NULL = lost. */
+	uint64_t lost_us;     /* When it was lost. */
+	struct record record; /* Its endpoints. */
+	bool *bound;	      /* Which of them are in the forwarding table. */
 	struct tunnel tunnel;
 	struct renewal renewal;
 	/* relay.c */
@@ -476,6 +484,8 @@ struct engine {
 	uint64_t adopt_us; /* From then on unknown flows are deleted. */
 	bool dumping;
 	uint64_t gossip_us; /* When lists of hosts are exchanged. */
+	uint64_t shed_us;   /* When a session may be ended, */
+	uint64_t beyond_us; /* and one be begun, in spite of the limit. */
 	uint64_t route_us;  /* When routes are looked up again... */
 	uint64_t routed_us; /* ...and when that was done last. */
 	uint64_t mtu_us;    /* When attached interfaces may grow. */
@@ -527,6 +537,16 @@ void discovery_timers(struct engine *);
  * go on naming it. */
 void discovery_mute(struct engine *, const struct ip_endpoint *);
 void discovery_mute_peer(struct engine *, const struct peer *);
+
+/* ---- limit.c ---- */
+
+/* May a target be dialled now?  Else its time to retry is set. */
+bool limit_allows(struct engine *, struct target *);
+/* Is it not dialled because it is reached through others? */
+bool limit_holds(const struct engine *, const struct target *);
+/* Its session has ended as one too many. */
+void limit_spared(struct engine *, struct target *);
+void limit_timers(struct engine *);
 
 /* ---- conn.c ---- */
 

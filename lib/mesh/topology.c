@@ -326,6 +326,61 @@ bool topology_linked(const struct topology *t, const struct peer_id *a,
 	return is_set(t, t->links, a, b);
 }
 
+/* FNV-1a of both ids, the smaller one first; and its bits mixed well (the end
+ * of MurmurHash3), as the lower ones alone would follow the last bytes. */
+static uint64_t link_weight(const struct peer_id *a, const struct peer_id *b)
+{
+	const bool swap = peer_id_compare(a, b) > 0;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < 2 * sizeof a->b; i++) {
+		const struct peer_id *id = (i >= sizeof a->b) != swap ? b : a;
+
+		h = (h ^ id->b[i % sizeof a->b]) * UINT64_C(0x100000001b3);
+	}
+	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+bool topology_spares(struct topology *t, const struct peer_id *to)
+{
+	const struct node *end = find(t, to);
+	uint64_t weight;
+	size_t n = 0;
+
+	if (!end || !bit(row(t->links, t, t->self->slot), end->slot)) {
+		return false;
+	}
+	weight = link_weight(&t->self->id, to);
+	memset(t->hops, 0xff, t->room * sizeof *t->hops);
+	t->hops[t->self->slot] = 0;
+	t->order[n++] = t->self->slot;
+	for (size_t i = 0; i < n; i++) {
+		const struct node *from = t->nodes[t->order[i]];
+		const uint64_t *links = row(t->links, t, from->slot);
+
+		if (t->hops[from->slot] == TOPOLOGY_SPARE_HOPS) {
+			break;
+		}
+		for (size_t w = 0; w < t->words * WORD; w++) {
+			const slot_t slot = (slot_t)w;
+
+			if (!bit(links, slot) || t->hops[slot] != UINT16_MAX ||
+			    link_weight(&from->id, &t->nodes[slot]->id) >=
+				    weight) {
+				continue;
+			}
+			if (slot == end->slot) {
+				return true;
+			}
+			t->hops[slot] = (uint16_t)(t->hops[from->slot] + 1);
+			t->order[n++] = slot;
+		}
+	}
+	return false;
+}
+
 bool topology_states(const struct topology *t, const struct peer_id *author,
 		     const struct peer_id *to)
 {

@@ -25,7 +25,8 @@
 
 enum {
 	/* Authors, and those that they name; then ERR_LIMIT. */
-	TOPOLOGY_MAX_HOSTS = 8192
+	TOPOLOGY_MAX_HOSTS = 8192,
+	TOPOLOGY_SPARE_HOPS = 3
 };
 
 struct topology;
@@ -48,6 +49,14 @@ bool topology_linked(const struct topology *, const struct peer_id *a,
 /* Does 'author' state one? */
 bool topology_states(const struct topology *, const struct peer_id *author,
 		     const struct peer_id *to);
+
+/* Can our link to 'to' be spared?  Every link has a weight, drawn from the ids
+ * of its ends; that of a link can be spared if there is another way between
+ * them, of TOPOLOGY_SPARE_HOPS links at most, all of which weigh less.  Whoever
+ * ends such links leaves hosts connected that are, even if many do so at once
+ * and know of each other only later: what each relies on weighs less than what
+ * it ends, so the lightest way between any two stays. */
+bool topology_spares(struct topology *, const struct peer_id *to);
 
 /* From this host, 1 for a neighbour.  0: there is no way, or it is us. */
 unsigned int topology_hops(struct topology *, const struct peer_id *to);

@@ -12,7 +12,11 @@ enum {
 	SPI_MIN = 256, /* RFC 4303 2.1: 1 to 255 are reserved. */
 
 	/* Optional fields of an SA_OFFER. */
-	FIELD_MORE_SPIS = 0x0001 /* u32 each, for the lanes from 1 on. */
+	FIELD_MORE_SPIS = 0x0001, /* u32 each, for the lanes from 1 on. */
+
+	/* Of a PEERS. */
+	FIELD_ADVERTISED = 0x0001, /* IP address and u16 port each. */
+	ENDPOINT_BYTES = 16 + 2
 };
 
 /* The promise of the header: what is within the bounds fits. */
@@ -26,7 +30,10 @@ _Static_assert(TLV_HEADER_BYTES + 16 + 8 + 8 + 2 +
 			       MSG_MAX_REMOVED * 10 <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "an UPDATE");
-_Static_assert(TLV_HEADER_BYTES + 1 + 2 + 2 + MSG_MAX_HINTS * (16 + 16 + 2) <=
+_Static_assert(TLV_HEADER_BYTES + 1 + 2 + 2 +
+			       MSG_MAX_HINTS * (16 + ENDPOINT_BYTES) +
+			       TLV_HEADER_BYTES +
+			       MSG_MAX_ADVERTISED * ENDPOINT_BYTES <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "a PEERS");
 
@@ -106,9 +113,15 @@ static enum err put_update(struct wbuf *out, const struct msg_update *m)
 	return FDP_OK;
 }
 
+static void put_endpoint(struct wbuf *out, const struct ip_endpoint *at)
+{
+	wbuf_bytes(out, at->ip.b, sizeof at->ip.b);
+	wbuf_u16(out, at->port);
+}
+
 static enum err put_peers(struct wbuf *out, const struct msg_peers *m)
 {
-	if (m->n > MSG_MAX_HINTS) {
+	if (m->n > MSG_MAX_HINTS || m->n_advertised > MSG_MAX_ADVERTISED) {
 		return ERR_LIMIT;
 	}
 	wbuf_u8(out, m->want);
@@ -118,8 +131,14 @@ static enum err put_peers(struct wbuf *out, const struct msg_peers *m)
 		const struct peer_hint *hint = &m->v[i];
 
 		wbuf_bytes(out, hint->id.b, sizeof hint->id.b);
-		wbuf_bytes(out, hint->at.ip.b, sizeof hint->at.ip.b);
-		wbuf_u16(out, hint->at.port);
+		put_endpoint(out, &hint->at);
+	}
+	if (m->n_advertised) {
+		wbuf_u16(out, FIELD_ADVERTISED);
+		wbuf_u16(out, (uint16_t)(m->n_advertised * ENDPOINT_BYTES));
+	}
+	for (size_t i = 0; i < m->n_advertised; i++) {
+		put_endpoint(out, &m->advertised[i]);
 	}
 	return FDP_OK;
 }
@@ -407,18 +426,57 @@ static enum err get_update(struct span *in, struct msg_update *m)
 	return err;
 }
 
+/* Of a host that can be dialled. */
+static enum err get_endpoint(struct span *in, struct ip_endpoint *at)
+{
+	enum err err = wire_get_ip(in, &at->ip);
+
+	if (!err) {
+		err = span_u16(in, &at->port);
+	}
+	if (!err && (!at->port || !ip_is_unicast(&at->ip))) {
+		err = ERR_RANGE;
+	}
+	return err;
+}
+
 static enum err get_hint(struct span *in, struct peer_hint *hint)
 {
 	enum err err = wire_get_id(in, &hint->id);
 
-	if (!err) {
-		err = wire_get_ip(in, &hint->at.ip);
+	return err ? err : get_endpoint(in, &hint->at);
+}
+
+static enum err get_advertised(struct span in, struct msg_peers *m)
+{
+	enum err err = FDP_OK;
+
+	if (m->n_advertised || !in.size || in.size % ENDPOINT_BYTES) {
+		return ERR_MALFORMED;
 	}
-	if (!err) {
-		err = span_u16(in, &hint->at.port);
+	if (in.size / ENDPOINT_BYTES > MSG_MAX_ADVERTISED) {
+		return ERR_LIMIT;
 	}
-	if (!err && (!hint->at.port || !ip_is_unicast(&hint->at.ip))) {
-		err = ERR_RANGE;
+	while (!err && in.size) {
+		err = get_endpoint(&in, &m->advertised[m->n_advertised++]);
+	}
+	return err;
+}
+
+static enum err get_peers_fields(struct span *in, struct msg_peers *m)
+{
+	enum err err = FDP_OK;
+
+	while (!err && in->size) {
+		struct span value;
+		uint16_t type;
+
+		err = tlv_next(in, &type, &value);
+		if (!err && type == FIELD_ADVERTISED) {
+			err = get_advertised(value, m);
+		} else if (!err && type & TLV_CRITICAL) {
+			err = ERR_UNKNOWN_CRITICAL;
+		}
 	}
 	return err;
 }
@@ -449,7 +507,7 @@ static enum err get_peers(struct span *in, struct msg_peers *m)
 	for (size_t i = 0; !err && i < n; i++) {
 		err = get_hint(in, &m->v[i]);
 	}
-	return err;
+	return err ? err : get_peers_fields(in, m);
 }
 
 static enum err get_held(struct span *in, struct held_statement *held)

@@ -60,6 +60,7 @@ enum {
 	MSG_MAX_BINDINGS = 200,
 	MSG_MAX_REMOVED = 1024,
 	MSG_MAX_HINTS = 256,
+	MSG_MAX_ADVERTISED = 16,  /* In a PEERS. */
 	MSG_MAX_HELD = 1900,	  /* In a SUMMARY. */
 	MSG_MAX_SPIS = 16,	  /* In an SA_OFFER. */
 	MSG_CLOSE_TEXT_SIZE = 128 /* With the terminating zero. */
@@ -117,6 +118,10 @@ struct msg_peers {
 	uint16_t port; /* TCP port at which the author can be dialled. */
 	struct peer_hint *v;
 	size_t n;
+	/* Where the author wants to be dialled, in a field that older readers
+	 * skip; none: where it is seen. */
+	struct ip_endpoint advertised[MSG_MAX_ADVERTISED];
+	size_t n_advertised;
 };
 
 /* A statement that the author of a SUMMARY has. */

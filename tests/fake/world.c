@@ -1223,6 +1223,9 @@ void host_start(struct host *h)
 	config.targets = h->targets;
 	config.n_targets = h->n_targets;
 	config.discover = h->discovers;
+	config.conn_limit = h->conn_limit;
+	config.n_advertised = !ip_is_zero(&h->advertises.ip);
+	config.advertised[0] = h->advertises;
 	config.state = h->state;
 	config.key = h->key;
 	config.has_key = h->has_key;

@@ -59,6 +59,9 @@ struct host {
 	struct ip_endpoint targets[WORLD_MAX_HOSTS];
 	size_t n_targets;
 	bool discovers; /* Dials hosts that others know. */
+	size_t conn_limit;
+	/* Where others shall dial it; zero: where they see it. */
+	struct ip_endpoint advertises;
 
 	struct fake_kernel kernel;
 	char *state; /* The state file. Owned. */

@@ -73,6 +73,7 @@ static void small_messages(void)
 		MSG_PATH_CHECK, MSG_PATH_CHECKED,
 	};
 	uint8_t links[] = {1, 'a', 0, 0, 5, 0, 0, 0};
+	struct peer_hint hint = {.id.b[0] = 8, .at = {ip(4), 6783}};
 	struct held_statement held = {.author.b[0] = 7, .seq = 1};
 	struct message m;
 
@@ -95,6 +96,14 @@ static void small_messages(void)
 					  .dst_ip = ip(2),
 					  .vxlan_port = 6784,
 					  .mtu = 1500}};
+	put_message(&m);
+	m = (struct message){.type = MSG_PEERS,
+			     .peers = {.want = true,
+				       .port = 6783,
+				       .v = &hint,
+				       .n = 1,
+				       .advertised = {{ip(3), 6783}},
+				       .n_advertised = 1}};
 	put_message(&m);
 	m = (struct message){.type = MSG_STATEMENT,
 			     .statement = {.author.b[0] = 7,

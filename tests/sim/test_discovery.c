@@ -223,6 +223,88 @@ SEED_TEST(connected_by_command_outlives_a_restart_forgotten_too, SEEDS)
 	world_free(w);
 }
 
+/* With --conn-limit each has a few sessions, and all are reached. */
+SEED_TEST(few_sessions_are_enough_for_all, 12)
+{
+	enum {
+		LIMIT = 3
+	};
+	struct world *w = star(seed, WORLD_MAX_HOSTS, true);
+	struct host *gone = world_host(w, (unsigned int)(seed % 7) + 1);
+	size_t sum = 0;
+
+	for (unsigned int i = 0; i < WORLD_MAX_HOSTS; i++) {
+		world_host(w, i)->conn_limit = LIMIT;
+	}
+	start_in_any_order(w, WORLD_MAX_HOSTS);
+	for (unsigned int i = 0; i < WORLD_MAX_HOSTS; i++) {
+		attach(world_host(w, i), i + 1);
+	}
+	world_run(w, 180 * SEC);
+	for (unsigned int i = 0; i < WORLD_MAX_HOSTS; i++) {
+		size_t n = n_connections(world_host(w, i), "established");
+
+		/* The mesh may need one or two more. */
+		DEMAND(w, n && n <= LIMIT + 2, "%s has %zu sessions",
+		       world_host(w, i)->name, n);
+		sum += n;
+		demand_verdict(world_host(w, i), "healthy");
+	}
+	DEMAND(w, sum <= (LIMIT + 1) * WORLD_MAX_HOSTS, "%zu ends of sessions",
+	       sum);
+	demand_all_reach(w, WORLD_MAX_HOSTS);
+	/* Those that it led to find another way. */
+	host_crash(gone);
+	world_run(w, 120 * SEC);
+	demand_all_reach(w, WORLD_MAX_HOSTS);
+	world_free(w);
+}
+
+/* It has fewer than there are hosts; the others are as they were. */
+SEED_TEST(limit_of_one_host_is_its_own_affair, 6)
+{
+	struct world *w = star(seed, 5, true);
+	struct host *b = host_b(w);
+
+	b->conn_limit = 1;
+	start_in_any_order(w, 5);
+	for (unsigned int i = 0; i < 5; i++) {
+		attach(world_host(w, i), i + 1);
+	}
+	world_run(w, 180 * SEC);
+	/* It was given the address of a; that one is kept in any case. */
+	DEMAND(w, host_is_connected(b, host_a(w)), "not that to a");
+	DEMAND(w, n_connections(b, "established") < 4, "b has %zu sessions",
+	       n_connections(b, "established"));
+	for (unsigned int i = 2; i < 5; i++) {
+		DEMAND(w, n_connections(world_host(w, i), "established") >= 3,
+		       "the others are not a full mesh");
+	}
+	demand_all_reach(w, 5);
+	world_free(w);
+}
+
+/* b is dialled where it wants to be, though a sees it elsewhere. */
+SEED_TEST(host_is_dialled_where_it_wants_to_be, 6)
+{
+	struct world *w = hosts_new(seed, 3, "secret");
+	struct host *b = host_b(w), *c = host_c(w);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		world_host(w, i)->discovers = true;
+	}
+	/* The one who is to be dialled dials not. */
+	b->discovers = false;
+	b->advertises = (struct ip_endpoint){.ip = b->v6, .port = WORLD_PORT};
+	host_add_target(seed & 1 ? host_a(w) : b,
+			seed & 1 ? &b->v4 : &host_a(w)->v4);
+	host_add_target(c, &host_a(w)->v4);
+	start_all(w, 3);
+	demand_connected(w, 120 * SEC);
+	demand_connection(c, "[2001:db8::2]", "established", "");
+	world_free(w);
+}
+
 SCENARIO_MAIN("discovery", one_address_is_enough_for_all,
 	      without_discovery_the_star_stays,
 	      one_that_does_not_discover_is_found_by_others,
@@ -230,4 +312,7 @@ SCENARIO_MAIN("discovery", one_address_is_enough_for_all,
 	      host_that_left_is_forgotten_in_the_end,
 	      forgotten_host_is_not_found_again_until_connect,
 	      what_was_learned_outlives_a_restart,
+	      few_sessions_are_enough_for_all,
+	      limit_of_one_host_is_its_own_affair,
+	      host_is_dialled_where_it_wants_to_be,
 	      connected_by_command_outlives_a_restart_forgotten_too)

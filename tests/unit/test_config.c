@@ -33,10 +33,12 @@ START_TEST(nothing_given_defaults)
 {
 	ck_assert_ptr_null(config.password_file);
 	ck_assert(!config.weak_password);
-	ck_assert_uint_eq(config.n_peers, 0);
+	ck_assert_uint_eq(config.peers.n, 0);
 	ck_assert_ptr_null(config.name);
 	ck_assert_uint_eq(config.port, 6783);
 	ck_assert(ip_is_zero(&config.listen));
+	ck_assert_uint_eq(config.conn_limit, 0);
+	ck_assert_uint_eq(config.advertise.n, 0);
 	ck_assert_uint_eq(config.sas_per_peer, 1);
 	ck_assert_str_eq(config.datapath, "fdp");
 	ck_assert_str_eq(config.state_dir, "/var/lib/fdpd");
@@ -57,6 +59,9 @@ START_TEST(full_file_every_value)
 				   "peer = 192.0.2.2:7000\n"
 				   "peer = [2001:db8::1]:7001\n"
 				   "peer = 2001:db8::2\n"
+				   "conn-limit = 30\n"
+				   "advertise-address = 198.51.100.7\n"
+				   "advertise-address = [2001:db8::7]:7002\n"
 				   "name = host.a\n"
 				   "port = 7783\n"
 				   "listen = 2001:db8::9\n"
@@ -70,11 +75,15 @@ START_TEST(full_file_every_value)
 	ck_assert_str_eq(ds_cstr(&why), "");
 	ck_assert_str_eq(config.password_file, "/etc/fdpd/pass word");
 	ck_assert(config.weak_password);
-	ck_assert_uint_eq(config.n_peers, 4);
-	ck_assert_uint_eq(config.peers[0].port, 0);
-	ck_assert_uint_eq(config.peers[1].port, 7000);
-	ck_assert_uint_eq(config.peers[2].port, 7001);
-	ck_assert_uint_eq(config.peers[3].port, 0);
+	ck_assert_uint_eq(config.peers.n, 4);
+	ck_assert_uint_eq(config.peers.v[0].port, 0);
+	ck_assert_uint_eq(config.peers.v[1].port, 7000);
+	ck_assert_uint_eq(config.peers.v[2].port, 7001);
+	ck_assert_uint_eq(config.peers.v[3].port, 0);
+	ck_assert_uint_eq(config.conn_limit, 30);
+	ck_assert_uint_eq(config.advertise.n, 2);
+	ck_assert_uint_eq(config.advertise.v[0].port, 0);
+	ck_assert_uint_eq(config.advertise.v[1].port, 7002);
 	ck_assert_str_eq(config.name, "host.a");
 	ck_assert_uint_eq(config.port, 7783);
 	ck_assert(!ip_is_v4(&config.listen));
@@ -96,7 +105,7 @@ END_TEST
 START_TEST(same_peer_twice_kept_once)
 {
 	ck_assert(!parse(&config, "peer = 192.0.2.1\npeer = 192.0.2.1\n"));
-	ck_assert_uint_eq(config.n_peers, 1);
+	ck_assert_uint_eq(config.peers.n, 1);
 }
 END_TEST
 
@@ -124,6 +133,11 @@ static const struct {
 	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
 	{"sas-per-peer = -1\n", ERR_MALFORMED,
 	 "line 1: sas-per-peer: \"-1\" is not a number of SAs"},
+	{"conn-limit = 0\n", ERR_RANGE,
+	 "line 1: conn-limit: the number must be from 1 to 4095"},
+	{"advertise-address = 192.0.2.1/24\n", ERR_MALFORMED,
+	 "line 1: advertise-address: \"192.0.2.1/24\" is not the address of a "
+	 "host (ADDR, ADDR:PORT or [IPV6]:PORT)"},
 	{"name =\n", ERR_MALFORMED, "line 1: name: a value is needed"},
 	{"name = a\tb\n", ERR_MALFORMED,
 	 "line 1: name: control characters are not allowed"},
@@ -227,7 +241,7 @@ START_TEST(too_many_peers_refused)
 {
 	char text[ENDPOINT_STRLEN];
 
-	for (unsigned int i = 0; i < CONFIG_MAX_PEERS; i++) {
+	for (unsigned int i = 0; i < CONFIG_MAX_LIST; i++) {
 		snprintf(text, sizeof text, "10.0.%u.%u", i / 256, i % 256);
 		if (i == 0) {
 			snprintf(text, sizeof text, "10.1.0.0");
@@ -237,8 +251,8 @@ START_TEST(too_many_peers_refused)
 	ck_assert_int_eq(
 		config_set(&config, CONFIG_KEY_PEER, "192.0.2.1", &why),
 		ERR_LIMIT);
-	ck_assert_str_eq(ds_cstr(&why), "more than 4096 peers");
-	ck_assert_uint_eq(config.n_peers, CONFIG_MAX_PEERS);
+	ck_assert_str_eq(ds_cstr(&why), "more than 4096 of peer");
+	ck_assert_uint_eq(config.peers.n, CONFIG_MAX_LIST);
 }
 END_TEST
 
@@ -276,6 +290,7 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 		snprintf(to, size, "%s", seed & 1 ? "true" : "no");
 		break;
 	case CONFIG_KEY_PEER:
+	case CONFIG_KEY_ADVERTISE_ADDRESS:
 		snprintf(to, size,
 			 seed % 3 == 0	 ? "192.0.2.%u"
 			 : seed % 3 == 1 ? "[2001:db8::%u]:70"
@@ -287,6 +302,9 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 		break;
 	case CONFIG_KEY_PORT:
 		snprintf(to, size, "%u", 1 + seed % 65534);
+		break;
+	case CONFIG_KEY_CONN_LIMIT:
+		snprintf(to, size, "%u", 1 + seed % 4095);
 		break;
 	case CONFIG_KEY_SAS_PER_PEER:
 		snprintf(to, size, "%u", 1 + seed % 16);

@@ -140,6 +140,9 @@ static void setup(void)
 	m->peers.port = 6783;
 	m->peers.v = hints;
 	m->peers.n = 2;
+	m->peers.advertised[0] = hints[1].at;
+	m->peers.advertised[1] = hints[0].at;
+	m->peers.n_advertised = 2;
 	m++;
 	m->type = MSG_SA_OFFER;
 	m->sa_offer = samples[5].sa_offer;
@@ -207,7 +210,8 @@ static void setup(void)
 }
 
 enum {
-	OFFER_BYTES = 4 + 32 + 4 + 16 + 16 + 2 + 4, /* With one SPI. */
+	OFFER_BYTES = 4 + 32 + 4 + 16 + 16 + 2 + 4,  /* With one SPI. */
+	PEERS_BYTES = 1 + 2 + 2 + 2 * (16 + 16 + 2), /* With two hosts. */
 	N_SAMPLES = sizeof samples / sizeof samples[0]
 };
 
@@ -368,6 +372,11 @@ static void expect_equal(const struct message *a, const struct message *b)
 			ck_assert(endpoint_equal(&a->peers.v[i].at,
 						 &b->peers.v[i].at));
 		}
+		ck_assert_uint_eq(a->peers.n_advertised, b->peers.n_advertised);
+		for (size_t i = 0; i < a->peers.n_advertised; i++) {
+			ck_assert(endpoint_equal(&a->peers.advertised[i],
+						 &b->peers.advertised[i]));
+		}
 		return;
 	}
 	ck_abort_msg("type %d", a->type);
@@ -449,6 +458,9 @@ START_TEST(every_truncation_is_refused)
 	for (size_t size = 0; size < out.size - TLV_HEADER_BYTES; size++) {
 		if (samples[_i].type == MSG_SA_OFFER && size == OFFER_BYTES) {
 			continue; /* All but the optional field. */
+		}
+		if (samples[_i].type == MSG_PEERS && size == PEERS_BYTES) {
+			continue;
 		}
 		out.data[2] = (uint8_t)(size >> 8);
 		out.data[3] = (uint8_t)size;
@@ -616,6 +628,15 @@ static const struct {
 	 ERR_MALFORMED},
 	{"host at a multicast address", PEERS, 33, "\xe0", 1, ERR_RANGE},
 	{"host at port zero", PEERS, 37, "\0\0", 2, ERR_RANGE},
+	/* Behind two hosts, the field of the author's own addresses. */
+	{"address that ends early", PEERS, PEERS_BYTES + 2, "\0\x23", 2,
+	 ERR_MALFORMED},
+	{"multicast address of one's own", PEERS, PEERS_BYTES + 4, "\xff", 1,
+	 ERR_RANGE},
+	{"address of one's own at port zero", PEERS, PEERS_BYTES + 20, "\0\0",
+	 2, ERR_RANGE},
+	{"field that must be known", PEERS, PEERS_BYTES, "\x80\1", 2,
+	 ERR_UNKNOWN_CRITICAL},
 	{"statement of nobody", STATEMENT, 0,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
 	{"chunk that there is not", STATEMENT, 64, "\x51", 1, ERR_RANGE},
@@ -733,6 +754,10 @@ START_TEST(largest_messages_fit_into_a_record)
 	m = samples[PEERS];
 	m.peers.v = known;
 	m.peers.n = MSG_MAX_HINTS;
+	m.peers.n_advertised = MSG_MAX_ADVERTISED;
+	for (size_t i = 0; i < MSG_MAX_ADVERTISED; i++) {
+		m.peers.advertised[i] = hints[1].at;
+	}
 	for (size_t i = 0; i <= MSG_MAX_HINTS; i++) {
 		known[i] = hints[0];
 	}
@@ -742,6 +767,9 @@ START_TEST(largest_messages_fit_into_a_record)
 	message_free(&back);
 	wbuf_free(&out);
 	m.peers.n++;
+	ck_assert_int_eq(message_encode(&m, &none), ERR_LIMIT);
+	m.peers.n = 0;
+	m.peers.n_advertised++;
 	ck_assert_int_eq(message_encode(&m, &none), ERR_LIMIT);
 	ck_assert_uint_eq(none.size, 0);
 }

@@ -486,6 +486,95 @@ START_TEST(thousand_hosts_are_no_burden)
 }
 END_TEST
 
+/* Marks with 'mark' all that 'from' reaches. */
+static void reach(const struct mesh *m, int from, int mark, int *marks)
+{
+	marks[from] = mark;
+	for (int i = 0; i < m->n; i++) {
+		if (!marks[i] && linked(m, from, i)) {
+			reach(m, i, mark, marks);
+		}
+	}
+}
+
+static int count_links(const struct mesh *m)
+{
+	int n = 0;
+
+	for (int a = 0; a < m->n; a++) {
+		for (int b = 0; b < a; b++) {
+			n += linked(m, a, b);
+		}
+	}
+	return n;
+}
+
+/* All at once, each by what it knew before, end every link that they think can
+ * be spared. */
+static void spare_all(struct mesh *m)
+{
+	bool ends[MAX_HOSTS][MAX_HOSTS];
+
+	for (int a = 0; a < m->n; a++) {
+		for (int b = 0; b < m->n; b++) {
+			ends[a][b] = a != b &&
+				     topology_spares(m->views[a], &m->ids[b]);
+			ck_assert(!ends[a][b] || linked(m, a, b));
+		}
+	}
+	for (int a = 0; a < m->n; a++) {
+		for (int b = 0; b < m->n; b++) {
+			/* Both ends judge alike. */
+			ck_assert(ends[a][b] == ends[b][a]);
+			m->says[a][b] &= !ends[a][b];
+		}
+	}
+}
+
+START_TEST(links_that_are_spared_by_all_at_once_part_nobody)
+{
+	struct dice d = {(uint64_t)_i + 5000};
+	int before[MAX_HOSTS] = {0}, after[MAX_HOSTS] = {0};
+	struct mesh m;
+
+	mesh_init(&m, &d, 2 + (int)dice_roll(&d, MAX_HOSTS - 1));
+	draw_links(&m, &d);
+	hear_all(&m);
+	for (int i = 0; i < m.n; i++) {
+		if (!before[i]) {
+			reach(&m, i, i + 1, before);
+		}
+	}
+	spare_all(&m);
+	for (int i = 0; i < m.n; i++) {
+		if (!after[i]) {
+			reach(&m, i, i + 1, after);
+		}
+	}
+	ck_assert_mem_eq(before, after, sizeof before);
+	mesh_done(&m);
+}
+END_TEST
+
+/* Which is not because none is spared. */
+START_TEST(most_links_of_a_full_mesh_can_be_spared)
+{
+	struct dice d = {(uint64_t)_i + 5000};
+	struct mesh m;
+
+	mesh_init(&m, &d, MAX_HOSTS);
+	for (int a = 0; a < m.n; a++) {
+		for (int b = 0; b < m.n; b++) {
+			m.says[a][b] = a != b;
+		}
+	}
+	hear_all(&m);
+	spare_all(&m);
+	ck_assert_int_le(count_links(&m), 3 * MAX_HOSTS);
+	mesh_done(&m);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("topology");
@@ -501,6 +590,9 @@ int main(void)
 	tcase_add_loop_test(
 		t, settling_names_each_tree_that_changed_and_no_other, 0, 20);
 	tcase_add_test(t, who_was_unknown_is_told_of_when_it_appears_and_goes);
+	tcase_add_loop_test(t, links_that_are_spared_by_all_at_once_part_nobody,
+			    0, 200);
+	tcase_add_loop_test(t, most_links_of_a_full_mesh_can_be_spared, 0, 5);
 	tcase_add_test(t, too_many_hosts_are_refused);
 	tcase_add_test(t, thousand_hosts_are_no_burden);
 	tcase_set_timeout(t, 120);

@@ -245,7 +245,9 @@ def messages():
         ("peers", 0x0012,
          struct.pack(">BH", 1, 6783) + listed([
              b"\x11" * 16 + ip("192.0.2.1") + struct.pack(">H", 6783),
-             b"\x22" * 16 + ip("2001:db8::7") + struct.pack(">H", 7000)])),
+             b"\x22" * 16 + ip("2001:db8::7") + struct.pack(">H", 7000)])
+         + tlv(1, ip("2001:db8::7") + struct.pack(">H", 7000)
+               + ip("192.0.2.1") + struct.pack(">H", 6783))),
     ]
     offer = out[5][2]
     out.append(("sa-offer", 0x8020,
