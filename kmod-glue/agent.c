@@ -56,12 +56,13 @@ enum request_type {
 };
 
 /* One record each way.  REQUEST_GUARD_PUT is followed by 'n_peers' of struct
- * ip_endpoint, all others are of this size exactly. */
+ * ip_endpoint and 'n_pairs' of struct guard_pair, all others are of this size
+ * exactly. */
 struct request {
 	uint32_t type;
 	uint32_t number; /* Of the request; returned. */
 	uint32_t udp_port;
-	uint32_t n_peers;
+	uint32_t n_peers, n_pairs;
 	struct agent_mtu mtu;
 };
 
@@ -86,8 +87,28 @@ struct self {
 
 struct message {
 	struct request r;
-	struct ip_endpoint peers[AGENT_MAX_GUARD_PEERS];
+	/* Both lists, without a gap. */
+	uint16_t tail[(AGENT_MAX_GUARD_PEERS * sizeof(struct ip_endpoint) +
+		       GUARD_MAX_PAIRS * sizeof(struct guard_pair)) /
+		      sizeof(uint16_t)];
 };
+_Static_assert(_Alignof(struct ip_endpoint) <= _Alignof(uint16_t) &&
+		       _Alignof(struct guard_pair) <= _Alignof(uint16_t),
+	       "lists in the tail");
+
+static void rules_of(const struct self *self, struct message *m,
+		     struct guard_rules *rules)
+{
+	uint8_t *tail = (uint8_t *)m->tail;
+
+	memset(rules, 0, sizeof *rules);
+	rules->udp_port = self->udp_port;
+	rules->peers = ALIGNED_CAST(struct ip_endpoint *, tail);
+	rules->n_peers = m->r.n_peers;
+	tail += rules->n_peers * sizeof *rules->peers;
+	rules->pairs = ALIGNED_CAST(struct guard_pair *, tail);
+	rules->n_pairs = m->r.n_pairs;
+}
 
 static bool is_text(const char *text, size_t size)
 {
@@ -95,23 +116,31 @@ static bool is_text(const char *text, size_t size)
 }
 
 /* May this be done for the daemon, even if it is no more what it was? */
-static bool is_valid(const struct self *self, const struct message *m,
-		     size_t size)
+static bool is_valid(const struct self *self, struct message *m, size_t size)
 {
 	const struct request *r = &m->r;
-	size_t peers;
+	struct guard_rules rules;
 
-	if (size < sizeof *r || r->type >= N_REQUESTS) {
+	if (size < sizeof *r || r->type >= N_REQUESTS ||
+	    r->n_peers > AGENT_MAX_GUARD_PEERS ||
+	    r->n_pairs > GUARD_MAX_PAIRS) {
 		return false;
 	}
-	peers = (size - sizeof *r) / sizeof m->peers[0];
-	if (r->n_peers != peers ||
-	    size != sizeof *r + peers * sizeof m->peers[0] ||
-	    (peers && r->type != REQUEST_GUARD_PUT)) {
+	if (size != sizeof *r + r->n_peers * sizeof *rules.peers +
+			    r->n_pairs * sizeof *rules.pairs ||
+	    (size != sizeof *r && r->type != REQUEST_GUARD_PUT)) {
 		return false;
 	}
-	for (size_t i = 0; i < peers; i++) {
-		if (!m->peers[i].port || ip_is_zero(&m->peers[i].ip)) {
+	rules_of(self, m, &rules);
+	for (size_t i = 0; i < rules.n_peers; i++) {
+		if (!rules.peers[i].port || ip_is_zero(&rules.peers[i].ip)) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < rules.n_pairs; i++) {
+		/* Of two hosts, never of everybody. */
+		if (!rules.pairs[i].port || ip_is_zero(&rules.pairs[i].local) ||
+		    ip_is_zero(&rules.pairs[i].remote)) {
 			return false;
 		}
 	}
@@ -200,12 +229,11 @@ static bool do_mtu(struct self *self, const struct request *r,
 static bool do_request(struct self *self, struct message *m,
 		       struct answer *answer)
 {
-	const struct guard_rules rules = {.udp_port = self->udp_port,
-					  .peers = m->peers,
-					  .n_peers = m->r.n_peers};
+	struct guard_rules rules;
 	struct ds why = DS_EMPTY_INITIALIZER;
 	bool now = true;
 
+	rules_of(self, m, &rules);
 	switch ((enum request_type)m->r.type) {
 	case REQUEST_GUARD_PUT:
 		answer->error =
@@ -511,8 +539,8 @@ static bool receive(struct agent *agent, int timeout_ms, struct answer *answer)
 static bool send_request(struct agent *agent, struct request *r,
 			 const struct guard_rules *rules)
 {
-	struct iovec iov[] = {{r, sizeof *r}, {NULL, 0}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 1};
+	struct iovec iov[] = {{r, sizeof *r}, {NULL, 0}, {NULL, 0}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov)};
 	ssize_t n;
 
 	if (agent->fd < 0) {
@@ -522,11 +550,13 @@ static bool send_request(struct agent *agent, struct request *r,
 		agent->number++;
 	}
 	r->number = agent->number;
-	if (rules && rules->n_peers) {
+	if (rules) {
 		r->n_peers = (uint32_t)rules->n_peers;
 		iov[1].iov_base = rules->peers;
 		iov[1].iov_len = rules->n_peers * sizeof *rules->peers;
-		msg.msg_iovlen = 2;
+		r->n_pairs = (uint32_t)rules->n_pairs;
+		iov[2].iov_base = rules->pairs;
+		iov[2].iov_len = rules->n_pairs * sizeof *rules->pairs;
 	}
 	do {
 		n = sendmsg(agent->fd, &msg, MSG_NOSIGNAL);
@@ -589,7 +619,8 @@ void agent_guard_put(struct agent *agent, uint64_t cookie,
 	job->work = AGENT_GUARD_PUT;
 	job->cookie = cookie;
 	ovs_list_push_back(&agent->guards, &job->node);
-	if (rules->n_peers > AGENT_MAX_GUARD_PEERS) {
+	if (rules->n_peers > AGENT_MAX_GUARD_PEERS ||
+	    rules->n_pairs > GUARD_MAX_PAIRS) {
 		snprintf(why, sizeof why, "more than %d peers on other ports",
 			 AGENT_MAX_GUARD_PEERS);
 		job_done(agent, job, E2BIG, why);

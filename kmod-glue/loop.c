@@ -495,6 +495,11 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	BUILD_ASSERT_DECL(ARRAY_SIZE(ec.advertised) == CONFIG_MAX_ADVERTISED);
 	fill_in_port(config, &config->advertise, ec.advertised);
 	ec.n_advertised = config->advertise.n;
+	BUILD_ASSERT_DECL(ARRAY_SIZE(ec.trusted) == CONFIG_MAX_TRUSTED);
+	ec.n_trusted = config->trusted.n;
+	for (size_t i = 0; i < ec.n_trusted; i++) {
+		ec.trusted[i] = config->trusted.v[i];
+	}
 	ec.state = saved;
 	error = start_engine(loop, &ec, why);
 out:

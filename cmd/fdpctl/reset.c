@@ -254,7 +254,9 @@ static char *describe(const struct doomed *d, size_t i)
 			 selector_format(p->v6, &p->src, src),
 			 selector_format(p->v6, &p->dst, dst), p->udp_port,
 			 p->mark_mask ? mark_format(p, mark) : "",
-			 p->block ? "block" : "require ESP");
+			 p->block   ? "block"
+			 : p->plain ? "let pass plain"
+				    : "require ESP");
 }
 
 static void note_change(void *doomed_, uint64_t i, int error, const char *text)

@@ -88,7 +88,9 @@ static const char *direction_of(const struct dump *dump,
 	for (i = 0; i < dump->n_policies; i++) {
 		const struct xfrm_policy *p = &dump->policies[i];
 
-		if (!p->block && p->reqid == sa->reqid &&
+		if (!p->block &&
+		    (p->plain ? ip_equal(&p->src, &sa->src)
+			      : p->reqid == sa->reqid) &&
 		    ip_equal(&p->dst, &sa->dst)) {
 			return direction_name(p->dir);
 		}
@@ -191,7 +193,9 @@ static struct json *policy_to_json(const struct xfrm_policy *p,
 	json_object_put_string(object, "dst",
 			       selector_format(p->v6, &p->dst, buf));
 	json_object_put_string(object, "action",
-			       p->block ? "block" : "require-esp");
+			       p->block	  ? "block"
+			       : p->plain ? "plain"
+					  : "require-esp");
 	put_number(object, "udp_port", p->udp_port);
 	put_number(object, "priority", p->priority);
 	put_number(object, "mark", p->mark);

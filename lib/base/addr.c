@@ -259,6 +259,18 @@ const char *prefix_format(const struct ip_prefix *p, char buf[PREFIX_STRLEN])
 	return buf;
 }
 
+bool prefix_is_network(const struct ip_prefix *p)
+{
+	const size_t bits = p->len + (ip_is_v4(&p->ip) ? 96u : 0u);
+
+	for (size_t i = bits; i < 128; i++) {
+		if (p->ip.b[i / 8] & 0x80 >> i % 8) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *ip)
 {
 	unsigned int bits = p->len;

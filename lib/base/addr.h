@@ -81,6 +81,8 @@ const char *ip_format(const struct ip_addr *, char buf[IP_STRLEN]);
  * ERR_MALFORMED, ERR_RANGE (length). */
 enum err prefix_parse(const char *text, struct ip_prefix *) FDP_MUST_CHECK;
 const char *prefix_format(const struct ip_prefix *, char buf[PREFIX_STRLEN]);
+/* Is nothing set beyond its length? */
+bool prefix_is_network(const struct ip_prefix *);
 bool prefix_contains(const struct ip_prefix *, const struct ip_addr *);
 
 bool endpoint_equal(const struct ip_endpoint *, const struct ip_endpoint *);

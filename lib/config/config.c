@@ -17,7 +17,9 @@ enum config_type {
 	TYPE_LANES,
 	TYPE_COUNT,
 	TYPE_ADDRESS,
-	TYPE_ENDPOINTS
+	/* Repeatable, these. */
+	TYPE_ENDPOINTS,
+	TYPE_PREFIXES
 };
 
 static const struct schema {
@@ -200,6 +202,44 @@ static enum err add_endpoint(struct endpoint_list *list, size_t max,
 	return FDP_OK;
 }
 
+static bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+	return a->len == b->len && ip_equal(&a->ip, &b->ip);
+}
+
+/* The address has to be that of the network: who writes 10.1.2.3/8 means
+ * something else than he gets. */
+static enum err add_prefix(struct prefix_list *list, const char *name,
+			   const char *value, struct ds *why)
+{
+	struct ip_prefix prefix;
+	enum err err = prefix_parse(value, &prefix);
+
+	if (!err && !prefix_is_network(&prefix)) {
+		err = ERR_RANGE;
+	}
+	if (err) {
+		ds_put_format(why,
+			      "\"%s\" is not a network (ADDR/LENGTH, and "
+			      "nothing in ADDR beyond LENGTH)",
+			      value);
+		return err;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		if (prefix_equal(&list->v[i], &prefix)) {
+			return FDP_OK;
+		}
+	}
+	if (list->n == CONFIG_MAX_TRUSTED) {
+		ds_put_format(why, "more than %d of %s", CONFIG_MAX_TRUSTED,
+			      name);
+		return ERR_LIMIT;
+	}
+	list->v = xrealloc(list->v, (list->n + 1) * sizeof *list->v);
+	list->v[list->n++] = prefix;
+	return FDP_OK;
+}
+
 enum err config_set(struct config *config, enum config_key key,
 		    const char *value, struct ds *why)
 {
@@ -261,6 +301,9 @@ enum err config_set(struct config *config, enum config_key key,
 					   : CONFIG_MAX_LIST,
 				   schema[key].name, value, why);
 		break;
+	case TYPE_PREFIXES:
+		err = add_prefix(to, schema[key].name, value, why);
+		break;
 	}
 	if (!err) {
 		config->given |= UINT32_C(1) << key;
@@ -297,6 +340,9 @@ void config_free(struct config *config)
 			break;
 		case TYPE_ENDPOINTS:
 			free(((struct endpoint_list *)member(config, key))->v);
+			break;
+		case TYPE_PREFIXES:
+			free(((struct prefix_list *)member(config, key))->v);
 			break;
 		case TYPE_BOOL:
 		case TYPE_PORT:
@@ -356,7 +402,7 @@ static enum err parse_line(struct config *config, char *line, uint32_t *seen,
 		ds_put_format(why, "%s is for the command line only", name);
 		return ERR_REFUSED;
 	}
-	if (*seen & UINT32_C(1) << key && schema[key].type != TYPE_ENDPOINTS) {
+	if (*seen & UINT32_C(1) << key && schema[key].type < TYPE_ENDPOINTS) {
 		ds_put_format(why, "%s is given twice", name);
 		return ERR_EXISTS;
 	}
@@ -416,6 +462,14 @@ static void copy_list(struct endpoint_list *to,
 	to->n = from->n;
 }
 
+static void copy_prefixes(struct prefix_list *to,
+			  const struct prefix_list *from)
+{
+	free(to->v);
+	to->v = xmemdup(from->v, from->n * sizeof *from->v);
+	to->n = from->n;
+}
+
 void config_overlay(struct config *config, const struct config *over)
 {
 	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
@@ -445,6 +499,9 @@ void config_overlay(struct config *config, const struct config *over)
 		case TYPE_ENDPOINTS:
 			copy_list(to, from);
 			break;
+		case TYPE_PREFIXES:
+			copy_prefixes(to, from);
+			break;
 		}
 		config->given |= UINT32_C(1) << key;
 	}
@@ -463,6 +520,17 @@ static void print_list(const struct endpoint_list *list, const char *name,
 			ip_format(&at->ip, buf);
 		}
 		ds_put_format(ds, "%s = %s\n", name, buf);
+	}
+}
+
+static void print_prefixes(const struct prefix_list *list, const char *name,
+			   struct ds *ds)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		char buf[PREFIX_STRLEN];
+
+		ds_put_format(ds, "%s = %s\n", name,
+			      prefix_format(&list->v[i], buf));
 	}
 }
 
@@ -510,6 +578,9 @@ void config_print(const struct config *config, struct ds *ds)
 		case TYPE_ENDPOINTS:
 			print_list(from, name, ds);
 			break;
+		case TYPE_PREFIXES:
+			print_prefixes(from, name, ds);
+			break;
 		}
 	}
 }
@@ -552,6 +623,17 @@ static bool lists_equal(const struct endpoint_list *a,
 	return equal;
 }
 
+static bool prefixes_equal(const struct prefix_list *a,
+			   const struct prefix_list *b)
+{
+	bool equal = a->n == b->n;
+
+	for (size_t i = 0; equal && i < a->n; i++) {
+		equal = prefix_equal(&a->v[i], &b->v[i]);
+	}
+	return equal;
+}
+
 bool config_equal(const struct config *a, const struct config *b)
 {
 	for (unsigned int key = 0; key < N_CONFIG_KEYS; key++) {
@@ -582,6 +664,9 @@ bool config_equal(const struct config *a, const struct config *b)
 			break;
 		case TYPE_ENDPOINTS:
 			equal = lists_equal(x, y);
+			break;
+		case TYPE_PREFIXES:
+			equal = prefixes_equal(x, y);
 			break;
 		}
 		if (!equal) {

@@ -28,6 +28,7 @@ struct ds;
 enum {
 	CONFIG_MAX_LIST = 4096,
 	CONFIG_MAX_ADVERTISED = 16, /* MSG_MAX_ADVERTISED */
+	CONFIG_MAX_TRUSTED = 64,
 	CONFIG_MAX_VALUE = 1023,     /* Bytes of one value. */
 	CONFIG_MAX_FILE = 256 * 1024 /* Bytes of a whole file. */
 };
@@ -44,6 +45,11 @@ struct endpoint_list {
 	size_t n;
 };
 
+struct prefix_list {
+	struct ip_prefix *v;
+	size_t n;
+};
+
 /* Owns every string and list. */
 struct config {
 	char *password_file; /* NULL: not given. */
@@ -52,6 +58,7 @@ struct config {
 	bool no_discovery;
 	uint16_t conn_limit;		/* 0: none. */
 	struct endpoint_list advertise; /* Port 0: the same as 'port'. */
+	struct prefix_list trusted;
 	char *name; /* NULL: the host name. */
 	uint16_t port;
 	struct ip_addr listen; /* Zero: every address. */

@@ -103,6 +103,24 @@ static bool is_plain(const struct json *status)
 	return !strcmp(reply_text(status, "encryption", ""), "none");
 }
 
+/* By will, and with some hosts only. */
+static void shout_peers(struct json *const *peer, size_t n, bool colour,
+			struct ds *ds)
+{
+	if (!n) {
+		return;
+	}
+	colour_put(ds, colour, COLOUR_BAD, "*** NOT ENCRYPTED with ");
+	for (size_t i = 0; i < n; i++) {
+		ds_put_cstr(ds, i ? ", " : "");
+		printable_put(ds, reply_element(peer[i]));
+	}
+	colour_put(ds, colour, COLOUR_BAD, " ***");
+	ds_put_cstr(ds, "\nas --trusted-subnet of both hosts says: what "
+			"containers send between them is\nreadable and "
+			"forgeable by anybody on the way.\n\n");
+}
+
 static void shout(bool colour, struct ds *ds)
 {
 	static const char *const lines[] = {
@@ -264,10 +282,14 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 	const struct json *up = reply_object(status, "upcalls");
 	const char *guard = reply_text(status, "guard", "");
 	int64_t restored = reply_number(up, "features_restored", 0);
+	struct json *const *plain;
+	size_t n_plain;
 
 	if (is_plain(status)) {
 		shout(colour, ds);
 	}
+	plain = reply_array(status, "plain", &n_plain);
+	shout_peers(plain, n_plain, colour, ds);
 	put_verdict(status, colour, ds);
 	put_label(ds, "host");
 	printable_put(ds, reply_text(status, "name", "-"));
@@ -435,6 +457,7 @@ static void put_connection(struct columns *c, const struct json *connection)
 	const char *detail = reply_text(connection, "detail", "");
 	bool established = !strcmp(state, "established");
 	bool encrypted = reply_flag(connection, "encrypted", false);
+	bool plain = reply_flag(connection, "plain", false);
 	int64_t slot = reply_number(connection, "slot", 0);
 	/* Which password, where it is not the first as usual. */
 	const char *yes = slot == 1  ? "yes, 2nd"
@@ -447,8 +470,10 @@ static void put_connection(struct columns *c, const struct json *connection)
 	columns_put(c, reply_text(connection, "address", ""));
 	columns_put_colour(c, colour_of(connection), state);
 	columns_put_colour(c,
-			   established && !encrypted ? COLOUR_BAD : COLOUR_NONE,
-			   encrypted	 ? yes
+			   plain || (established && !encrypted) ? COLOUR_BAD
+								: COLOUR_NONE,
+			   plain	 ? "PLAIN"
+			   : encrypted	 ? yes
 			   : established ? "NO"
 					 : "no");
 	put_overlay(c, connection);

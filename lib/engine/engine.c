@@ -464,6 +464,8 @@ static void engine_result(struct engine *e, const struct event *event)
 		port_result(e, p, event);
 		break;
 	case PENDING_POLICY:
+	case PENDING_PLAIN_IN:
+	case PENDING_PLAIN_OFF:
 	case PENDING_SA_IN:
 	case PENDING_SA_OUT:
 	case PENDING_PIN:

@@ -22,6 +22,7 @@
 
 enum {
 	ENGINE_MAX_TARGETS = 4096,
+	ENGINE_MAX_TRUSTED = 64,
 	ENGINE_NAME_SIZE = 64
 };
 
@@ -44,6 +45,9 @@ struct engine_config {
 	/* Where others shall dial this host; none: where they see it. */
 	struct ip_endpoint advertised[MSG_MAX_ADVERTISED];
 	size_t n_advertised;
+	/* Hosts with which it may be plain, if they say so too. */
+	struct ip_prefix trusted[ENGINE_MAX_TRUSTED];
+	size_t n_trusted;
 	const char *state; /* Content of the state file or NULL; copied. */
 	struct secret key; /* The seed of the identity key. */
 	bool has_key;

@@ -44,6 +44,26 @@ static void add_peers(const struct engine *e, struct guard_rules *rules)
 	}
 }
 
+static void add_pairs(const struct engine *e, struct guard_rules *rules)
+{
+	const struct peer *p;
+
+	rules->pairs = xcalloc(GUARD_MAX_PAIRS, sizeof *rules->pairs);
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		const struct tunnel *t = &p->tunnel;
+
+		if ((t->plain.agreed || t->plain.in) &&
+		    rules->n_pairs < GUARD_MAX_PAIRS) {
+			rules->pairs[rules->n_pairs++] =
+				(struct guard_pair){.local = t->local,
+						    .remote = t->remote,
+						    .port = t->udp_port,
+						    .out = t->plain.agreed,
+						    .in = t->plain.in};
+		}
+	}
+}
+
 /* iptables may take a second.  One put at a time: none overtakes another, and
  * the last one knows all. */
 void guard_update(struct engine *e)
@@ -59,6 +79,7 @@ void guard_update(struct engine *e)
 	op = ops_add(e->ops, OP_GUARD_PUT);
 	op->guard.udp_port = e->config.vxlan_port;
 	add_peers(e, &op->guard);
+	add_pairs(e, &op->guard);
 	engine_expect(e, op, PENDING_GUARD);
 }
 
@@ -96,6 +117,8 @@ void guard_result(struct engine *e, const struct event *event)
 	if (e->guard_again) {
 		e->guard_again = false;
 		guard_update(e);
+	} else {
+		plain_guard_settled(e);
 	}
 }
 

@@ -85,6 +85,7 @@ static void op_done(struct op *op)
 		break;
 	case OP_GUARD_PUT:
 		free(op->guard.peers);
+		free(op->guard.pairs);
 		break;
 	case OP_DIAL:
 	case OP_SEND:

@@ -98,7 +98,7 @@ struct op {
 		struct op_flow flow; /* OP_FLOW_*; OP_EXECUTE: key, actions. */
 		struct xfrm_sa sa;
 		struct xfrm_policy policy;
-		struct guard_rules guard; /* 'peers' is owned. */
+		struct guard_rules guard; /* Owns its arrays. */
 		struct {
 			struct ip_addr dst;
 			uint32_t spis[OP_LOOK_MAX];

@@ -207,6 +207,9 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_REHANDSHAKE:
 		password_rehandshake(e, c->peer, &m->rehandshake);
 		break;
+	case MSG_PLAIN:
+		plain_heard(e, c->peer, &m->plain);
+		break;
 	case MSG_PROBE_ACK:
 		probe_acked(e, c->peer, &m->probe_ack);
 		break;
@@ -395,6 +398,7 @@ void peer_lost(struct engine *e, struct peer *p, uint64_t delay_us)
 {
 	renewal_cancel(p);
 	probe_session_over(e, p);
+	plain_over(e, p);
 	p->conn = NULL;
 	p->lost_us = e->now_us;
 	relay_touch(e);

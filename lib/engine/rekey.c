@@ -251,6 +251,20 @@ bool tunnel_owns_policy(const struct engine *e, const struct peer *p,
 	return false;
 }
 
+/* One without a template has no reqid either. */
+static struct peer *peer_by_policy(const struct engine *e,
+				   const struct xfrm_policy *policy)
+{
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (tunnel_owns_policy(e, p, policy)) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
 static void policy_deleted(struct engine *e, const struct xfrm_policy *gone)
 {
 	struct peer *p;
@@ -262,7 +276,8 @@ static void policy_deleted(struct engine *e, const struct xfrm_policy *gone)
 		put_blocks(e, gone);
 		return;
 	}
-	p = peer_by_reqid(e, gone->reqid);
+	p = gone->plain ? peer_by_policy(e, gone)
+			: peer_by_reqid(e, gone->reqid);
 	if (p && tunnel_owns_policy(e, p, gone)) {
 		engine_log(e, OP_LOG_WARN,
 			   "the IPsec policy for %s was removed by somebody "

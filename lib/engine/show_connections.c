@@ -183,6 +183,7 @@ static void add_row(const struct engine *e, const struct show_row *row,
 	json_object_put_string(json, "state", show_state_name(row->state));
 	jsonput_bool(json, "encrypted",
 		     row->state == SHOWN_ESTABLISHED && engine_encrypts(e));
+	jsonput_bool(json, "plain", t && plain_is_on(t));
 	json_object_put_string(json, "overlay",
 			       row->peer ? show_overlay(row->peer) : "none");
 	json_object_put_string(json, "via",

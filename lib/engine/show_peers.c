@@ -86,6 +86,7 @@ static struct json *peer_json(const struct engine *e, const struct peer *p)
 	json_object_put_string(json, "overlay", show_overlay(p));
 	json_object_put_string(json, "via", show_via(e, p));
 	jsonput_int(json, "hops", p->hops);
+	jsonput_bool(json, "plain", plain_is_on(t));
 	jsonput_int(json, "udp_port", t->udp_port);
 	jsonput_int(json, "spi_in", t->lanes[0].spi_in);
 	jsonput_int(json, "spi_out", t->lanes[0].spi_out);

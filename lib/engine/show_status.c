@@ -204,6 +204,20 @@ static struct json *password_json(const struct engine *e)
 	return json;
 }
 
+/* With whom it is not encrypted although there is a password. */
+static struct json *plain_json(const struct engine *e)
+{
+	struct json *list = json_array_create_empty();
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (plain_is_on(&p->tunnel)) {
+			json_array_add(list, json_string_create(p->name));
+		}
+	}
+	return list;
+}
+
 /* What a restart would not find. */
 static struct json *state_json(const struct engine *e)
 {
@@ -267,6 +281,7 @@ void show_status(struct engine *e, uint32_t command)
 	jsonput_int(json, "uptime", show_age_s(e, e->started_us));
 	json_object_put_string(json, "encryption",
 			       engine_encrypts(e) ? "aes-256-gcm esp" : "none");
+	json_object_put(json, "plain", plain_json(e));
 	json_object_put_string(json, "guard", guard_kind_name(e->guard));
 	if (engine_encrypts(e)) {
 		json_object_put(json, "password", password_json(e));

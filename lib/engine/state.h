@@ -5,6 +5,7 @@
  *	peer.c     the hosts we know: sessions, their endpoints
  *	tunnel.c   the way to one peer: MTU, policies, security associations
  *	rekey.c    new keys for it, and repair of what others took away
+ *	plain.c    peers with whom it need not be encrypted
  *	probe.c    whether traffic gets there
  *	mtu.c      and how large it may be
  *	health.c   what is wrong with the way, in both directions
@@ -193,6 +194,17 @@ struct lane {
 	bool policy;	   /* Installed, or being so. */
 };
 
+/* Whether it may be plain between us (plain.c).  The exceptions are the
+ * policies of lane 0, no others, and two rules of the guard. */
+struct plain {
+	bool agreed;	 /* Both hosts trust each other, in this session. */
+	bool in;	 /* Plain packets are let in, or are about to be... */
+	bool in_ready;	 /* ...as far as policies go, and are... */
+	bool told;	 /* ...and the peer knows. */
+	bool peer_ready; /* The peer lets in ours. */
+	bool out;	 /* We send in the clear. */
+};
+
 /* The way to one peer.  Keying: both policies, our inbound SAs, our offer; on
  * the peer's offer the outbound SAs, then the out policies are pinned to them,
  * then flows may use them; up when the peer said the same.  All lanes take each
@@ -227,6 +239,7 @@ struct tunnel {
 	uint64_t rekey_us;	 /* When the next one is due. */
 	uint64_t rekey_began_us; /* One is under way since; 0 = none. */
 	bool rekey_again;	 /* Something was lost meanwhile. */
+	struct plain plain;
 };
 
 /* A session that is to be replaced by one with another password. */
@@ -376,13 +389,15 @@ struct alarm {
 };
 
 enum pending_kind {
-	PENDING_START,	/* A step of the start. */
-	PENDING_ADOPT,	/* A port found at start. */
-	PENDING_ATTACH, /* OP_VPORT_ADD for a command. */
-	PENDING_POLICY, /* A peer's policy. */
-	PENDING_SA_IN,	/* A peer's inbound SA. */
-	PENDING_SA_OUT, /* A peer's outbound SA. */
-	PENDING_PIN,	/* The out policy on the new SA. */
+	PENDING_START,	   /* A step of the start. */
+	PENDING_ADOPT,	   /* A port found at start. */
+	PENDING_ATTACH,	   /* OP_VPORT_ADD for a command. */
+	PENDING_POLICY,	   /* A peer's policy. */
+	PENDING_PLAIN_IN,  /* One that lets in what is plain. */
+	PENDING_PLAIN_OFF, /* One that lets out nothing plain any more. */
+	PENDING_SA_IN,	   /* A peer's inbound SA. */
+	PENDING_SA_OUT,	   /* A peer's outbound SA. */
+	PENDING_PIN,	   /* The out policy on the new SA. */
 	PENDING_SA_DEL,
 	PENDING_POLICY_DEL,
 	PENDING_GUARD,	     /* The netfilter guard. */
@@ -664,6 +679,30 @@ struct known_sa *tunnel_find_sa(struct engine *, const struct ip_addr *dst,
 				uint32_t spi);
 /* The kernel has lost it. */
 void tunnel_forget_sa(struct engine *, const struct ip_addr *dst, uint32_t spi);
+
+/* The in policy, and the out policy of lane 0, as they are to be now; flows
+ * follow. */
+void tunnel_put_in(struct engine *, struct peer *, enum pending_kind);
+void tunnel_put_out(struct engine *, struct peer *, enum pending_kind);
+
+/* ---- plain.c ---- */
+
+/* A session has begun, and its policies are there. */
+void plain_offer(struct engine *, struct peer *);
+void plain_heard(struct engine *, struct peer *, const struct msg_plain *);
+/* The session is over, or there is another. */
+void plain_over(struct engine *, struct peer *);
+/* The in policy is as it was to be; so is the guard, with all its rules. */
+void plain_in_installed(struct engine *, struct peer *);
+void plain_guard_settled(struct engine *);
+/* The peer sends through the SAs of this session. */
+void plain_keys_used(struct engine *, struct peer *);
+/* Is there anything plain between us? */
+bool plain_is_on(const struct tunnel *);
+/* Makes a policy of an earlier run, which lets plain packets pass, one that
+ * demands ESP, in the kernel too.  The start waits for it. */
+void plain_undo(struct engine *, const struct kernel_snapshot *,
+		struct xfrm_policy *);
 
 /* ---- rekey.c ---- */
 

@@ -173,8 +173,13 @@ void tunnel_adopt(struct engine *e, const struct kernel_snapshot *found)
 	for (size_t i = 0; i < found->n_policies; i++) {
 		const struct xfrm_policy *p = &found->policies[i];
 
-		if (!p->block) {
-			stale_add(e, p, when_us);
+		struct xfrm_policy policy = *p;
+
+		if (policy.plain) {
+			plain_undo(e, found, &policy);
+		}
+		if (!policy.block) {
+			stale_add(e, &policy, when_us);
 		}
 	}
 }
@@ -256,7 +261,8 @@ static void publish(struct engine *e, struct peer *p)
 		.local = t->local,
 		.remote = t->remote,
 		.udp_port = t->udp_port,
-		.n_lanes = t->n_out,
+		/* The exception is for lane 0. */
+		.n_lanes = t->plain.out ? MIN(t->n_out, 1) : t->n_out,
 		.up = tunnel_is_usable(t),
 	};
 
@@ -391,6 +397,7 @@ static void put_out(struct engine *e, const struct peer *p, unsigned int lane,
 
 	tunnel_make_out(&p->tunnel, lane, &policy);
 	policy.spi = spi;
+	policy.plain = p->tunnel.plain.out && !lane;
 	put_policy(e, p, &policy, kind, spi);
 }
 
@@ -402,21 +409,42 @@ static void del_out(struct engine *e, const struct tunnel *t, unsigned int lane)
 	policy_delete(e, &policy);
 }
 
-static void put_in(struct engine *e, const struct peer *p)
+static void put_in(struct engine *e, const struct peer *p,
+		   enum pending_kind kind)
 {
 	const struct tunnel *t = &p->tunnel;
 	struct xfrm_policy policy;
 
 	policy_make_in(&policy, &t->local, &t->remote, e->config.vxlan_port,
 		       t->reqid);
-	put_policy(e, p, &policy, PENDING_POLICY, 0);
+	policy.plain = t->plain.in;
+	put_policy(e, p, &policy, kind, 0);
+}
+
+void tunnel_put_in(struct engine *e, struct peer *p, enum pending_kind kind)
+{
+	put_in(e, p, kind);
+}
+
+/* What lane 0 leads to, or is about to. */
+static uint32_t pinned_spi(const struct tunnel *t)
+{
+	const struct lane *lane = &t->lanes[0];
+
+	return lane->pinning ? lane->spi_next : lane->spi_out;
+}
+
+void tunnel_put_out(struct engine *e, struct peer *p, enum pending_kind kind)
+{
+	put_out(e, p, 0, kind, pinned_spi(&p->tunnel));
+	publish(e, p);
 }
 
 void tunnel_put_policies(struct engine *e, struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
 
-	put_in(e, p);
+	put_in(e, p, PENDING_POLICY);
 	for (unsigned int i = 0; i < LANES_MAX; i++) {
 		const struct lane *lane = &t->lanes[i];
 
@@ -466,7 +494,7 @@ static void place_policies(struct engine *e, struct peer *p)
 	if (spi && !tunnel_find_sa(e, &t->remote, spi)) {
 		spi = 0; /* Somebody removed it while we were dead. */
 	}
-	put_in(e, p);
+	put_in(e, p, PENDING_POLICY);
 	t->lanes[0].policy = true;
 	/* One that is there goes on using the SA that it is pinned to. */
 	put_out(e, p, 0, PENDING_POLICY, spi ? spi : t->lanes[0].spi_out);
@@ -625,6 +653,7 @@ void tunnel_active(struct engine *e, struct peer *p,
 		return;
 	}
 	t->peer_active = true;
+	plain_keys_used(e, p);
 	sa_linger(e, t, &t->local);
 	check_keyed(e, p);
 }
@@ -813,6 +842,21 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 			failed(e, p, event);
 		}
 		break;
+	case PENDING_PLAIN_IN:
+		if (event->os_errno) {
+			failed(e, p, event->result.detail);
+		} else {
+			plain_in_installed(e, p);
+		}
+		break;
+	case PENDING_PLAIN_OFF:
+		if (event->os_errno) {
+			/* Nothing is sent rather than plain. */
+			p->tunnel.lanes[0].spi_out = 0;
+			publish(e, p);
+			failed(e, p, event->result.detail);
+		}
+		break;
 	case PENDING_SA_IN:
 		sa_in_result(e, p, pending->spi, event);
 		break;
@@ -930,6 +974,7 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	struct tunnel *t = &p->tunnel;
 	const struct conn *c = p->conn;
 
+	plain_over(e, p);
 	if (t->placed && (!ip_equal(&t->local, &c->local.ip) ||
 			  !ip_equal(&t->remote, &c->remote.ip) ||
 			  t->udp_port != c->identity.vxlan_port)) {
@@ -952,6 +997,7 @@ void tunnel_begin(struct engine *e, struct peer *p)
 		t->reason = REASON_KEYING;
 		t->detail[0] = '\0';
 	}
+	plain_offer(e, p);
 	publish(e, p);
 	t->epoch = 0;
 	t->epoch_out = UINT32_MAX; /* Keys of another session, if any. */
@@ -975,7 +1021,8 @@ void tunnel_end(struct engine *e, struct peer *p)
 	if (!t->placed) {
 		return;
 	}
-	guarded = t->policies && t->udp_port != e->config.vxlan_port;
+	guarded = (t->policies && t->udp_port != e->config.vxlan_port) ||
+		  plain_is_on(t);
 	t->state = TUNNEL_DOWN;
 	t->lanes[0].spi_out = 0;
 	publish(e, p);

@@ -15,6 +15,32 @@ const char *guard_kind_name(enum guard_kind kind)
 	return "?";
 }
 
+static void put_pair_nft(const struct ip_addr *src, const struct ip_addr *dst,
+			 uint16_t port, struct ds *ds)
+{
+	const char *family = ip_is_v4(dst) ? "ip" : "ip6";
+	char from[IP_STRLEN], to[IP_STRLEN];
+
+	ds_put_format(
+		ds, "%s saddr %s %s daddr %s udp dport %u counter accept\n",
+		family, ip_format(src, from), family, ip_format(dst, to), port);
+}
+
+/* In our chain alone: what follows it in the table is looked at. */
+static void put_pair_mangle(const char *chain, const struct ip_addr *src,
+			    const struct ip_addr *dst, uint16_t port,
+			    struct ds *ds)
+{
+	const int len = ip_is_v4(dst) ? 32 : 128;
+	char from[IP_STRLEN], to[IP_STRLEN];
+
+	ds_put_format(ds,
+		      "-A %s -s %s/%d -d %s/%d -p udp -m udp --dport %u "
+		      "-j RETURN\n",
+		      chain, ip_format(src, from), len, ip_format(dst, to), len,
+		      port);
+}
+
 /* Reroutes come first (priority mangle), drops are final at any priority. */
 void guard_rules_nft(const struct guard_rules *r, bool notrack, struct ds *ds)
 {
@@ -26,6 +52,13 @@ void guard_rules_nft(const struct guard_rules *r, bool notrack, struct ds *ds)
 			"table inet " GUARD_NFT_TABLE " {\n"
 			"chain out {\n"
 			"type filter hook output priority 300;\n");
+	/* Of accepting other tables may think otherwise, and shall. */
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		if (r->pairs[i].out) {
+			put_pair_nft(&r->pairs[i].local, &r->pairs[i].remote,
+				     r->pairs[i].port, ds);
+		}
+	}
 	ds_put_format(ds, "udp dport %u rt ipsec missing counter drop\n",
 		      r->udp_port);
 	for (size_t i = 0; i < r->n_peers; i++) {
@@ -35,10 +68,16 @@ void guard_rules_nft(const struct guard_rules *r, bool notrack, struct ds *ds)
 			      ip_is_v4(&r->peers[i].ip) ? "ip" : "ip6",
 			      ip_format(&r->peers[i].ip, ip), r->peers[i].port);
 	}
+	ds_put_cstr(ds, "}\n"
+			"chain in {\n"
+			"type filter hook input priority -150;\n");
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		if (r->pairs[i].in) {
+			put_pair_nft(&r->pairs[i].remote, &r->pairs[i].local,
+				     r->udp_port, ds);
+		}
+	}
 	ds_put_format(ds,
-		      "}\n"
-		      "chain in {\n"
-		      "type filter hook input priority -150;\n"
 		      "udp dport %u meta ipsec missing counter drop\n"
 		      "}\n",
 		      r->udp_port);
@@ -59,13 +98,26 @@ void guard_rules_nft(const struct guard_rules *r, bool notrack, struct ds *ds)
 
 size_t guard_rules_nft_n(const struct guard_rules *r, bool notrack)
 {
-	return 2 + r->n_peers + (notrack ? 2 : 0);
+	size_t n = 2 + r->n_peers + (notrack ? 2 : 0);
+
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		n += r->pairs[i].out;
+		n += r->pairs[i].in;
+	}
+	return n;
 }
 
 void guard_rules_mangle(const struct guard_rules *r, bool v6, struct ds *ds)
 {
 	char ip[IP_STRLEN];
 
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		if (r->pairs[i].out && ip_is_v4(&r->pairs[i].remote) != v6) {
+			put_pair_mangle(GUARD_CHAIN_OUT, &r->pairs[i].local,
+					&r->pairs[i].remote, r->pairs[i].port,
+					ds);
+		}
+	}
 	ds_put_format(ds,
 		      "-A " GUARD_CHAIN_OUT " -p udp -m udp --dport %u "
 		      "-m policy --dir out --pol none -j DROP\n",
@@ -80,6 +132,12 @@ void guard_rules_mangle(const struct guard_rules *r, bool v6, struct ds *ds)
 			      "-j DROP\n",
 			      ip_format(&r->peers[i].ip, ip), v6 ? 128 : 32,
 			      r->peers[i].port);
+	}
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		if (r->pairs[i].in && ip_is_v4(&r->pairs[i].remote) != v6) {
+			put_pair_mangle(GUARD_CHAIN_IN, &r->pairs[i].remote,
+					&r->pairs[i].local, r->udp_port, ds);
+		}
 	}
 	ds_put_format(ds,
 		      "-A " GUARD_CHAIN_IN " -p udp -m udp --dport %u "

@@ -36,12 +36,26 @@ enum guard_kind {
 	GUARD_IPTABLES
 };
 
+enum {
+	GUARD_MAX_PAIRS = 1024
+};
+
+/* From 'local' to 'port' of 'remote', and from there to our port. */
+struct guard_pair {
+	struct ip_addr local, remote;
+	uint16_t port;
+	uint8_t out, in; /* 1: may be plain. */
+};
+
 /* What is to be guarded, all of it. */
 struct guard_rules {
 	uint16_t udp_port; /* Ours: in, and out to anybody. */
 	/* Peers that listen on another port: out to those. */
 	struct ip_endpoint *peers;
 	size_t n_peers;
+	/* What may be plain all the same. */
+	struct guard_pair *pairs;
+	size_t n_pairs;
 };
 
 /* "none", "nftables", "iptables". */

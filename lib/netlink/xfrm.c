@@ -229,7 +229,7 @@ void xfrm_put_policy(struct wbuf *b, uint32_t seq, uint16_t flags,
 	info.dir = put_dir(policy->dir);
 	info.action = policy->block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
 	nlmsg_put_fixed(b, &info, sizeof info);
-	if (!policy->block) {
+	if (!policy->block && !policy->plain) {
 		put_template(b, policy);
 	}
 	put_mark(b, policy);
@@ -545,10 +545,9 @@ static enum err get_policy(struct span info_bytes, const struct attrs *attrs,
 	result.priority = info.priority;
 	result.block = info.action == XFRM_POLICY_BLOCK;
 	err = get_mark(attrs->mark, &result);
-	if (!err && !result.block) {
-		/* Without a template it lets plain packets pass. */
-		err = attrs->tmpl.data ? get_template(attrs->tmpl, &result)
-				       : ERR_UNSUPPORTED;
+	result.plain = !result.block && !attrs->tmpl.data;
+	if (!err && !result.block && !result.plain) {
+		err = get_template(attrs->tmpl, &result);
 	}
 	if (!err) {
 		*policy = result;
@@ -722,6 +721,11 @@ bool xfrm_policy_is_ours(const struct xfrm_policy *policy)
 	if (policy->block) {
 		return policy->priority == XFRM_PRIORITY_BLOCK &&
 		       !policy->mark_mask;
+	}
+	if (policy->plain) {
+		return policy->priority == XFRM_PRIORITY_PEER &&
+		       !policy->mark_mask && policy->udp_port &&
+		       !ip_is_zero(&policy->src) && !ip_is_zero(&policy->dst);
 	}
 	return reqid_is_ours(policy->reqid) &&
 	       policy->priority == (policy->mark_mask ? XFRM_PRIORITY_LANE

@@ -62,6 +62,7 @@ struct xfrm_policy {
 	/* Only for packets with these bits of skb->mark; mask 0 = for all. */
 	uint32_t mark, mark_mask;
 	bool block;	/* Drop; the fields below do not count. */
+	bool plain;	/* Let all pass, with ESP or without; likewise. */
 	uint32_t reqid; /* Template: required ESP transport with this reqid. */
 	uint32_t spi;	/* Outbound: the very SA to use; 0 = any. */
 };

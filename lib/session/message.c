@@ -272,6 +272,11 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 	case MSG_REHANDSHAKE:
 		wbuf_u8(out, m->rehandshake.refused);
 		return FDP_OK;
+	case MSG_PLAIN:
+		wbuf_u8(out, m->plain.ready);
+		wbuf_bytes(out, m->plain.src_ip.b, sizeof m->plain.src_ip.b);
+		wbuf_bytes(out, m->plain.dst_ip.b, sizeof m->plain.dst_ip.b);
+		return FDP_OK;
 	case MSG_PROBE_ACK:
 		wbuf_u64(out, m->probe_ack.number);
 		wbuf_u16(out, m->probe_ack.size);
@@ -647,6 +652,27 @@ static enum err get_rekey(struct span *in, struct msg_rekey *m)
 	return err ? err : span_bytes(in, m->key, sizeof m->key);
 }
 
+static enum err get_plain(struct span *in, struct msg_plain *m)
+{
+	uint8_t ready;
+	enum err err = span_u8(in, &ready);
+
+	if (!err && ready > 1) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		m->ready = ready;
+		err = wire_get_ip(in, &m->src_ip);
+	}
+	if (!err) {
+		err = wire_get_ip(in, &m->dst_ip);
+	}
+	if (!err && (ip_is_zero(&m->src_ip) || ip_is_zero(&m->dst_ip))) {
+		err = ERR_RANGE;
+	}
+	return err;
+}
+
 static enum err get_flag(struct span *in, bool *flag)
 {
 	uint8_t value;
@@ -764,6 +790,8 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return FDP_OK;
 	case MSG_REHANDSHAKE:
 		return get_flag(in, &m->rehandshake.refused);
+	case MSG_PLAIN:
+		return get_plain(in, &m->plain);
 	case MSG_PROBE_ACK:
 		return get_probe_ack(in, &m->probe_ack);
 	case MSG_PATH_ASK:
@@ -842,6 +870,7 @@ void message_free(struct message *m)
 	case MSG_REKEY_REQUEST:
 	case MSG_REKEY_RESPONSE:
 	case MSG_REKEY_ASK:
+	case MSG_PLAIN:
 	case MSG_REHANDSHAKE:
 	case MSG_PROBE_ACK:
 	case MSG_PATH_ASK:

@@ -39,6 +39,7 @@
 	X(REKEY_RESPONSE, "rekey-response", 36, 1, "my half of the new keys")  \
 	X(REKEY_ASK, "rekey-ask", 37, 0, "please begin a rekey")               \
 	X(REHANDSHAKE, "rehandshake", 38, 0, "my passwords have changed")      \
+	X(PLAIN, "plain", 39, 0, "we need not encrypt, says my operator")      \
 	X(PROBE_ACK, "probe-ack", 48, 0, "a probe of yours has arrived")       \
 	X(PATH_ASK, "path-ask", 49, 0, "which of my probes have arrived?")     \
 	X(PATH_REPORT, "path-report", 50, 0, "what has arrived is all acked")  \
@@ -184,6 +185,13 @@ struct msg_rehandshake {
 	bool refused; /* That of this session is not among them any more. */
 };
 
+/* Nothing need be encrypted between 'src_ip' (the reader's underlay address)
+ * and 'dst_ip' (the author's), as far as the author is concerned. */
+struct msg_plain {
+	bool ready; /* It takes plain packets by now. */
+	struct ip_addr src_ip, dst_ip;
+};
+
 /* A probe of the reader's has come in (packet/probe.h). */
 struct msg_probe_ack {
 	uint64_t number;
@@ -249,6 +257,7 @@ struct message {
 		struct msg_sa_delete sa_delete;
 		struct msg_rekey rekey; /* Not for MSG_REKEY_ASK. */
 		struct msg_rehandshake rehandshake;
+		struct msg_plain plain;
 		struct msg_probe_ack probe_ack;
 		struct msg_path path; /* MSG_PATH_ASK, MSG_PATH_REPORT. */
 		struct msg_path_state path_state;

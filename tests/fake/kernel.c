@@ -444,7 +444,7 @@ static void check_lanes(struct fake_kernel *k, const struct action *a)
 
 		if (policy_matches(p, XFRM_DIR_OUT, &a->tunnel.src,
 				   &a->tunnel.dst, a->tunnel.tp_dst, p->mark) &&
-		    !p->block &&
+		    !p->block && !p->plain &&
 		    !sa_of_policy(k, p, &a->tunnel.src, &a->tunnel.dst,
 				  a->tunnel.tp_dst)) {
 			breach(k, "no SA %x to %s for mark %x", p->spi,
@@ -478,7 +478,8 @@ static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
 		} else if (p->mark != mark) {
 			breach(k, "a flow to %s, but no lane for mark %x",
 			       ip_format(&a->tunnel.dst, buf), mark);
-		} else if (!sa_of_policy(k, p, &a->tunnel.src, &a->tunnel.dst,
+		} else if (!p->plain &&
+			   !sa_of_policy(k, p, &a->tunnel.src, &a->tunnel.dst,
 					 a->tunnel.tp_dst)) {
 			breach(k, "a flow to %s, but no SA (reqid %x, SPI %x)",
 			       ip_format(&a->tunnel.dst, buf), p->reqid,
@@ -581,6 +582,28 @@ static bool is_guarded(const struct fake_kernel *k)
 	return k->guard && k->disturbed;
 }
 
+/* What its rules for two hosts let pass. */
+static bool has_pair(const struct fake_kernel *k, const struct ip_addr *local,
+		     const struct ip_addr *remote, bool out)
+{
+	for (size_t i = 0; i < k->n_pairs; i++) {
+		const struct guard_pair *pair = &k->pairs[i];
+
+		if (ip_equal(&pair->local, local) &&
+		    ip_equal(&pair->remote, remote) &&
+		    (out ? pair->out : pair->in)) {
+			return true;
+		}
+	}
+	return !k->guard;
+}
+
+static bool may_be_plain(const struct fake_kernel *k, const struct ip_addr *a,
+			 const struct ip_addr *b)
+{
+	return k->may_be_plain && k->may_be_plain(k->aux, a, b);
+}
+
 /* An errno value, which only somebody with a socket would see. */
 static int vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 		      uint32_t mark, struct span frame)
@@ -601,14 +624,19 @@ static int vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 		k->errors_out.policy++;
 		return EPERM;
 	}
-	if (policy) {
+	if (policy && policy->plain && k->guard &&
+	    !has_pair(k, src, dst, true)) {
+		k->n_guarded++;
+		return EPERM;
+	}
+	if (policy && !policy->plain) {
 		sa = sa_of_policy(k, policy, src, dst, udp_port);
 		if (!sa) {
 			k->n_no_sa++; /* XfrmOutNoStates */
 			k->errors_out.no_sa++;
 			return 0;
 		}
-	} else if (is_guarded(k)) {
+	} else if (is_guarded(k) && !has_pair(k, src, dst, true)) {
 		k->n_guarded++;
 		return EPERM;
 	}
@@ -637,7 +665,7 @@ static int vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 		k->n_esp_sent++;
 	} else {
 		k->n_plain_sent++;
-		if (k->guarded) {
+		if (k->guarded && !may_be_plain(k, src, dst)) {
 			breach(k, "a plaintext VXLAN packet leaves");
 		}
 	}
@@ -811,12 +839,16 @@ static bool admit(struct fake_kernel *k, const struct fake_packet *p)
 	}
 	policy =
 		policy_lookup(k, XFRM_DIR_IN, &p->src, &p->dst, p->udp_port, 0);
-	if (!policy && !p->esp && is_guarded(k)) {
+	if (!policy && !p->esp && is_guarded(k) &&
+	    !has_pair(k, &p->dst, &p->src, false)) {
 		k->n_guarded++;
 		return false;
 	}
-	if (!policy) {
+	if (!policy || (policy->plain && p->esp)) {
 		return !k->drops_vxlan_in;
+	}
+	if (policy->plain) {
+		return has_pair(k, &p->dst, &p->src, false);
 	}
 	if (policy->block || !sa || sa->sa.reqid != policy->reqid) {
 		k->n_blocked++;
@@ -843,7 +875,8 @@ void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
 	for (size_t i = 0; i < k->n_ports; i++) {
 		if (k->ports[i].type == ODP_VPORT_VXLAN &&
 		    k->ports[i].udp_port == p->udp_port) {
-			if (k->guarded && !p->esp) {
+			if (k->guarded && !p->esp &&
+			    !may_be_plain(k, &p->src, &p->dst)) {
 				breach(k, "a plaintext packet is let in");
 			}
 			metadata.in_port = k->ports[i].port_no;
@@ -1025,6 +1058,9 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 		break;
 	case OP_GUARD_PUT:
 		k->guard = true;
+		k->n_pairs = MIN(op->guard.n_pairs, ARRAY_SIZE(k->pairs));
+		memcpy(k->pairs, op->guard.pairs,
+		       k->n_pairs * sizeof *k->pairs);
 		result(k, op, 0, 0);
 		return;
 	case OP_GUARD_DEL:

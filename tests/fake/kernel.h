@@ -107,6 +107,9 @@ struct fake_kernel {
 	int disk_error; /* Of saving the state; 0: it works. */
 	void (*notify)(void *aux, struct fake_event *); /* Takes it over. */
 	void (*breach)(void *aux, const char *text);
+	/* Do both hosts want it plain between them? */
+	bool (*may_be_plain)(void *aux, const struct ip_addr *a,
+			     const struct ip_addr *b);
 	void *aux;
 
 	bool guarded;	/* Plaintext is a breach: the host has a password. */
@@ -125,6 +128,8 @@ struct fake_kernel {
 	struct xfrm_policy policies[FAKE_MAX_POLICIES];
 	size_t n_policies;
 	bool guard, guard_refused; /* Netfilter's. */
+	struct guard_pair pairs[8];
+	size_t n_pairs;
 	struct fake_link links[FAKE_MAX_LINKS];
 	size_t n_links;
 	unsigned int n_link_mtus; /* That were set. */

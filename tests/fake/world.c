@@ -337,6 +337,27 @@ static struct host *host_at(struct world *w, const struct ip_addr *ip)
 	return NULL;
 }
 
+static bool trusts(const struct host *h, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < h->n_trusts_now; i++) {
+		if (prefix_contains(&h->trusts[i], ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Each host has to name the address of the other one. */
+static bool kernel_may_be_plain(void *h_, const struct ip_addr *a,
+				const struct ip_addr *b)
+{
+	const struct host *h = h_;
+	const struct host *ha = host_at(h->world, a),
+			  *hb = host_at(h->world, b);
+
+	return ha && hb && trusts(ha, b) && trusts(hb, a);
+}
+
 static struct stream *stream_new(struct world *w)
 {
 	struct stream *s = xzalloc(sizeof *s);
@@ -1165,6 +1186,7 @@ struct host *world_add_host(struct world *w, const char *name,
 	h->kernel.deliver = kernel_deliver;
 	h->kernel.notify = kernel_notify;
 	h->kernel.breach = kernel_breach;
+	h->kernel.may_be_plain = kernel_may_be_plain;
 	h->kernel.aux = h;
 	if (password) {
 		host_set_password(h, 0, password);
@@ -1224,6 +1246,8 @@ void host_start(struct host *h)
 	config.n_targets = h->n_targets;
 	config.discover = h->discovers;
 	config.conn_limit = h->conn_limit;
+	config.n_trusted = h->n_trusts_now = h->n_trusts;
+	memcpy(config.trusted, h->trusts, sizeof h->trusts);
 	config.n_advertised = !ip_is_zero(&h->advertises.ip);
 	config.advertised[0] = h->advertises;
 	config.state = h->state;

@@ -60,6 +60,10 @@ struct host {
 	size_t n_targets;
 	bool discovers; /* Dials hosts that others know. */
 	size_t conn_limit;
+	/* With whom it may be plain, at the next start. */
+	struct ip_prefix trusts[2];
+	size_t n_trusts;
+	size_t n_trusts_now; /* Since the last start. */
 	/* Where others shall dial it; zero: where they see it. */
 	struct ip_endpoint advertises;
 

@@ -97,6 +97,9 @@ static void small_messages(void)
 					  .vxlan_port = 6784,
 					  .mtu = 1500}};
 	put_message(&m);
+	m = (struct message){.type = MSG_PLAIN,
+			     .plain = {.src_ip = ip(1), .dst_ip = ip(2)}};
+	put_message(&m);
 	m = (struct message){.type = MSG_PEERS,
 			     .peers = {.want = true,
 				       .port = 6783,

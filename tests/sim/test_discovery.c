@@ -224,7 +224,7 @@ SEED_TEST(connected_by_command_outlives_a_restart_forgotten_too, SEEDS)
 }
 
 /* With --conn-limit each has a few sessions, and all are reached. */
-SEED_TEST(few_sessions_are_enough_for_all, 12)
+SEED_TEST(few_sessions_are_enough_for_all, 5)
 {
 	enum {
 		LIMIT = 3
@@ -261,7 +261,7 @@ SEED_TEST(few_sessions_are_enough_for_all, 12)
 }
 
 /* It has fewer than there are hosts; the others are as they were. */
-SEED_TEST(limit_of_one_host_is_its_own_affair, 6)
+SEED_TEST(limit_of_one_host_is_its_own_affair, 4)
 {
 	struct world *w = star(seed, 5, true);
 	struct host *b = host_b(w);

@@ -172,6 +172,26 @@ START_TEST(guard_for_a_peer_without_address_refused)
 }
 END_TEST
 
+/* It would be plain with everybody. */
+START_TEST(guard_for_a_pair_without_address_refused)
+{
+	struct guard_pair pairs[1] = {{.port = 1, .out = 1}};
+	const struct guard_rules rules = {
+		.udp_port = PORT, .pairs = pairs, .n_pairs = 1};
+
+	demand_refused(&rules, EINVAL);
+}
+END_TEST
+
+START_TEST(guard_for_too_many_pairs_refused)
+{
+	const struct guard_rules rules = {.udp_port = PORT,
+					  .n_pairs = GUARD_MAX_PAIRS + 1};
+
+	demand_refused(&rules, E2BIG);
+}
+END_TEST
+
 START_TEST(guard_for_too_many_peers_refused)
 {
 	const struct guard_rules rules = {.udp_port = PORT,
@@ -248,6 +268,8 @@ int main(void)
 			    (int)ARRAY_SIZE(spoilers));
 	tcase_add_test(tc, guard_of_another_port_refused);
 	tcase_add_test(tc, guard_for_a_peer_without_address_refused);
+	tcase_add_test(tc, guard_for_a_pair_without_address_refused);
+	tcase_add_test(tc, guard_for_too_many_pairs_refused);
 	tcase_add_test(tc, guard_for_too_many_peers_refused);
 	tcase_add_test(tc, question_between_mtus_loses_none);
 	tcase_add_test(tc, guards_told_in_order);

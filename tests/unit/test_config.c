@@ -62,6 +62,8 @@ START_TEST(full_file_every_value)
 				   "conn-limit = 30\n"
 				   "advertise-address = 198.51.100.7\n"
 				   "advertise-address = [2001:db8::7]:7002\n"
+				   "trusted-subnet = 192.0.2.0/24\n"
+				   "trusted-subnet = 2001:db8::/64\n"
 				   "name = host.a\n"
 				   "port = 7783\n"
 				   "listen = 2001:db8::9\n"
@@ -84,6 +86,9 @@ START_TEST(full_file_every_value)
 	ck_assert_uint_eq(config.advertise.n, 2);
 	ck_assert_uint_eq(config.advertise.v[0].port, 0);
 	ck_assert_uint_eq(config.advertise.v[1].port, 7002);
+	ck_assert_uint_eq(config.trusted.n, 2);
+	ck_assert_uint_eq(config.trusted.v[0].len, 24);
+	ck_assert_uint_eq(config.trusted.v[1].len, 64);
 	ck_assert_str_eq(config.name, "host.a");
 	ck_assert_uint_eq(config.port, 7783);
 	ck_assert(!ip_is_v4(&config.listen));
@@ -138,6 +143,12 @@ static const struct {
 	{"advertise-address = 192.0.2.1/24\n", ERR_MALFORMED,
 	 "line 1: advertise-address: \"192.0.2.1/24\" is not the address of a "
 	 "host (ADDR, ADDR:PORT or [IPV6]:PORT)"},
+	{"trusted-subnet = lan\n", ERR_MALFORMED,
+	 "line 1: trusted-subnet: \"lan\" is not a network "
+	 "(ADDR/LENGTH, and nothing in ADDR beyond LENGTH)"},
+	{"trusted-subnet = 192.0.2.1/24\n", ERR_RANGE,
+	 "line 1: trusted-subnet: \"192.0.2.1/24\" is not a network "
+	 "(ADDR/LENGTH, and nothing in ADDR beyond LENGTH)"},
 	{"name =\n", ERR_MALFORMED, "line 1: name: a value is needed"},
 	{"name = a\tb\n", ERR_MALFORMED,
 	 "line 1: name: control characters are not allowed"},
@@ -302,6 +313,10 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 		break;
 	case CONFIG_KEY_PORT:
 		snprintf(to, size, "%u", 1 + seed % 65534);
+		break;
+	case CONFIG_KEY_TRUSTED_SUBNET:
+		snprintf(to, size, seed & 1 ? "192.0.%u.0/24" : "2001:%u::/32",
+			 seed % 250);
 		break;
 	case CONFIG_KEY_CONN_LIMIT:
 		snprintf(to, size, "%u", 1 + seed % 4095);

@@ -50,7 +50,7 @@ static struct binding_key keys[2];
 static struct peer_hint hints[2];
 static struct held_statement held[2];
 static uint8_t said[5];
-static struct message samples[22];
+static struct message samples[23];
 
 static void setup(void)
 {
@@ -207,6 +207,11 @@ static void setup(void)
 	m->path_checked.sas[0].exists = true;
 	m->path_checked.sas[0].packets = 0x4142434445464748;
 	m->path_checked.n_sas = 2;
+	m++;
+	m->type = MSG_PLAIN;
+	m->plain.ready = true;
+	m->plain.src_ip = ip_from_v4(v4);
+	m->plain.dst_ip = ip_from_v4(v4b);
 }
 
 enum {
@@ -307,6 +312,11 @@ static void expect_equal(const struct message *a, const struct message *b)
 		ck_assert_mem_eq(a->rekey.key, b->rekey.key, REKEY_KEY_BYTES);
 		return;
 	case MSG_REKEY_ASK:
+		return;
+	case MSG_PLAIN:
+		ck_assert(a->plain.ready == b->plain.ready);
+		ck_assert(ip_equal(&a->plain.src_ip, &b->plain.src_ip));
+		ck_assert(ip_equal(&a->plain.dst_ip, &b->plain.dst_ip));
 		return;
 	case MSG_REHANDSHAKE:
 		ck_assert(a->rehandshake.refused == b->rehandshake.refused);
@@ -577,6 +587,7 @@ enum {
 	PATH_STATE = 19,
 	PATH_CHECK = 20,
 	PATH_CHECKED = 21,
+	PLAIN = 22,
 	SA_OFFERS = 13
 };
 
@@ -637,6 +648,9 @@ static const struct {
 	 2, ERR_RANGE},
 	{"field that must be known", PEERS, PEERS_BYTES, "\x80\1", 2,
 	 ERR_UNKNOWN_CRITICAL},
+	{"ready neither yes nor no", PLAIN, 0, "\2", 1, ERR_RANGE},
+	{"plain with everybody", PLAIN, 17, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+	 16, ERR_RANGE},
 	{"statement of nobody", STATEMENT, 0,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
 	{"chunk that there is not", STATEMENT, 64, "\x51", 1, ERR_RANGE},

@@ -9,6 +9,7 @@
 #include "ipsec/netguard.h"
 
 static struct ip_endpoint peers[2];
+static struct guard_pair pairs[3];
 static struct guard_rules rules;
 static struct ds text;
 
@@ -22,6 +23,17 @@ static void setup(void)
 	rules.udp_port = 6784;
 	rules.peers = peers;
 	rules.n_peers = 0;
+	memset(pairs, 0, sizeof pairs);
+	ck_assert(!ip_addr_parse("192.0.2.1", &pairs[0].local));
+	ck_assert(!ip_addr_parse("192.0.2.7", &pairs[0].remote));
+	pairs[0].port = 7001;
+	pairs[0].out = pairs[0].in = 1;
+	ck_assert(!ip_addr_parse("2001:db8::1", &pairs[1].local));
+	ck_assert(!ip_addr_parse("2001:db8::7", &pairs[1].remote));
+	pairs[1].port = 6784;
+	pairs[1].in = 1;
+	rules.pairs = pairs;
+	rules.n_pairs = 0;
 	ds_init(&text);
 }
 
@@ -102,6 +114,54 @@ START_TEST(iptables_lines_each_family_its_own_peers)
 }
 END_TEST
 
+/* Exact to the host, the direction and the port, and ahead of what drops. */
+START_TEST(nft_pairs_that_may_be_plain)
+{
+	rules.n_pairs = 2;
+	guard_rules_nft(&rules, false, &text);
+	ck_assert_ptr_nonnull(
+		strstr(ds_cstr(&text),
+		       "priority 300;\n"
+		       "ip saddr 192.0.2.1 ip daddr 192.0.2.7 udp dport 7001 "
+		       "counter accept\n"
+		       "udp dport 6784 rt ipsec missing counter drop\n"));
+	ck_assert_ptr_nonnull(
+		strstr(ds_cstr(&text),
+		       "priority -150;\n"
+		       "ip saddr 192.0.2.7 ip daddr 192.0.2.1 udp dport 6784 "
+		       "counter accept\n"
+		       "ip6 saddr 2001:db8::7 ip6 daddr 2001:db8::1 udp dport "
+		       "6784 counter accept\n"
+		       "udp dport 6784 meta ipsec missing counter drop\n"));
+	ck_assert_uint_eq(count("accept"), 3);
+	ck_assert_uint_eq(count("udp dport"), guard_rules_nft_n(&rules, false));
+}
+END_TEST
+
+START_TEST(iptables_pairs_that_may_be_plain)
+{
+	rules.n_pairs = 2;
+	guard_rules_mangle(&rules, false, &text);
+	ck_assert_str_eq(
+		ds_cstr(&text),
+		"-A FDP-GUARD-OUT -s 192.0.2.1/32 -d 192.0.2.7/32 -p udp -m udp "
+		"--dport 7001 -j RETURN\n"
+		"-A FDP-GUARD-OUT -p udp -m udp --dport 6784 -m policy --dir "
+		"out --pol none -j DROP\n"
+		"-A FDP-GUARD-IN -s 192.0.2.7/32 -d 192.0.2.1/32 -p udp -m udp "
+		"--dport 6784 -j RETURN\n"
+		"-A FDP-GUARD-IN -p udp -m udp --dport 6784 -m policy --dir in "
+		"--pol none -j DROP\n");
+	ds_clear(&text);
+	guard_rules_mangle(&rules, true, &text);
+	ck_assert_uint_eq(count("RETURN"), 1);
+	ck_assert_uint_eq(count("-A FDP-GUARD-IN -s 2001:db8::7/128 -d "
+				"2001:db8::1/128 -p udp -m udp --dport 6784 -j "
+				"RETURN\n"),
+			  1);
+}
+END_TEST
+
 START_TEST(iptables_untracked)
 {
 	guard_rules_raw(&rules, &text);
@@ -130,6 +190,8 @@ int main(void)
 	tcase_add_test(tc, nft_without_conntrack_only_drops);
 	tcase_add_test(tc, nft_peers_on_other_ports_by_address);
 	tcase_add_test(tc, iptables_lines_each_family_its_own_peers);
+	tcase_add_test(tc, nft_pairs_that_may_be_plain);
+	tcase_add_test(tc, iptables_pairs_that_may_be_plain);
 	tcase_add_test(tc, iptables_untracked);
 	tcase_add_test(tc, kinds_have_stable_names);
 	suite_add_tcase(s, tc);

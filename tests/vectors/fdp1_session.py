@@ -272,6 +272,7 @@ def messages():
          struct.pack(">IQBQQQQB", 0x31323334, 15, 1, 16, 17, 18, 2**64 - 1, 2)
          + struct.pack(">BQ", 1, 0x4142434445464748)
          + struct.pack(">BQ", 0, 0)),
+        ("plain", 0x0027, b"\x01" + ip("192.0.2.1") + ip("192.0.2.2")),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
