@@ -35,6 +35,11 @@ static const struct arg why_args[] = {
 	 "the other host, by name, id or address"},
 };
 
+static const struct arg forget_args[] = {
+	{NULL, "address", ARG_TEXT, ARG_REQUIRED, 0, 0, "PEER",
+	 "the other host, by address (ADDR[:PORT]), name or id"},
+};
+
 static const struct arg rekey_args[] = {
 	{NULL, "peer", ARG_TEXT, 0, 0, 0, "PEER",
 	 "the other host, by name, id or address; all of them without"},
@@ -148,8 +153,8 @@ static const struct command commands[] = {
 	 "shows next is\nthe one that counts from then on."},
 	{"connect", NULL, run_connect, ARGS(address_args),
 	 "add a host to connect to", NULL},
-	{"forget", NULL, run_forget, ARGS(address_args),
-	 "stop connecting to a host, and disconnect it", NULL},
+	{"forget", NULL, run_forget, ARGS(forget_args),
+	 "disconnect a host, and drop what it announced", NULL},
 	{"rekey", NULL, run_rekey, ARGS(rekey_args),
 	 "make new keys for the tunnels, while packets flow", NULL},
 	{"reload", NULL, run_reload, NO_ARGS,

@@ -53,7 +53,7 @@
  *              made -> an entry of "ports".
  * detach       {netns, ifname} or {host_ifname} -> {host_ifname}
  * connect      {address} -> {address}
- * forget       {address} -> {address}
+ * forget       {address} (or name, or id) -> {address}
  * forget-key   {name} (of a host, or its id) -> {name, forgotten (how many)}
  * rekey        {peer?} (name, id or address; all without) -> {peers [name]}
  * reload       {} -> {accepted, changed, renewing [name]}

@@ -362,6 +362,8 @@ static const struct {
 	enum err err;
 	const char *remedy;
 } handshake_remedies[] = {
+	{ERR_COPY, "on the copy: stop fdpd, remove its state directory, start "
+		   "it again under a --name of its own"},
 	{ERR_SELF, "remove this address from the peers of this host"},
 	{ERR_BAD_MAGIC, "check that fdpd listens on that port"},
 	{ERR_TIMEOUT, "check the network between the hosts"},
@@ -541,6 +543,11 @@ static void put_endpoints(struct columns *c, const struct json *peer)
 			      reply_number(endpoint[i], "network", 0),
 			      reply_text(endpoint[i], "mac", "-"));
 		put_addresses(&note, endpoint[i]);
+		if (*reply_text(endpoint[i], "duplicate", "")) {
+			ds_put_cstr(&note, "  DUPLICATE, not used: of ");
+			printable_put(&note,
+				      reply_text(endpoint[i], "duplicate", ""));
+		}
 		columns_note(c, ds_cstr(&note));
 		ds_destroy(&note);
 	}
@@ -644,6 +651,14 @@ void render_ports(const struct json *reply, bool colour, struct ds *ds)
 		columns_number(c, reply_number(port[i], "mtu", 0));
 		columns_put(c, reply_text(port[i], "netns", ""));
 		note_losses(c, port[i]);
+		if (*reply_text(port[i], "duplicate", "")) {
+			ds_clear(&addresses);
+			ds_put_cstr(&addresses, "DUPLICATE: an address is "
+						"announced by ");
+			printable_put(&addresses,
+				      reply_text(port[i], "duplicate", ""));
+			columns_note(c, ds_cstr(&addresses));
+		}
 		ds_destroy(&addresses);
 	}
 	if (n) {

@@ -38,6 +38,15 @@ struct json *attach_port_json(const struct engine *e, const struct port *p)
 	return json;
 }
 
+struct json *attach_shown_json(const struct engine *e, const struct port *p)
+{
+	struct json *json = attach_port_json(e, p);
+
+	json_object_put_string(json, "duplicate",
+			       peer_also_has(e, &p->binding));
+	return json;
+}
+
 static void put_load(struct json *json, const struct port_load *load)
 {
 	jsonput_int(json, "upcalls", load->upcalls);
@@ -59,7 +68,7 @@ static void add_other(struct json *list, uint32_t port_no, const char *name,
 
 static struct json *port_json(const struct engine *e, const struct port *p)
 {
-	struct json *json = attach_port_json(e, p);
+	struct json *json = attach_shown_json(e, p);
 
 	put_load(json, &p->load);
 	jsonput_int(json, "flows", flow_table_n_of_port(e->flows, p->port_no));

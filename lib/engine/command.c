@@ -92,54 +92,97 @@ static void run_connect(struct engine *e, uint32_t command,
 	reply_address(e, command, &endpoint);
 }
 
+static void forget_target(struct engine *e, struct target *t)
+{
+	struct conn *c = t->conn;
+
+	if (c) {
+		c->target = NULL;
+		t->conn = NULL;
+		if (c->state != CONN_UP) {
+			conn_end(e, c, ERR_REFUSED, REASON_STOPPED, "");
+		}
+	}
+	discovery_mute(e, &t->remote);
+}
+
+/* With all that it has announced, be it through others. */
+static void forget_peer(struct engine *e, struct peer *peer)
+{
+	for (struct target *t = e->targets; t; t = t->next) {
+		if (peer_id_equal(&t->peer, &peer->id) && !t->muted) {
+			forget_target(e, t);
+		}
+	}
+	discovery_mute_peer(e, peer);
+	if (peer->renewal.conn) {
+		conn_end(e, peer->renewal.conn, ERR_REFUSED, REASON_STOPPED,
+			 "");
+	}
+	if (peer->conn) {
+		conn_end(e, peer->conn, ERR_REFUSED, REASON_STOPPED,
+			 "forgotten by an operator");
+	}
+	gossip_forget(e, &peer->id);
+	peer_remove(e, peer);
+}
+
+/* Is 'text' the peer's name, id or address? */
+static bool is_called(const struct peer *p, const char *text)
+{
+	char id[PEER_ID_STRLEN], ip[IP_STRLEN];
+
+	return !strcmp(text, p->name) ||
+	       !strcmp(text, peer_id_format(&p->id, id)) ||
+	       !strcmp(text, ip_format(&p->tunnel.remote, ip));
+}
+
 static void run_forget(struct engine *e, uint32_t command,
 		       const struct json *args)
 {
+	const char *text = jsonget_string(args, "address");
 	struct ip_endpoint endpoint;
-	struct target *t;
+	struct target *t = NULL;
 	struct peer *peer, *next;
+	struct json *json;
 	bool found = false;
 
-	if (!get_address(e, command, args, &endpoint)) {
-		return;
+	text = text ? text : "";
+	if (endpoint_parse(text, e->config.port, &endpoint)) {
+		memset(&endpoint, 0, sizeof endpoint);
+	} else {
+		t = target_find(e, &endpoint);
 	}
-	t = target_find(e, &endpoint);
 	if (t && !t->muted) {
-		struct conn *c = t->conn;
-
-		if (c) {
-			c->target = NULL;
-			t->conn = NULL;
-			if (c->state != CONN_UP) {
-				conn_end(e, c, ERR_REFUSED, REASON_STOPPED, "");
-			}
-		}
-		discovery_mute(e, &endpoint);
+		forget_target(e, t);
 		found = true;
 	}
 	HMAP_FOR_EACH_SAFE (peer, next, node, &e->peers) {
-		if (!ip_equal(&peer->tunnel.remote, &endpoint.ip)) {
-			continue;
+		if (is_called(peer, text) ||
+		    (peer->tunnel.placed &&
+		     ip_equal(&peer->tunnel.remote, &endpoint.ip))) {
+			forget_peer(e, peer);
+			found = true;
 		}
-		discovery_mute_peer(e, peer);
-		if (peer->renewal.conn) {
-			conn_end(e, peer->renewal.conn, ERR_REFUSED,
-				 REASON_STOPPED, "");
-		}
-		if (peer->conn) {
-			conn_end(e, peer->conn, ERR_REFUSED, REASON_STOPPED,
-				 "forgotten by an operator");
-		}
-		peer_remove(e, peer);
-		found = true;
 	}
 	if (!found) {
 		command_refuse(e, command,
-			       "no peer has that address; `fdpctl status "
-			       "connections` lists them");
+			       "no peer has the name, id or address \"%.60s\"; "
+			       "`fdpctl peers` and `fdpctl status connections` "
+			       "list them",
+			       text);
 		return;
 	}
-	reply_address(e, command, &endpoint);
+	json = json_object_create();
+	if (ip_is_zero(&endpoint.ip)) {
+		json_object_put_string(json, "address", text);
+	} else {
+		char buf[ENDPOINT_STRLEN];
+
+		json_object_put_string(json, "address",
+				       endpoint_format(&endpoint, buf));
+	}
+	command_reply(e, command, json);
 }
 
 static void run_forget_key(struct engine *e, uint32_t command,

@@ -250,7 +250,8 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 	struct peer *peer = c->peer && c->peer->conn == c ? c->peer : NULL;
 	struct peer *renews = c->renews;
 	/* Of whom one side does not believe who he is, he is not. */
-	bool authenticated = c->state == CONN_UP && err != ERR_IDENTITY;
+	bool authenticated =
+		c->state == CONN_UP && err != ERR_IDENTITY && err != ERR_COPY;
 	bool again = t && t->failures && t->reason == reason &&
 		     !strcmp(t->detail, detail);
 	/* The other side has a better one, which will show. */
@@ -267,7 +268,8 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 			c->outbound ? "to" : "from", address, c->identity.name,
 			reason_text(reason), *detail ? ": " : "", detail);
 	} else if (!again && !(renews && renews->renewal.failures) &&
-		   reason != REASON_IDENTITY_CHANGED) { /* An alarm was. */
+		   reason != REASON_IDENTITY_CHANGED &&
+		   reason != REASON_COPY) { /* An alarm was. */
 		engine_log(e, renews ? OP_LOG_INFO : OP_LOG_WARN,
 			   "connection %s %s refused: %s%s%s%s",
 			   c->outbound ? "to" : "from", address,
@@ -492,6 +494,7 @@ static bool handshake_over(struct engine *e, struct conn *c)
 {
 	struct hs_result result;
 	const char *why;
+	enum err err;
 
 	handshake_take(c->hs, &result);
 	drop_handshake(c);
@@ -508,9 +511,12 @@ static bool handshake_over(struct engine *e, struct conn *c)
 		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
 		c->admitted = false;
 	}
-	why = pin_refuses(e, c);
+	why = pin_refuses(e, c, &err);
 	if (why) {
-		conn_end(e, c, ERR_IDENTITY, REASON_IDENTITY_CHANGED, why);
+		conn_end(e, c, err,
+			 err == ERR_COPY ? REASON_COPY
+					 : REASON_IDENTITY_CHANGED,
+			 why);
 		return false;
 	}
 	remember(e, &c->remote.ip);
@@ -567,6 +573,9 @@ static void close_received(struct engine *e, struct conn *c,
 		reason = REASON_PASSWORD_REMOVED;
 	} else if (m->reason == ERR_IDENTITY) {
 		reason = REASON_IDENTITY_REFUSED;
+	} else if (m->reason == ERR_COPY) {
+		reason = REASON_COPY;
+		pin_told_of_copy(e, c);
 	} else if (m->reason == ERR_LIMIT) {
 		reason = REASON_LIMIT;
 		if (c->target) {

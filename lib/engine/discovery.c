@@ -129,7 +129,7 @@ void discovery_dial_back(struct engine *e, const struct peer *p)
 {
 	struct ip_endpoint at;
 
-	if (e->config.discover && address_of(p, &at)) {
+	if (e->config.discover && address_seen(p, &at)) {
 		take_address(e, &p->id, &at);
 	}
 }

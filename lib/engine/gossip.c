@@ -17,6 +17,7 @@
 #define ISSUE_US	 (SECOND_US / 5)   /* Between ours of one chunk. */
 #define NEW_LINK_US	 (SECOND_US / 200) /* Later, for each link. */
 #define FORGET_AUTHOR_US (600 * SECOND_US) /* Without a way to it. */
+#define MAX_OUTDONE	 4		   /* What several runs have said. */
 #define MAX_HELD_TOTAL	 (256 * 1024)	   /* In one summary. */
 
 static bool is_self(const struct engine *e, const struct peer_id *id)
@@ -272,7 +273,7 @@ static enum err take_news(struct engine *e, struct author *a,
 
 /* Something that we said in an earlier run counts as newer than all that we say
  * now: the clock was set back between the two.  We go beyond it. */
-static void outdo(struct engine *e, const struct statement *s)
+static void outdo(struct engine *e, struct conn *c, const struct statement *s)
 {
 	const struct author *self = statements_find(&e->statements, &s->author);
 
@@ -285,6 +286,12 @@ static void outdo(struct engine *e, const struct statement *s)
 	     statement_verify(s))) {
 		return;
 	}
+	if (e->n_outdone >= MAX_OUTDONE) {
+		/* This never ends: it is not ourselves. */
+		pin_heard_copy(e, c);
+		return;
+	}
+	e->n_outdone++;
 	e->statement_incarnation = s->incarnation + 1;
 	for (size_t i = 0; self && i < STATEMENT_CHUNKS; i++) {
 		if (self->v[i]) {
@@ -304,7 +311,7 @@ void gossip_statement(struct engine *e, struct conn *c,
 	enum err err;
 
 	if (is_self(e, &s->author)) {
-		outdo(e, s);
+		outdo(e, c, s);
 		return;
 	}
 	a = statements_find(&e->statements, &s->author);

@@ -63,39 +63,112 @@ static struct peer *peer_new(struct engine *e, const struct identity *identity)
 
 /* ---- Endpoints ---- */
 
-/* Binds what the peer announces and nobody else has.  'quiet': it was said
- * before that some could not be. */
-static void bind_all(struct engine *e, struct peer *p, bool quiet)
+static const char *owner_name(const struct engine *e,
+			      const struct fwd_target *owner)
+{
+	const struct peer *p =
+		owner->local ? NULL : peer_by_number(e, owner->peer);
+
+	return p ? p->name : e->config.name;
+}
+
+static void tell_conflict(struct engine *e, const struct peer *p,
+			  const struct binding *b,
+			  const struct fwd_target *owner)
+{
+	char mac[MAC_STRLEN];
+
+	engine_log(e, OP_LOG_WARN,
+		   "DUPLICATE: %s announces %s with an address that %s has "
+		   "already; the first owner keeps it; `fdpctl peers` lists "
+		   "both, detach one of them",
+		   p->name, mac_format(&b->mac, mac),
+		   owner->local ? "this host" : owner_name(e, owner));
+}
+
+/* Binds what the peer announces and nobody else has. */
+static void bind_all(struct engine *e, struct peer *p)
 {
 	for (size_t i = 0; i < p->record.n; i++) {
 		const struct binding *b = &p->record.v[i];
+		struct bound *bound = &p->bound[i];
 		struct fwd_target conflict;
 		char mac[MAC_STRLEN];
 		enum err err;
 
-		if (p->bound[i]) {
+		if (bound->is) {
 			continue;
 		}
 		err = forwarding_bind(e->fwd, p->number, b, &conflict);
-		p->bound[i] = !err;
-		if (err == ERR_EXISTS && !quiet) {
-			const struct peer *owner =
-				conflict.local
-					? NULL
-					: peer_by_number(e, conflict.peer);
-
-			engine_log(
-				e, OP_LOG_WARN,
-				"%s announces %s with an address that %s has "
-				"already; the first owner keeps it",
-				p->name, mac_format(&b->mac, mac),
-				owner ? owner->name : "this host");
-		} else if (err && !quiet) {
+		bound->is = !err;
+		if (err == ERR_EXISTS && !bound->told) {
+			tell_conflict(e, p, b, &conflict);
+		} else if (err && !bound->told) {
 			engine_log(e, OP_LOG_WARN, "endpoint %s of %s: %s",
 				   mac_format(&b->mac, mac), p->name,
 				   err_text(err));
 		}
+		bound->told = err != FDP_OK;
 	}
+}
+
+static bool share_address(const struct binding *a, const struct binding *b)
+{
+	if (a->vni != b->vni) {
+		return false;
+	}
+	for (size_t i = 0; i < a->n_ips; i++) {
+		for (size_t j = 0; j < b->n_ips; j++) {
+			if (ip_equal(&a->ips[i], &b->ips[j])) {
+				return true;
+			}
+		}
+	}
+	return mac_equal(&a->mac, &b->mac);
+}
+
+const char *peer_duplicate(const struct engine *e, const struct peer *p,
+			   size_t endpoint)
+{
+	const struct binding *b = &p->record.v[endpoint];
+	const struct fwd_target *t;
+
+	if (p->bound[endpoint].is) {
+		return "";
+	}
+	t = forwarding_by_mac(e->fwd, b->vni, &b->mac);
+	for (size_t i = 0; !t && i < b->n_ips; i++) {
+		t = forwarding_by_ip(e->fwd, b->vni, &b->ips[i]);
+	}
+	return t ? owner_name(e, t) : "";
+}
+
+const char *peer_also_has(const struct engine *e, const struct binding *b)
+{
+	const struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		for (size_t i = 0; i < p->record.n; i++) {
+			if (!p->bound[i].is &&
+			    share_address(&p->record.v[i], b)) {
+				return p->name;
+			}
+		}
+	}
+	return "";
+}
+
+size_t peers_n_duplicates(const struct engine *e)
+{
+	const struct peer *p;
+	size_t n = 0;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		for (size_t i = 0; i < p->record.n; i++) {
+			n += !p->bound[i].is;
+		}
+	}
+	return n;
 }
 
 void peers_rebind(struct engine *e)
@@ -103,7 +176,7 @@ void peers_rebind(struct engine *e)
 	struct peer *p;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		bind_all(e, p, true);
+		bind_all(e, p);
 	}
 }
 
@@ -111,7 +184,7 @@ void peers_rebind(struct engine *e)
  * differs in the forwarding table. */
 void peer_set_record(struct engine *e, struct peer *p, struct record *record)
 {
-	bool *bound = xcalloc(record->n + 1, sizeof *bound);
+	struct bound *bound = xcalloc(record->n + 1, sizeof *bound);
 
 	for (size_t i = 0; i < p->record.n; i++) {
 		const struct binding *old = &p->record.v[i];
@@ -120,7 +193,7 @@ void peer_set_record(struct engine *e, struct peer *p, struct record *record)
 
 		if (now && binding_equal(now, old)) {
 			bound[now - record->v] = p->bound[i];
-		} else if (p->bound[i]) {
+		} else if (p->bound[i].is) {
 			/* Changed ones too: their addresses may go round. */
 			forwarding_unbind(e->fwd, p->number, old->vni,
 					  &old->mac);
@@ -131,7 +204,7 @@ void peer_set_record(struct engine *e, struct peer *p, struct record *record)
 	p->record = *record;
 	p->bound = bound;
 	memset(record, 0, sizeof *record);
-	bind_all(e, p, false);
+	bind_all(e, p);
 	peers_rebind(e);
 }
 
@@ -312,6 +385,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 	renewal_cancel(p);
 	c->peer = p;
 	p->conn = c;
+	p->doubted_us = 0;
 	p->incarnation = c->identity.incarnation;
 	copy_text(p->name, sizeof p->name, c->identity.name);
 	engine_log(e, OP_LOG_INFO, "connected to %s (%s %s)%s", p->name,
@@ -362,6 +436,29 @@ static bool take_address(struct engine *e, struct conn *c)
 	return false;
 }
 
+/* Another process, on another address, with the id of a peer whose session
+ * 'old' has not ended: has that one moved, or is there a second one?  The first
+ * time that is not known: the old one is asked, and the new one comes again.
+ * False if 'c' is gone. */
+static bool is_the_only_one(struct engine *e, struct conn *c, struct peer *p,
+			    struct conn *old)
+{
+	if (c->identity.incarnation == old->identity.incarnation ||
+	    ip_equal(&c->remote.ip, &old->remote.ip)) {
+		return true;
+	}
+	if (!p->doubted_us || e->now_us - p->doubted_us > COPY_DOUBT_US) {
+		p->doubted_us = e->now_us;
+	} else if (old->heard_us > p->doubted_us) {
+		conn_end(e, c, ERR_COPY, REASON_COPY, pin_copy(e, c, p));
+		return false;
+	}
+	conn_doubt(e, old);
+	conn_end(e, c, ERR_EXISTS, REASON_DUPLICATE,
+		 "a host of the same id is connected from another address");
+	return false;
+}
+
 bool peer_session(struct engine *e, struct conn *c)
 {
 	struct peer *p = peer_find(e, &c->identity.id);
@@ -377,6 +474,9 @@ bool peer_session(struct engine *e, struct conn *c)
 	}
 	if (!p) {
 		p = peer_new(e, &c->identity);
+	}
+	if (old && !is_the_only_one(e, c, p, old)) {
+		return false;
 	}
 	if (old && !replaces(e, c, old)) {
 		/* Should the old one be dead, find out soon. */

@@ -83,7 +83,16 @@ void alarm_text(const struct alarm *a, char *buf, size_t size)
 	char ip[IP_STRLEN];
 
 	ip_format(&a->ip, ip);
-	if (a->own_name) {
+	if (a->kind == ALARM_COPY) {
+		snprintf(buf, size,
+			 "ALARM: %s: one of them is a copy of the other's disk "
+			 "or image; on the copy stop fdpd, remove its state "
+			 "directory (/var/lib/fdpd) and start it again under a "
+			 "--name of its own",
+			 a->detail);
+		return;
+	}
+	if (a->kind == ALARM_OWN_NAME) {
 		snprintf(
 			buf, size,
 			"ALARM: a host at %s has the name of this one, %s, and "
@@ -120,15 +129,31 @@ static struct alarm *alarm_slot(struct engine *e, const struct alarm *new)
 	return slot;
 }
 
+static const struct alarm *raise(struct engine *e, const struct alarm *new)
+{
+	struct alarm *slot = alarm_slot(e, new);
+	unsigned int n = slot->n;
+
+	*slot = *new;
+	slot->n = n + 1;
+	slot->when_us = e->now_us;
+	if (!n) {
+		char text[ALARM_TEXT_SIZE];
+
+		alarm_text(slot, text, sizeof text);
+		engine_log(e, OP_LOG_ERR, "%s", text);
+	}
+	return slot;
+}
+
 /* 'pin' is what 'c' is at odds with; NULL: our own name. */
 static const struct alarm *raise_alarm(struct engine *e, const struct conn *c,
 				       const struct pin *pin)
 {
 	const struct identity *id = &c->identity;
-	struct alarm new = {.ip = c->remote.ip, .own_name = !pin};
+	struct alarm new = {.ip = c->remote.ip,
+			    .kind = pin ? ALARM_KEY : ALARM_OWN_NAME};
 	char known[SIGN_FINGERPRINT_STRLEN], shown[SIGN_FINGERPRINT_STRLEN];
-	struct alarm *slot;
-	unsigned int n;
 
 	copy_text(new.name, sizeof new.name, pin ? pin->name : id->name);
 	if (!pin) {
@@ -141,18 +166,63 @@ static const struct alarm *raise_alarm(struct engine *e, const struct conn *c,
 			 id->has_key ? sign_fingerprint(&id->key, shown)
 				     : "none");
 	}
-	slot = alarm_slot(e, &new);
-	n = slot->n;
-	*slot = new;
-	slot->n = n + 1;
-	slot->when_us = e->now_us;
-	if (!n) {
-		char text[ALARM_TEXT_SIZE];
+	return raise(e, &new);
+}
 
-		alarm_text(slot, text, sizeof text);
-		engine_log(e, OP_LOG_ERR, "%s", text);
-	}
-	return slot;
+/* ---- Copies: one id, two hosts ---- */
+
+static struct alarm copy_of(const struct conn *c, const char *name)
+{
+	struct alarm new = {.ip = c->remote.ip, .kind = ALARM_COPY};
+
+	copy_text(new.name, sizeof new.name, name);
+	return new;
+}
+
+const char *pin_copy(struct engine *e, const struct conn *c,
+		     const struct peer *p)
+{
+	struct alarm new = copy_of(c, p->name);
+	char here[IP_STRLEN], there[IP_STRLEN];
+
+	snprintf(new.detail, sizeof new.detail,
+		 "the host %s is there twice, at %s and at %s", p->name,
+		 ip_format(&p->conn->remote.ip, here),
+		 ip_format(&c->remote.ip, there));
+	return raise(e, &new)->detail;
+}
+
+/* 'c' is connected, and has our own id. */
+static const char *copy_of_us(struct engine *e, const struct conn *c)
+{
+	struct alarm new = copy_of(c, c->identity.name);
+	char ip[IP_STRLEN];
+
+	snprintf(new.detail, sizeof new.detail,
+		 "the host at %s has the id of this one",
+		 ip_format(&c->remote.ip, ip));
+	return raise(e, &new)->detail;
+}
+
+void pin_told_of_copy(struct engine *e, const struct conn *c)
+{
+	struct alarm new = copy_of(c, c->identity.name);
+
+	snprintf(new.detail, sizeof new.detail,
+		 "%s knows another host with the id of this one",
+		 c->identity.name);
+	(void)raise(e, &new);
+}
+
+void pin_heard_copy(struct engine *e, const struct conn *c)
+{
+	struct alarm new = copy_of(c, c->identity.name);
+
+	snprintf(new.detail, sizeof new.detail,
+		 "another host speaks under the id of this one, as %s passes "
+		 "on",
+		 c->identity.name);
+	(void)raise(e, &new);
 }
 
 /* ---- First use, and later ---- */
@@ -210,10 +280,15 @@ static void learn(struct engine *e, const struct conn *c)
 	}
 }
 
-const char *pin_refuses(struct engine *e, const struct conn *c)
+const char *pin_refuses(struct engine *e, const struct conn *c, enum err *err)
 {
 	const struct identity *id = &c->identity;
 
+	*err = ERR_COPY;
+	if (peer_id_equal(&id->id, &e->config.id)) {
+		return copy_of_us(e, c);
+	}
+	*err = ERR_IDENTITY;
 	if (!engine_encrypts(e)) {
 		return NULL;
 	}

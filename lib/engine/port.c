@@ -234,7 +234,7 @@ static void attach_result(struct engine *e, struct pending *p,
 	}
 	p->port = NULL;
 	persist_save(e);
-	command_reply(e, p->command, attach_port_json(e, port));
+	command_reply(e, p->command, attach_shown_json(e, port));
 }
 
 void port_result(struct engine *e, struct pending *p, const struct event *event)

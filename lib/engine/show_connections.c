@@ -110,7 +110,9 @@ static void row_of_refusal(const struct engine *e, const struct refusal *r,
 			return;
 		}
 	}
-	alarm = r->err == ERR_IDENTITY ? alarm_from(e, &r->ip) : NULL;
+	alarm = r->err == ERR_IDENTITY || r->err == ERR_COPY
+			? alarm_from(e, &r->ip)
+			: NULL;
 	snprintf(detail, sizeof detail, "%s%s",
 		 alarm ? alarm->detail : err_text(r->err),
 		 r->n > 1 ? ", several times" : "");

@@ -98,7 +98,11 @@ static struct json *peer_json(const struct engine *e, const struct peer *p)
 		json_object_put(json, "path", show_path(e, &p->watch));
 	}
 	for (size_t i = 0; i < p->record.n; i++) {
-		json_array_add(list, binding_json(&p->record.v[i]));
+		struct json *endpoint = binding_json(&p->record.v[i]);
+
+		json_object_put_string(endpoint, "duplicate",
+				       peer_duplicate(e, p, i));
+		json_array_add(list, endpoint);
 	}
 	json_object_put(json, "endpoints", list);
 	return json;

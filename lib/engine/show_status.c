@@ -101,6 +101,7 @@ static const char *judge(const struct engine *e, const struct census *census,
 			 struct json *why)
 {
 	const struct flow_table_losses losses = flow_table_losses(e->flows);
+	const size_t n_duplicates = peers_n_duplicates(e);
 	const char *verdict = "healthy";
 
 	if (e->tunnel_port == UINT32_MAX) {
@@ -131,6 +132,15 @@ static const char *judge(const struct engine *e, const struct census *census,
 			   "something is wrong with the ways to %u peers: see "
 			   "`fdpctl status connections`",
 			   census->n_sick);
+		verdict = "degraded";
+	}
+	if (n_duplicates) {
+		add_reason(why,
+			   "DUPLICATE: %zu endpoint%s of other hosts ha%s an "
+			   "address that was taken before: `fdpctl peers` "
+			   "shows which, detach one of each two",
+			   n_duplicates, n_duplicates == 1 ? "" : "s",
+			   n_duplicates == 1 ? "s" : "ve");
 		verdict = "degraded";
 	}
 	if (!judge_identities(e, why)) {

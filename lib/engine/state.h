@@ -63,6 +63,7 @@ struct json;
 #define PING_DOUBT_US	 (3 * SECOND_US)    /* The same, under suspicion. */
 #define SILENT_US	 (7 * SECOND_US)    /* Then packets go another way. */
 #define HOMELESS_US	 (1 * SECOND_US)    /* Addresses that move come back. */
+#define COPY_DOUBT_US	 (300 * SECOND_US)  /* Two of one id within that. */
 #define STABLE_US	 (10 * SECOND_US)   /* A session that was not a flap. */
 #define PEER_GRACE_US	 (60 * SECOND_US)   /* Lost peers keep forwarding. */
 #define FAR_GRACE_US	 (10 * SECOND_US)   /* Those without a tunnel do not. */
@@ -298,6 +299,12 @@ struct watch {
 	struct check check;
 };
 
+/* An endpoint that a peer announces. */
+struct bound {
+	bool is;   /* In the forwarding table. */
+	bool told; /* That it is not, as somebody else has an address of it. */
+};
+
 /* A host that we know. */
 struct peer {
 	struct hmap_node node;	    /* In engine.peers, by id. */
@@ -311,9 +318,10 @@ struct peer {
 	struct ip_endpoint advertised[MSG_MAX_ADVERTISED];
 	size_t n_advertised;
 	struct conn *conn;    /* The session in use; NULL = lost. */
+	uint64_t doubted_us;  /* Another one said to be it; 0: never. */
 	uint64_t lost_us;     /* When it was lost. */
 	struct record record; /* Its endpoints. */
-	bool *bound;	      /* Which of them are in the forwarding table. */
+	struct bound *bound;  /* What became of each of them. */
 	struct tunnel tunnel;
 	struct renewal renewal;
 	/* relay.c */
@@ -378,11 +386,17 @@ struct pin {
 	uint64_t seen_us; /* First; 0: before this start. */
 };
 
+enum alarm_kind {
+	ALARM_KEY,	/* Another key than is known. */
+	ALARM_OWN_NAME, /* Our name. */
+	ALARM_COPY	/* An id that is there twice. */
+};
+
 /* Somebody said to be another one. */
 struct alarm {
+	enum alarm_kind kind;
 	struct ip_addr ip;
 	char name[IDENTITY_NAME_SIZE]; /* Who he said to be. */
-	bool own_name;		       /* That is us. */
 	char detail[DETAIL_SIZE];
 	uint64_t when_us;
 	unsigned int n; /* 0: none. */
@@ -507,7 +521,8 @@ struct engine {
 
 	struct statements statements;
 	uint64_t statement_incarnation;
-	uint64_t statement_seq;	       /* Ours that were made so far. */
+	uint64_t statement_seq; /* Ours that were made so far. */
+	unsigned int n_outdone; /* How often we went beyond what we had said. */
 	bool unsaid[STATEMENT_CHUNKS]; /* Chunks of ours that changed. */
 	bool any_unsaid;
 	bool link_gone;		/* Of what is to be said. */
@@ -616,9 +631,16 @@ void renewal_failed(struct engine *, struct peer *, enum err);
 /* ---- pin.c ---- */
 
 /* May 'c', which is authenticated, be who it says it is?  NULL if so, and its
- * key is pinned if there was none; else the reason, in words, and the alarm is
- * raised. */
-const char *pin_refuses(struct engine *, const struct conn *c);
+ * key is pinned if there was none; else the reason, in words and in '*err', and
+ * the alarm is raised. */
+const char *pin_refuses(struct engine *, const struct conn *c, enum err *err);
+/* 'c' has the id of 'p', which is connected from elsewhere; the alarm in words.
+ */
+const char *pin_copy(struct engine *, const struct conn *c,
+		     const struct peer *p);
+/* Somebody tells us that our own id is there twice. */
+void pin_told_of_copy(struct engine *, const struct conn *);
+void pin_heard_copy(struct engine *, const struct conn *);
 /* NULL if there is none. */
 const struct pin *pin_find(const struct engine *, const struct peer_id *);
 bool pin_is_new(const struct engine *, const struct pin *);
@@ -650,6 +672,13 @@ struct peer *peer_heard_of(struct engine *, const struct identity *);
 /* What it announces is now 'record' (taken over). */
 void peer_set_record(struct engine *, struct peer *, struct record *record);
 void peer_timers(struct engine *);
+/* Who has an address of an endpoint of 'p' that was not bound; "" if it is. */
+const char *peer_duplicate(const struct engine *, const struct peer *,
+			   size_t endpoint);
+/* Who else announces an address of ours; "" if nobody does. */
+const char *peer_also_has(const struct engine *, const struct binding *);
+/* How many endpoints of others have an address that somebody else has. */
+size_t peers_n_duplicates(const struct engine *);
 /* Something became free: bindings that had to wait may be bound now. */
 void peers_rebind(struct engine *);
 /* Our own record took a step: tells everybody. */
@@ -925,6 +954,8 @@ void attach_check(struct engine *, uint32_t command, const struct json *args);
 void attach_run(struct engine *, uint32_t command, const struct json *args);
 void attach_undo(struct engine *, uint32_t command, const struct json *args);
 struct json *attach_port_json(const struct engine *, const struct port *);
+/* The same, and what may change by itself. */
+struct json *attach_shown_json(const struct engine *, const struct port *);
 
 /* ---- persist.c ---- */
 

@@ -844,7 +844,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 		break;
 	case PENDING_PLAIN_IN:
 		if (event->os_errno) {
-			failed(e, p, event->result.detail);
+			failed(e, p, event);
 		} else {
 			plain_in_installed(e, p);
 		}
@@ -854,7 +854,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 			/* Nothing is sent rather than plain. */
 			p->tunnel.lanes[0].spi_out = 0;
 			publish(e, p);
-			failed(e, p, event->result.detail);
+			failed(e, p, event);
 		}
 		break;
 	case PENDING_SA_IN:

@@ -371,7 +371,10 @@ static enum err read_identity(struct handshake *hs, struct span bytes)
 	if (err) {
 		return err;
 	}
-	if (peer_id_equal(&peer.id, &hs->own_id)) {
+	/* Of another incarnation it is a copy of us, which the caller judges.
+	 */
+	if (peer_id_equal(&peer.id, &hs->own_id) &&
+	    peer.incarnation == hs->own_incarnation) {
 		return ERR_SELF;
 	}
 	if (!is_crypted(hs)) {
@@ -438,6 +441,7 @@ void handshake_init(struct handshake *hs, enum hs_role role,
 		frame_set(&hs->identity, wbuf_span(&bytes));
 		wbuf_free(&bytes);
 		hs->own_id = config->self->id;
+		hs->own_incarnation = config->self->incarnation;
 		hs->key = config->key;
 	}
 }

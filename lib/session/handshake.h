@@ -124,6 +124,7 @@ struct handshake {
 	bool opaque; /* Identities are not looked into. */
 	const struct sign_pair *key;
 	struct peer_id own_id;
+	uint64_t own_incarnation;
 	struct hs_frame identity; /* Ours, encoded. */
 
 	bool hinted;

@@ -298,6 +298,8 @@ static const struct {
 	{"trace", "{\"port\": \"a\\nb\"}", "no port"},
 	{"forget", NULL, "address"},
 	{"forget", "{\"address\": \"192.0.2.77\"}", "no peer"},
+	{"forget", "{\"address\": \"nobody\"}", "no peer"},
+	{"forget", "{\"address\": \"a\\nb\"}", "no peer"},
 	{"trace", NULL, "port"},
 	{"trace", "{\"port\": \"nobody\"}", "no port"},
 	{"trace", "{\"port\": 0, \"eth_src\": \"x\"}", "MAC"},

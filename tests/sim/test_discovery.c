@@ -223,6 +223,55 @@ SEED_TEST(connected_by_command_outlives_a_restart_forgotten_too, SEEDS)
 	world_free(w);
 }
 
+static size_t n_endpoints(struct host *h, const char *peer)
+{
+	struct json *json = host_ask(h, "peers", NULL);
+	const struct json *list = jsonget(json, "peers");
+	size_t n = 0;
+
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		if (!strcmp(jsonget_string(jsonget_at(list, i), "name"),
+			    peer)) {
+			n += jsonget_n(
+				jsonget(jsonget_at(list, i), "endpoints"));
+		}
+	}
+	json_destroy(json);
+	return n;
+}
+
+/* What a host announced stays for a while without it, as it may be about to
+ * start again, and then goes; or at once if an operator says so. */
+SEED_TEST(what_a_host_announced_goes_with_it, 6)
+{
+	struct world *w = star(seed, 3, true);
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+
+	start_in_any_order(w, 3);
+	demand_connected(w, 60 * SEC);
+	attach(b, 2);
+	world_run(w, 2 * SEC);
+	DEMAND(w, n_endpoints(a, "b") == 1 && n_endpoints(c, "b") == 1,
+	       "not announced");
+	if (seed % 2) {
+		host_crash(b);
+	} else {
+		host_stop(b);
+	}
+	world_run(w, 30 * SEC);
+	DEMAND(w, n_endpoints(a, "b") == 1, "gone too soon");
+	DEMAND(w, !attach_try(a, 2), "its address is given away");
+	json_destroy(host_ask(a, "forget", "{\"address\": \"b\"}"));
+	DEMAND(w, !n_endpoints(a, "b"), "not forgotten");
+	world_run(w, 80 * SEC);
+	DEMAND(w, !n_endpoints(a, "b"), "heard of it again");
+	DEMAND(w, !n_endpoints(c, "b"), "still there");
+	attach(c, 2);
+	DEMAND(w, !host_command(a, "forget", "{\"address\": \"b\"}"),
+	       "forgot what it does not know");
+	world_free(w);
+}
+
 /* With --conn-limit each has a few sessions, and all are reached. */
 SEED_TEST(few_sessions_are_enough_for_all, 5)
 {
@@ -312,6 +361,7 @@ SCENARIO_MAIN("discovery", one_address_is_enough_for_all,
 	      host_that_left_is_forgotten_in_the_end,
 	      forgotten_host_is_not_found_again_until_connect,
 	      what_was_learned_outlives_a_restart,
+	      what_a_host_announced_goes_with_it,
 	      few_sessions_are_enough_for_all,
 	      limit_of_one_host_is_its_own_affair,
 	      host_is_dialled_where_it_wants_to_be,

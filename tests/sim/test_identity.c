@@ -281,6 +281,77 @@ SEED_TEST(without_password_nothing_is_pinned, 3)
 	world_free(w);
 }
 
+/* ---- Copies ---- */
+
+/* A machine made of the image of 'from', key and all. */
+static struct host *copy_of(struct host *from)
+{
+	struct host *copy = world_add_host(from->world, from->name, "secret");
+
+	copy->id = from->id;
+	copy->key = from->key;
+	copy->has_key = from->has_key;
+	return copy;
+}
+
+/* Neither takes the place of the other; who was first is not harmed. */
+SEED_TEST(copy_is_an_alarm_and_no_fight, 5)
+{
+	struct world *w = running_world(seed, 2, "secret", seed % 2 != 0);
+	struct host *a = host_a(w), *b = host_b(w), *copy = copy_of(b);
+	unsigned int n_sessions = a->n_sessions;
+
+	host_add_target(copy, seed % 2 ? &a->v6 : &a->v4);
+	host_start_well(copy);
+	world_run(w, 120 * SEC);
+	DEMAND(w, host_is_connected(a, b), "b has lost its place");
+	DEMAND(w, a->n_sessions == n_sessions, "%u sessions",
+	       a->n_sessions - n_sessions);
+	DEMAND(w, a->n_alarms == 1, "%u alarms", a->n_alarms);
+	DEMAND(w, copy->n_alarms == 1, "the copy has %u alarms",
+	       copy->n_alarms);
+	demand_verdict(a, "degraded", "the host b is there twice");
+	demand_verdict(copy, "degraded", "remove its state directory");
+	demand_reach(a->endpoints[0], b->endpoints[0]);
+	world_free(w);
+}
+
+SEED_TEST(copies_that_meet_both_alarm, 5)
+{
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *b = host_b(w), *copy = copy_of(b);
+
+	if (seed % 2) {
+		/* They may have names of their own. */
+		snprintf(copy->name, sizeof copy->name, "c");
+	}
+	host_add_target(copy, &b->v4);
+	host_start_well(copy);
+	world_run(w, 60 * SEC);
+	DEMAND(w, b->n_alarms && copy->n_alarms, "%u and %u alarms",
+	       b->n_alarms, copy->n_alarms);
+	demand_verdict(b, "degraded", "has the id of this one");
+	demand_verdict(copy, "degraded", "has the id of this one");
+	DEMAND(w, host_is_connected(host_a(w), b), "b has lost its place");
+	world_free(w);
+}
+
+/* The power failed, and it came back with another address. */
+SEED_TEST(host_that_moved_is_no_copy, 5)
+{
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *a = host_a(w), *b = host_b(w);
+
+	host_crash(b);
+	b->n_targets = 0;
+	host_add_target(b, &a->v6);
+	host_start_well(b);
+	demand_connected(w, 30 * SEC);
+	DEMAND(w, !a->n_alarms && !b->n_alarms, "an alarm");
+	demand_verdict(a, "healthy", NULL);
+	world_free(w);
+}
+
 /* ---- The disk ---- */
 
 static void demand_state(struct host *h, bool written)
@@ -414,9 +485,10 @@ START_TEST(torn_or_changed_state_is_not_valid)
 }
 END_TEST
 
-SCENARIO_MAIN("identity", torn_or_changed_state_is_not_valid,
-	      key_is_pinned_at_first_use, pins_are_saved_together,
-	      impostor_that_dials_is_refused,
+SCENARIO_MAIN("identity", copy_is_an_alarm_and_no_fight,
+	      copies_that_meet_both_alarm, host_that_moved_is_no_copy,
+	      torn_or_changed_state_is_not_valid, key_is_pinned_at_first_use,
+	      pins_are_saved_together, impostor_that_dials_is_refused,
 	      impostor_that_is_dialled_is_refused,
 	      known_host_without_key_is_refused,
 	      new_key_gets_in_after_forget_key,

@@ -678,7 +678,7 @@ static const char *const misuses[][MAX_WORDS] = {
 	{"connect"},
 	{"connect", "host.example"},
 	{"connect", "192.0.2.1", "192.0.2.2"},
-	{"forget", "192.0.2.1:0"},
+	{"forget", "192.0.2.1", "192.0.2.2"},
 	{"attach"},
 	{"attach", "--netns", "a"},
 	{"attach", "--address", "10.0.0.1/8"},
