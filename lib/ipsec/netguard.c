@@ -15,6 +15,17 @@ const char *guard_kind_name(enum guard_kind kind)
 	return "?";
 }
 
+/* Where the packet that an ICMP error quotes has its protocol and destination
+ * port: bytes from the start of the ICMP header.  The kernel of a peer sends no
+ * IP options and no extension headers. */
+enum {
+	QUOTED_PROTO_V4 = 8 + 9,
+	QUOTED_PORT_V4 = 8 + 20 + 2,
+	QUOTED_PROTO_V6 = 8 + 6,
+	QUOTED_PORT_V6 = 8 + 40 + 2,
+	IPV6_HEADER = 40
+};
+
 static void put_pair_nft(const struct ip_addr *src, const struct ip_addr *dst,
 			 uint16_t port, struct ds *ds)
 {
@@ -68,6 +79,13 @@ void guard_rules_nft(const struct guard_rules *r, bool notrack, struct ds *ds)
 			      ip_is_v4(&r->peers[i].ip) ? "ip" : "ip6",
 			      ip_format(&r->peers[i].ip, ip), r->peers[i].port);
 	}
+	ds_put_format(ds,
+		      "icmp type destination-unreachable @th,%d,8 17 "
+		      "@th,%d,16 %u counter drop\n"
+		      "icmpv6 type destination-unreachable @th,%d,8 17 "
+		      "@th,%d,16 %u counter drop\n",
+		      8 * QUOTED_PROTO_V4, 8 * QUOTED_PORT_V4, r->udp_port,
+		      8 * QUOTED_PROTO_V6, 8 * QUOTED_PORT_V6, r->udp_port);
 	ds_put_cstr(ds, "}\n"
 			"chain in {\n"
 			"type filter hook input priority -150;\n");
@@ -98,13 +116,36 @@ void guard_rules_nft(const struct guard_rules *r, bool notrack, struct ds *ds)
 
 size_t guard_rules_nft_n(const struct guard_rules *r, bool notrack)
 {
-	size_t n = 2 + r->n_peers + (notrack ? 2 : 0);
+	size_t n = 4 + r->n_peers + (notrack ? 2 : 0);
 
 	for (size_t i = 0; i < r->n_pairs; i++) {
 		n += r->pairs[i].out;
 		n += r->pairs[i].in;
 	}
 	return n;
+}
+
+/* u32 compares words of four bytes, by their last ones. */
+static void quoted_mangle(uint16_t udp_port, bool v6, struct ds *ds)
+{
+	static const char icmp4[] = "0x0>>0x16&0x3c@"; /* Behind the header. */
+
+	if (v6) {
+		ds_put_format(ds,
+			      "-A " GUARD_CHAIN_OUT " -p ipv6-icmp -m icmp6 "
+			      "--icmpv6-type 1 -m u32 --u32 "
+			      "\"0x%x&0xff=0x11&&0x%x&0xffff=0x%x\" -j DROP\n",
+			      IPV6_HEADER + QUOTED_PROTO_V6 - 3,
+			      IPV6_HEADER + QUOTED_PORT_V6 - 2, udp_port);
+	} else {
+		ds_put_format(ds,
+			      "-A " GUARD_CHAIN_OUT " -p icmp -m icmp "
+			      "--icmp-type 3 -m u32 --u32 "
+			      "\"%s0x%x&0xff=0x11&&%s0x%x&0xffff=0x%x\" "
+			      "-j DROP\n",
+			      icmp4, QUOTED_PROTO_V4 - 3, icmp4,
+			      QUOTED_PORT_V4 - 2, udp_port);
+	}
 }
 
 void guard_rules_mangle(const struct guard_rules *r, bool v6, struct ds *ds)
@@ -133,6 +174,7 @@ void guard_rules_mangle(const struct guard_rules *r, bool v6, struct ds *ds)
 			      ip_format(&r->peers[i].ip, ip), v6 ? 128 : 32,
 			      r->peers[i].port);
 	}
+	quoted_mangle(r->udp_port, v6, ds);
 	for (size_t i = 0; i < r->n_pairs; i++) {
 		if (r->pairs[i].in && ip_is_v4(&r->pairs[i].remote) != v6) {
 			put_pair_mangle(GUARD_CHAIN_IN, &r->pairs[i].remote,

@@ -7,6 +7,10 @@
  * when the daemon stops or dies.  Beside that it keeps the tunnel's packets out
  * of connection tracking, which loading openvswitch switches on.
  *
+ * And it drops what would quote them: a decrypted packet that finds no tunnel
+ * port (somebody deleted it, or set it down), or that a firewall rejects, is
+ * answered by an ICMP error with half a kilobyte of its content, in the clear.
+ *
  * Here are the rules as text, for nftables and for iptables; kmod-glue/guard.h
  * puts them in.  The out rules sit in the output hooks, where the route, and
  * with it the transformation, is settled; what is forwarded or bridged for

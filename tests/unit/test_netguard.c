@@ -52,6 +52,11 @@ static size_t count(const char *needle)
 	return n;
 }
 
+static size_t n_rules(void)
+{
+	return count("drop\n") + count("notrack\n");
+}
+
 START_TEST(nft_script_replaces_the_table_in_one_go)
 {
 	guard_rules_nft(&rules, true, &text);
@@ -64,7 +69,7 @@ START_TEST(nft_script_replaces_the_table_in_one_go)
 	ck_assert_uint_eq(
 		count("udp dport 6784 meta ipsec missing counter drop\n"), 1);
 	ck_assert_uint_eq(count("udp dport 6784 notrack\n"), 2);
-	ck_assert_uint_eq(count("udp dport"), guard_rules_nft_n(&rules, true));
+	ck_assert_uint_eq(n_rules(), guard_rules_nft_n(&rules, true));
 	ck_assert_uint_eq(count("{"), count("}"));
 }
 END_TEST
@@ -73,8 +78,8 @@ START_TEST(nft_without_conntrack_only_drops)
 {
 	guard_rules_nft(&rules, false, &text);
 	ck_assert_uint_eq(count("notrack"), 0);
-	ck_assert_uint_eq(count("drop"), 2);
-	ck_assert_uint_eq(count("udp dport"), guard_rules_nft_n(&rules, false));
+	ck_assert_uint_eq(count("drop"), 4);
+	ck_assert_uint_eq(n_rules(), guard_rules_nft_n(&rules, false));
 }
 END_TEST
 
@@ -88,7 +93,20 @@ START_TEST(nft_peers_on_other_ports_by_address)
 	ck_assert_uint_eq(count("\nip6 daddr 2001:db8::7 udp dport 7002 rt "
 				"ipsec missing counter drop\n"),
 			  1);
-	ck_assert_uint_eq(count("udp dport"), guard_rules_nft_n(&rules, false));
+	ck_assert_uint_eq(n_rules(), guard_rules_nft_n(&rules, false));
+}
+END_TEST
+
+/* Protocol and port of the packet that the error quotes, at their bits. */
+START_TEST(nft_errors_that_quote_the_tunnel_dropped)
+{
+	guard_rules_nft(&rules, false, &text);
+	ck_assert_uint_eq(count("\nicmp type destination-unreachable @th,136,8 "
+				"17 @th,240,16 6784 counter drop\n"),
+			  1);
+	ck_assert_uint_eq(count("\nicmpv6 type destination-unreachable "
+				"@th,112,8 17 @th,400,16 6784 counter drop\n"),
+			  1);
 }
 END_TEST
 
@@ -102,6 +120,9 @@ START_TEST(iptables_lines_each_family_its_own_peers)
 		"out --pol none -j DROP\n"
 		"-A FDP-GUARD-OUT -d 192.0.2.7/32 -p udp -m udp --dport 7001 "
 		"-m policy --dir out --pol none -j DROP\n"
+		"-A FDP-GUARD-OUT -p icmp -m icmp --icmp-type 3 -m u32 --u32 "
+		"\"0x0>>0x16&0x3c@0xe&0xff=0x11&&0x0>>0x16&0x3c@0x1c&0xffff="
+		"0x1a80\" -j DROP\n"
 		"-A FDP-GUARD-IN -p udp -m udp --dport 6784 -m policy --dir in "
 		"--pol none -j DROP\n");
 	ds_clear(&text);
@@ -110,7 +131,12 @@ START_TEST(iptables_lines_each_family_its_own_peers)
 				"7002 "),
 			  1);
 	ck_assert_uint_eq(count("192.0.2.7"), 0);
-	ck_assert_uint_eq(count("\n"), 3);
+	ck_assert_uint_eq(
+		count("-A FDP-GUARD-OUT -p ipv6-icmp -m icmp6 --icmpv6-type 1 "
+		      "-m u32 --u32 \"0x33&0xff=0x11&&0x58&0xffff=0x1a80\" "
+		      "-j DROP\n"),
+		1);
+	ck_assert_uint_eq(count("\n"), 4);
 }
 END_TEST
 
@@ -189,6 +215,7 @@ int main(void)
 	tcase_add_test(tc, nft_script_replaces_the_table_in_one_go);
 	tcase_add_test(tc, nft_without_conntrack_only_drops);
 	tcase_add_test(tc, nft_peers_on_other_ports_by_address);
+	tcase_add_test(tc, nft_errors_that_quote_the_tunnel_dropped);
 	tcase_add_test(tc, iptables_lines_each_family_its_own_peers);
 	tcase_add_test(tc, nft_pairs_that_may_be_plain);
 	tcase_add_test(tc, iptables_pairs_that_may_be_plain);
