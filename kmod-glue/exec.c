@@ -378,6 +378,7 @@ static void run_datapath_add(struct exec *exec, const struct op *op)
 {
 	struct ds why = DS_EMPTY_INITIALIZER;
 	struct odp_datapath dp;
+	struct event *event;
 	int error;
 
 	error = exec_find_datapath(exec, &dp, &why);
@@ -390,7 +391,10 @@ static void run_datapath_add(struct exec *exec, const struct op *op)
 	} else if (error == ENODEV) {
 		error = create_datapath(exec, &dp, &why);
 	}
-	queue_result(exec, op, error, ds_cstr(&why));
+	event = queue_result(exec, op, error, ds_cstr(&why));
+	if (event && !error) {
+		event->result.ifindex = dp.ifindex;
+	}
 	ds_destroy(&why);
 }
 
@@ -499,6 +503,23 @@ static void run_link_mtu(struct exec *exec, const struct op *op)
 	ovs_strlcpy(mtu.ifname, op->link.ifname, sizeof mtu.ifname);
 	ovs_strlcpy(mtu.netns, op->link.netns, sizeof mtu.netns);
 	agent_set_mtu(exec->config.agent, op->cookie, &mtu);
+}
+
+static void run_link_set(struct exec *exec, const struct op *op)
+{
+	bool changed = false;
+	int error =
+		rt_link_restore(exec->config.rt, op->link.ifindex,
+				op->link.host_ifname, op->link.up, &changed);
+	struct event *event = queue_result(
+		exec, op, error,
+		error == EADDRINUSE ? "its UDP port is taken by another "
+				      "program, which has to go"
+				    : rt_socket_text(exec->config.rt));
+
+	if (event) {
+		event->result.changed = changed;
+	}
 }
 
 static void agent_told(void *exec, enum agent_work work, uint64_t cookie,
@@ -612,6 +633,10 @@ static void log_op(const struct op *op)
 		ds_put_format(&ds, " %s %u", op->link.host_ifname,
 			      op->link.mtu);
 		break;
+	case OP_LINK_SET:
+		ds_put_format(&ds, " %u %s", op->link.ifindex,
+			      op->link.host_ifname);
+		break;
 	case OP_DATAPATH_ADD:
 	case OP_DATAPATH_DEL:
 	case OP_FLOW_DUMP:
@@ -719,6 +744,9 @@ static void run_op(struct exec *exec, size_t index)
 	case OP_LINK_MTU:
 		run_link_mtu(exec, op);
 		break;
+	case OP_LINK_SET:
+		run_link_set(exec, op);
+		break;
 	case OP_LINK_DEL:
 		run_link_del(exec, op);
 		break;
@@ -772,6 +800,7 @@ static enum batch batch_of(enum op_type type)
 	case OP_ROUTE_FORGET:
 	case OP_SEND_TEST:
 	case OP_LINK_MTU:
+	case OP_LINK_SET:
 	case OP_LINK_DEL:
 	case OP_REPLY:
 	case OP_LOG:

@@ -54,7 +54,7 @@ struct loop {
 	struct ops ops;	 /* To be carried out. */
 	uint64_t now_us; /* Of the stage that is under way. */
 	char *fatal;
-	bool broken;
+	bool links_listed; /* Once at the start. */
 	/* The command that is being answered. */
 	uint32_t command;
 	bool replied, reply_ok;
@@ -552,11 +552,6 @@ const char *loop_fatal(const struct loop *loop)
 	return loop->fatal;
 }
 
-bool loop_is_broken(const struct loop *loop)
-{
-	return loop->broken;
-}
-
 const char *loop_id(const struct loop *loop)
 {
 	return loop->id;
@@ -571,7 +566,6 @@ static void on_odp_event(const struct odp_event *odp_event, void *loop_)
 
 	switch (odp_event->type) {
 	case ODP_EVENT_DP_GONE:
-		loop->broken = true;
 		break;
 	case ODP_EVENT_VPORT_GONE:
 		event.type = EVENT_VPORT_GONE;
@@ -609,10 +603,50 @@ static void on_tcp_event(void *loop, const struct event *event)
 	feed(loop, event);
 }
 
+static void on_link(void *loop, const struct rt_link *link)
+{
+	struct event event = {.type = EVENT_LINK};
+
+	event.link.ifindex = link->ifindex;
+	event.link.name = link->name;
+	event.link.up = link->up;
+	step(loop, &event);
+}
+
+/* Links as they are, whatever was said of them. */
+static void list_links(struct loop *loop)
+{
+	int error;
+
+	do {
+		error = rt_link_list(loop->rt, "", on_link, loop);
+	} while (error == EINTR);
+	if (error) {
+		VLOG_WARN("cannot list links (%s)", ovs_strerror(error));
+	}
+}
+
+static void run_link_events(struct loop *loop)
+{
+	struct event event = {.type = EVENT_NET_CHANGED};
+	unsigned int changes;
+	bool missed;
+
+	changes = rt_monitor_run(loop->rt_monitor, on_link, loop, &missed);
+	if (changes) {
+		step(loop, &event);
+	}
+	if (changes & RT_CHANGED_ADDRESSES) {
+		tell_addresses(loop);
+	}
+	if (missed || !loop->links_listed) {
+		loop->links_listed = true;
+		list_links(loop);
+	}
+}
+
 static void run_kernel_events(struct loop *loop)
 {
-	unsigned int changes;
-
 	odp_events_run(loop->odp, on_odp_event, loop);
 	if (loop->xfrm_monitor) {
 		(void)!xfrm_monitor_run(loop->xfrm_monitor, on_xfrm_event,
@@ -624,15 +658,7 @@ static void run_kernel_events(struct loop *loop)
 
 		step(loop, &event);
 	}
-	changes = rt_monitor_run(loop->rt_monitor);
-	if (changes) {
-		struct event event = {.type = EVENT_NET_CHANGED};
-
-		step(loop, &event);
-	}
-	if (changes & RT_CHANGED_ADDRESSES) {
-		tell_addresses(loop);
-	}
+	run_link_events(loop);
 	step_results(loop);
 	settle(loop);
 }

@@ -62,10 +62,6 @@ void loop_stop(struct loop *);
 /* What the engine gave up for after its start, or NULL. */
 const char *loop_fatal(const struct loop *);
 
-/* Is the ground gone, so that all has to be opened anew?  Somebody deleted the
- * datapath, as a starting ovs-vswitchd does with all but its own. */
-bool loop_is_broken(const struct loop *);
-
 /* The identity of this host, as text. */
 const char *loop_id(const struct loop *);
 

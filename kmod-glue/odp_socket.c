@@ -589,7 +589,7 @@ static int vport_new(struct odp *o, struct odp_vport *vport)
 
 int odp_vport_add(struct odp *o, struct odp_vport *vport)
 {
-	struct channel *c;
+	struct channel *c, *stale;
 	int error;
 
 	if (!o->dp.ifindex) {
@@ -605,6 +605,12 @@ int odp_vport_add(struct odp *o, struct odp_vport *vport)
 	if (error) {
 		channel_free(c);
 		return error;
+	}
+	/* Of a port that had the number, and is gone. */
+	stale = channel_find(o, vport->port_no);
+	if (stale) {
+		channel_remove(o, stale);
+		free_dead(o);
 	}
 	channel_insert(o, c, vport);
 	return 0;

@@ -371,6 +371,9 @@ static int set_link(struct rt_socket *rt, uint32_t ifindex,
 	if (change->mtu) {
 		rtnl_link_set_mtu(to, change->mtu);
 	}
+	if (change->name) {
+		rtnl_link_set_name(to, change->name);
+	}
 	if (change->alias) {
 		rtnl_link_set_ifalias(to, change->alias);
 	}
@@ -408,6 +411,37 @@ int rt_link_set(struct rt_socket *rt, const char *name,
 
 		rest.no_addrgen = false;
 		error = set_link(rt, link.ifindex, &rest);
+	}
+	return error;
+}
+
+int rt_link_restore(struct rt_socket *rt, uint32_t ifindex, const char *name,
+		    bool up, bool *changed)
+{
+	static const struct rt_link_change set_up = {.set_up = true},
+					   set_down = {.set_down = true};
+	const struct rt_link_change rename = {.name = name};
+	struct rt_link link;
+	int error = rt_link_get_by_index(rt, ifindex, &link);
+
+	if (error) {
+		return error;
+	}
+	*changed = false;
+	up = up || link.up;
+	if (strcmp(link.name, name)) {
+		*changed = true;
+		if (link.up) {
+			error = set_link(rt, ifindex, &set_down);
+			link.up = false;
+		}
+		if (!error) {
+			error = set_link(rt, ifindex, &rename);
+		}
+	}
+	if (!error && up && !link.up) {
+		*changed = true;
+		error = set_link(rt, ifindex, &set_up);
 	}
 	return error;
 }
@@ -719,6 +753,7 @@ int rt_route_add(struct rt_socket *rt, const struct ip_prefix *dst,
 
 struct rt_monitor {
 	struct nl_sock *nl;
+	uint8_t buf[16384];
 };
 
 int rt_monitor_open(struct rt_monitor **monitorp)
@@ -775,21 +810,58 @@ static unsigned int kind_of(uint16_t type)
 	}
 }
 
-unsigned int rt_monitor_run(struct rt_monitor *monitor)
+/* The first of its attributes that can be a name is it. */
+static void take_link(const uint8_t *buf, size_t size, rt_link_cb *cb,
+		      void *aux)
+{
+	struct span payload, attrs, value;
+	struct rt_link link = {.ifindex = 0};
+	struct nlmsghdr header;
+	struct ifinfomsg info;
+	uint16_t type;
+
+	if (nlmsg_read(span_of(buf, size), &header, &payload) ||
+	    nlmsg_get_fixed(&payload, &info, sizeof info) ||
+	    info.ifi_family != AF_UNSPEC || info.ifi_index <= 0) {
+		return;
+	}
+	attrs = payload;
+	while (attrs.size && !nlattr_get(&attrs, &type, &value)) {
+		if (type == IFLA_IFNAME && value.size &&
+		    value.size <= sizeof link.name &&
+		    !value.data[value.size - 1]) {
+			memcpy(link.name, value.data, value.size);
+			link.ifindex = (uint32_t)info.ifi_index;
+			link.up = info.ifi_flags & IFF_UP;
+			cb(aux, &link);
+			return;
+		}
+	}
+}
+
+unsigned int rt_monitor_run(struct rt_monitor *monitor, rt_link_cb *cb,
+			    void *aux, bool *missed)
 {
 	int fd = nl_socket_get_fd(monitor->nl);
 	unsigned int changes = 0;
 
+	*missed = false;
 	for (;;) {
+		/* One change a datagram. */
+		ssize_t n = recv(fd, monitor->buf, sizeof monitor->buf,
+				 MSG_DONTWAIT);
 		struct nlmsghdr header;
-		/* One change a datagram, and its kind is in the header. */
-		ssize_t n = recv(fd, &header, sizeof header, MSG_DONTWAIT);
 
-		if (n == (ssize_t)sizeof header) {
+		if (n >= (ssize_t)sizeof header) {
+			memcpy(&header, monitor->buf, sizeof header);
 			changes |= kind_of(header.nlmsg_type);
+			if (header.nlmsg_type == RTM_NEWLINK) {
+				take_link(monitor->buf, (size_t)n, cb, aux);
+			}
 		} else if (n < 0 && errno == ENOBUFS) {
 			changes |= RT_CHANGED_LINKS | RT_CHANGED_ADDRESSES |
 				   RT_CHANGED_ROUTES;
+			*missed = true;
 		} else if (n < 0 && errno != EINTR) {
 			return changes;
 		}

@@ -78,11 +78,17 @@ struct rt_link_change {
 	bool no_addrgen; /* No IPv6 link-local address by itself. */
 	uint32_t mtu;
 	const char *alias;
+	const char *name; /* Only while it is down. */
 };
 /* ENODEV, EPERM, EINVAL (MTU). */
 int rt_link_set(struct rt_socket *, const char *name,
 		const struct rt_link_change *) FDP_MUST_CHECK;
 /* ENODEV; EOPNOTSUPP for links that are not software. */
+/* Gives link 'ifindex' that name, and sets it up, unless 'up' is false: then it
+ * is up after if it was before.  '*changed': it was not so.  ENODEV, EEXIST
+ * (the name), EADDRINUSE (a tunnel's port). */
+int rt_link_restore(struct rt_socket *, uint32_t ifindex, const char *name,
+		    bool up, bool *changed) FDP_MUST_CHECK;
 int rt_link_del(struct rt_socket *, const char *name) FDP_MUST_CHECK;
 
 /* A veth pair, the far end of which is born in another namespace under its
@@ -132,7 +138,11 @@ void rt_monitor_close(struct rt_monitor *);
 /* For poll(): readable when there is something to run. */
 int rt_monitor_fd(const struct rt_monitor *);
 /* Reads all that is queued, without blocking, and returns what kinds of things
- * changed, as bits of enum rt_changes; everything if the queue overflowed. */
-unsigned int rt_monitor_run(struct rt_monitor *);
+ * changed, as bits of enum rt_changes; everything if the queue overflowed. Each
+ * link that is new or has changed is handed to 'cb', with its index, name, and
+ * whether it is up, and nothing else; if the queue overflowed '*missed' is
+ * true, and rt_link_list() has the truth. */
+unsigned int rt_monitor_run(struct rt_monitor *, rt_link_cb *cb, void *aux,
+			    bool *missed);
 
 #endif

@@ -116,7 +116,7 @@ enum health run_peers(const struct context *ctx, const struct json *args)
 enum health run_ports(const struct context *ctx,
 		      const struct json *args OVS_UNUSED)
 {
-	return query(ctx, CONTROL_PORTS, NULL, render_ports, NULL);
+	return query(ctx, CONTROL_PORTS, NULL, render_ports, health_of_ports);
 }
 
 enum health run_why(const struct context *ctx, const struct json *args)

@@ -27,7 +27,6 @@
 #include "openvswitch/vlog.h"
 #include "socket-util.h"
 #include "svec.h"
-#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -54,11 +53,6 @@ enum {
 enum {
 	WANTED_FILES = 65536, /* A descriptor per port and connection. */
 	MAX_OPTIONS = 64,
-	/* Opening all anew: at once, but not in a fight with somebody who
-	 * deletes our datapath again and again. */
-	REOPEN_MIN_MS = 1000,
-	REOPEN_MAX_MS = 30000,
-	STABLE_MS = 60000,
 	FIRST_UNPRIVILEGED_PORT = 1024
 };
 
@@ -75,8 +69,7 @@ struct daemon {
 	size_t n_slots;
 	struct agent *agent;
 	struct svec unprotected; /* Against what, in a line each. */
-	struct loop *loop; /* NULL while the datapath cannot be made again. */
-	long long int opened_ms, reopen_ms, delay_ms;
+	struct loop *loop;
 
 	/* Reading the passwords again. */
 	char *password_path;	      /* NULL: no encryption. */
@@ -388,15 +381,7 @@ static void take_passwords(struct daemon *daemon, const struct hs_slot *slots,
 	secret_wipe_bytes(daemon->slots, sizeof daemon->slots);
 	memcpy(daemon->slots, slots, n_slots * sizeof *slots);
 	daemon->n_slots = n_slots;
-	if (daemon->loop) {
-		ok = loop_passwords(daemon->loop, slots, n_slots, &text);
-	} else {
-		/* For the loop that is being opened anew. */
-		ok = true;
-		text = xasprintf("{\"accepted\": %zu, \"changed\": true, "
-				 "\"renewing\": []}",
-				 n_slots);
-	}
+	ok = loop_passwords(daemon->loop, slots, n_slots, &text);
 	reload_done(daemon, ok, text);
 	free(text);
 }
@@ -523,12 +508,7 @@ static void cmd_fdp(struct unixctl_conn *conn, int argc, const char *argv[],
 			return;
 		}
 	}
-	if (!daemon->loop) {
-		text = xasprintf("somebody deleted the datapath %s; it is "
-				 "being made again, the log says more",
-				 daemon->options.config.datapath);
-		unixctl_command_reply_error(conn, text);
-	} else if (loop_command(daemon->loop, name, args, &text)) {
+	if (loop_command(daemon->loop, name, args, &text)) {
 		unixctl_command_reply(conn, text);
 	} else {
 		unixctl_command_reply_error(conn, text);
@@ -714,10 +694,8 @@ static int open_loop(struct daemon *daemon, struct ds *why)
 				 .slots = daemon->slots,
 				 .n_slots = daemon->n_slots,
 				 .agent = daemon->agent};
-	int error = loop_open(&lc, &daemon->loop, why);
 
-	daemon->opened_ms = time_msec();
-	return error;
+	return loop_open(&lc, &daemon->loop, why);
 }
 
 static void say_hello(const struct daemon *daemon)
@@ -742,62 +720,21 @@ static void say_hello(const struct daemon *daemon)
 	}
 }
 
-/* Opens all anew if the ground is gone: the start repairs whatever is missing,
- * block policies first. */
-static void repair(struct daemon *daemon)
-{
-	struct ds why = DS_EMPTY_INITIALIZER;
-	long long int now_ms = time_msec();
-
-	if (daemon->loop && loop_is_broken(daemon->loop)) {
-		loop_free(daemon->loop);
-		daemon->loop = NULL;
-		if (now_ms - daemon->opened_ms >= STABLE_MS) {
-			daemon->delay_ms = 0;
-		}
-		daemon->reopen_ms = now_ms + daemon->delay_ms;
-	}
-	if (!daemon->loop && now_ms >= daemon->reopen_ms) {
-		daemon->delay_ms = MIN(MAX(2 * daemon->delay_ms, REOPEN_MIN_MS),
-				       REOPEN_MAX_MS);
-		if (open_loop(daemon, &why)) {
-			daemon->reopen_ms = now_ms + daemon->delay_ms;
-			VLOG_ERR("%s; trying again in %lld s", ds_cstr(&why),
-				 daemon->delay_ms / 1000);
-		} else {
-			VLOG_WARN("made the datapath %s again",
-				  daemon->options.config.datapath);
-		}
-	}
-	ds_destroy(&why);
-}
-
 static void run(struct daemon *daemon, struct unixctl_server *unixctl)
 {
-	while (!exiting && !(daemon->loop && loop_fatal(daemon->loop))) {
+	while (!exiting && !loop_fatal(daemon->loop)) {
 		/* First of all, as packets may be waiting. */
-		if (daemon->loop) {
-			loop_run(daemon->loop);
-		}
+		loop_run(daemon->loop);
 		run_signals(daemon);
 		unixctl_server_run(unixctl);
 		run_reload(daemon);
-		repair(daemon);
-		if (daemon->loop) {
-			loop_wait(daemon->loop);
-			if (loop_is_broken(daemon->loop) ||
-			    loop_fatal(daemon->loop)) {
-				poll_immediate_wake();
-			}
-		} else {
-			poll_timer_wait_until(daemon->reopen_ms);
-		}
+		loop_wait(daemon->loop);
 		unixctl_server_wait(unixctl);
 		poll_fd_wait(signal_fds[0], POLLIN);
 		if (daemon->reading) {
 			poll_fd_wait(password_fd(daemon->reading), POLLIN);
 		}
-		if (exiting) {
+		if (exiting || loop_fatal(daemon->loop)) {
 			poll_immediate_wake();
 		}
 		poll_block();
@@ -855,12 +792,10 @@ int main(int argc, char *argv[])
 	run(&daemon, unixctl);
 
 	notify_manager("STOPPING=1");
-	if (daemon.loop && loop_fatal(daemon.loop)) {
+	if (loop_fatal(daemon.loop)) {
 		VLOG_FATAL("%s", loop_fatal(daemon.loop));
 	}
-	if (daemon.loop) {
-		loop_stop(daemon.loop);
-	}
+	loop_stop(daemon.loop);
 	VLOG_INFO("stopped; the kernel goes on forwarding, `fdpctl reset` "
 		  "removes everything");
 	password_cancel(daemon.reading);

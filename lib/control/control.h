@@ -42,10 +42,11 @@
  *              heard_ago_ms}, path? (as above), tests? [{tried, seen}],
  *              tested_ago?, history [{ago (s), reason, text}] (newest first)}
  * ports        {ports: [{vport, ifname, host_ifname, netns, mac, addresses,
- *              network, mtu, upcalls, lost (of these), waited (times that it
- *              was too fast), flows, refused, evicted}]}; the tunnel and the
- *              host's own port are in "others": [{vport, name, kind ("host",
- *              "tunnel"), upcalls, lost, waited}]
+ *              network, mtu, state ("up", "down", "lost"), trouble, upcalls,
+ *              lost (of these), waited (times that it was too fast), flows,
+ *              refused, evicted}]}; the tunnel and the host's own port are in
+ *              "others": [{vport, name, kind ("host", "tunnel"), state,
+ *              trouble, upcalls, lost, waited}]; no vport: it has none
  * attach-check {netns, ifname?, mac?, addresses [CIDR], network?} -> the same,
  *              completed: {netns, ifname, host_ifname, mac, addresses,
  *              network, mtu}.  Refused if anything collides.  Changes nothing.

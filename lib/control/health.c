@@ -54,3 +54,20 @@ enum health health_of_connections(const struct json *connections)
 	}
 	return HEALTH_GOOD;
 }
+
+enum health health_of_ports(const struct json *ports)
+{
+	static const char *const lists[] = {"ports", "others"};
+
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+		size_t n, j;
+		struct json *const *port = reply_array(ports, lists[i], &n);
+
+		for (j = 0; j < n; j++) {
+			if (strcmp(reply_text(port[j], "state", "up"), "up")) {
+				return HEALTH_DEGRADED;
+			}
+		}
+	}
+	return HEALTH_GOOD;
+}

@@ -25,6 +25,9 @@ enum health health_of_why(const struct json *why);
  * verdict counts alike. */
 bool health_connection_is_good(const struct json *connection);
 
+/* Of a "ports" reply: HEALTH_GOOD or HEALTH_DEGRADED. */
+enum health health_of_ports(const struct json *ports);
+
 /* Of a "connections" reply: HEALTH_GOOD or HEALTH_DEGRADED. */
 enum health health_of_connections(const struct json *connections);
 

@@ -627,12 +627,40 @@ static void note_losses(struct columns *c, const struct json *port)
 	ds_destroy(&note);
 }
 
+static void put_vport(struct columns *c, int64_t number)
+{
+	if (number < 0) {
+		columns_put(c, "-");
+	} else {
+		columns_format(c, "%" PRId64, number);
+	}
+}
+
+/* A line about a port that is not in service. */
+static void put_trouble(struct ds *ds, const struct json *port,
+			const char *name)
+{
+	const char *trouble = reply_text(port, "trouble", "");
+	const char *state = reply_text(port, "state", "up");
+
+	if (strcmp(state, "up") != 0) {
+		ds_put_format(ds, "%s", ds->length ? "" : "\n");
+		printable_put(ds, reply_text(port, name, "-"));
+		ds_put_cstr(ds, " is ");
+		printable_put(ds, state);
+		ds_put_cstr(ds, ": ");
+		printable_put(ds, *trouble ? trouble : "it is being repaired");
+		ds_put_char(ds, '\n');
+	}
+}
+
 void render_ports(const struct json *reply, bool colour, struct ds *ds)
 {
 	static const char *const heads[] = {
 		">PORT", "INTERFACE", "HOST END", ">NETWORK",
 		"MAC",	 "ADDRESSES", ">MTU",	  "NETNS"};
 	struct columns *c = columns_new(heads, ARRAY_SIZE(heads));
+	struct ds troubles = DS_EMPTY_INITIALIZER;
 	struct json *const *port;
 	size_t n, i;
 
@@ -641,8 +669,7 @@ void render_ports(const struct json *reply, bool colour, struct ds *ds)
 		struct ds addresses = DS_EMPTY_INITIALIZER;
 
 		put_addresses(&addresses, port[i]);
-		columns_format(c, "%" PRId64,
-			       reply_number(port[i], "vport", 0));
+		put_vport(c, reply_number(port[i], "vport", -1));
 		columns_put(c, reply_text(port[i], "ifname", ""));
 		columns_put(c, reply_text(port[i], "host_ifname", ""));
 		columns_number(c, reply_number(port[i], "network", 0));
@@ -659,6 +686,7 @@ void render_ports(const struct json *reply, bool colour, struct ds *ds)
 				      reply_text(port[i], "duplicate", ""));
 			columns_note(c, ds_cstr(&addresses));
 		}
+		put_trouble(&troubles, port[i], "ifname");
 		ds_destroy(&addresses);
 	}
 	if (n) {
@@ -671,13 +699,19 @@ void render_ports(const struct json *reply, bool colour, struct ds *ds)
 
 	port = reply_array(reply, "others", &n);
 	for (i = 0; i < n; i++) {
-		ds_put_format(ds, "%s%" PRId64 " ", i ? ", " : "\nour own: ",
-			      reply_number(port[i], "vport", 0));
+		ds_put_cstr(ds, i ? ", " : "\nour own: ");
+		if (reply_number(port[i], "vport", -1) >= 0) {
+			ds_put_format(ds, "%" PRId64 " ",
+				      reply_number(port[i], "vport", -1));
+		}
 		printable_put(ds, reply_text(port[i], "name", "-"));
 		ds_put_cstr(ds, " (");
 		printable_put(ds, reply_text(port[i], "kind", "-"));
 		ds_put_cstr(ds, i + 1 == n ? ")\n" : ")");
+		put_trouble(&troubles, port[i], "name");
 	}
+	ds_put_cstr(ds, ds_cstr(&troubles));
+	ds_destroy(&troubles);
 }
 
 void render_attached(const struct json *port, bool colour OVS_UNUSED,

@@ -54,14 +54,27 @@ static void put_load(struct json *json, const struct port_load *load)
 	jsonput_int(json, "waited", load->waited);
 }
 
-static void add_other(struct json *list, uint32_t port_no, const char *name,
-		      const char *kind, const struct port_load *load)
+static void put_footing(struct json *json, const struct footing *f)
+{
+	json_object_put_string(json, "state",
+			       f->lost		       ? "lost"
+			       : f->there && !f->wrong ? "up"
+						       : "down");
+	json_object_put_string(json, "trouble", f->trouble);
+}
+
+static void add_other(struct json *list, uint32_t port_no,
+		      const struct footing *f, const char *kind,
+		      const struct port_load *load)
 {
 	struct json *json = json_object_create();
 
-	jsonput_int(json, "vport", port_no);
-	json_object_put_string(json, "name", name);
+	if (port_no != UINT32_MAX) {
+		jsonput_int(json, "vport", port_no);
+	}
+	json_object_put_string(json, "name", f->name);
 	json_object_put_string(json, "kind", kind);
+	put_footing(json, f);
 	put_load(json, load);
 	json_array_add(list, json);
 }
@@ -82,17 +95,16 @@ void show_ports(struct engine *e, uint32_t command)
 	struct json *json = json_object_create();
 	struct json *list = json_array_create_empty();
 	struct json *others = json_array_create_empty();
-	const struct fwd_port *tunnel = forwarding_port(e->fwd, e->tunnel_port);
 
 	for (const struct port *p = e->ports; p; p = p->next) {
-		json_array_add(list, port_json(e, p));
+		struct json *port = port_json(e, p);
+
+		put_footing(port, &p->footing);
+		json_array_add(list, port);
 	}
-	add_other(others, ODP_LOCAL_PORT, e->config.datapath, "host",
-		  &e->host_load);
-	if (tunnel) {
-		add_other(others, tunnel->port_no, tunnel->name, "tunnel",
-			  &e->tunnel_load);
-	}
+	add_other(others, ODP_LOCAL_PORT, &e->datapath, "host", &e->host_load);
+	add_other(others, e->tunnel_port, &e->tunnel_footing, "tunnel",
+		  &e->tunnel_load);
 	json_object_put(json, "ports", list);
 	json_object_put(json, "others", others);
 	command_reply(e, command, json);
@@ -126,10 +138,12 @@ static void describe(const struct engine *e, const struct fwd_target *t,
 static bool is_free(struct engine *e, uint32_t command, const struct port *port)
 {
 	const struct binding *b = &port->binding;
+	const struct port *same = port_by_inside(e, port->netns, port->ifname);
 	const struct fwd_target *t = NULL;
 	char what[IP_STRLEN], owner[DETAIL_SIZE];
 
-	if (port_by_inside(e, port->netns, port->ifname)) {
+	/* One that is lost may be attached anew. */
+	if (same && !same->footing.lost) {
 		command_refuse(e, command,
 			       "%s in %s is attached already; use another "
 			       "--ifname, or detach it first",
@@ -182,7 +196,7 @@ void attach_check(struct engine *e, uint32_t command, const struct json *args)
 void attach_run(struct engine *e, uint32_t command, const struct json *args)
 {
 	char why[DETAIL_SIZE];
-	struct port *port = xzalloc(sizeof *port);
+	struct port *port = xzalloc(sizeof *port), *lost;
 	struct pending *pending;
 	struct op *op;
 	bool ok = request_port(args, port, why, sizeof why);
@@ -198,6 +212,10 @@ void attach_run(struct engine *e, uint32_t command, const struct json *args)
 	if (!ok || !is_free(e, command, port)) {
 		free(port);
 		return;
+	}
+	lost = port_by_inside(e, port->netns, port->ifname);
+	if (lost) {
+		port_remove(e, lost, false);
 	}
 	op = ops_add(e->ops, OP_VPORT_ADD);
 	op->vport.type = ODP_VPORT_NETDEV;

@@ -96,6 +96,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
+	ground_init(e);
 	password_init(e);
 	hmap_init(&e->pending);
 	hmap_init(&e->conns);
@@ -239,6 +240,7 @@ static void start_running(struct engine *e)
 	persist_start(e);
 	tunnel_check_routes(e);
 	ports_update_mtu(e);
+	ground_repair(e);
 }
 
 static void start_tunnel_port(struct engine *e)
@@ -320,7 +322,7 @@ static void start_advance(struct engine *e)
 	}
 }
 
-static void start_tunnel_port_ready(struct engine *e, uint32_t port_no)
+void tunnel_port_ready(struct engine *e, uint32_t port_no)
 {
 	struct fwd_port port = {.port_no = port_no, .kind = PORT_TUNNEL};
 	enum err err;
@@ -356,12 +358,16 @@ static void start_result(struct engine *e, const struct event *event)
 		}
 		return;
 	}
-	if (event->result.op == OP_VPORT_ADD) {
-		start_tunnel_port_ready(e, event->result.port_no);
+	if (event->result.op == OP_DATAPATH_ADD) {
+		footing_set(&e->datapath, event->result.ifindex);
+	} else if (event->result.op == OP_VPORT_ADD) {
+		footing_set(&e->tunnel_footing, event->result.ifindex);
+		tunnel_port_ready(e, event->result.port_no);
 	} else if (event->result.op == OP_VPORT_ADOPT &&
 		   event->result.port_no == e->tunnel_port &&
 		   e->tunnel_port != ODP_LOCAL_PORT) {
-		start_tunnel_port_ready(e, e->tunnel_port);
+		footing_set(&e->tunnel_footing, event->result.ifindex);
+		tunnel_port_ready(e, e->tunnel_port);
 	}
 }
 
@@ -462,6 +468,9 @@ static void engine_result(struct engine *e, const struct event *event)
 		break;
 	case PENDING_ATTACH:
 		port_result(e, p, event);
+		break;
+	case PENDING_GROUND:
+		ground_result(e, p, event);
 		break;
 	case PENDING_POLICY:
 	case PENDING_PLAIN_IN:
@@ -578,6 +587,7 @@ static void engine_timer(struct engine *e)
 	probe_timers(e);
 	check_timers(e);
 	guard_timers(e);
+	ground_timers(e);
 	forward_timers(e);
 	adopt_timers(e);
 	ports_timers(e);
@@ -642,15 +652,13 @@ static void dispatch(struct engine *e, const struct event *event)
 		conn_addresses(e, event);
 		break;
 	case EVENT_VPORT_GONE:
-		port_gone(e, event->port_no);
+		ground_port_gone(e, event->port_no);
 		break;
 	case EVENT_DP_GONE:
-		engine_log(e, OP_LOG_ERR,
-			   "datapath %s was deleted by somebody else (a "
-			   "starting ovs-vswitchd does that); making it again",
-			   e->config.datapath);
-		e->tunnel_port = UINT32_MAX;
-		flow_table_clear(e->flows);
+		ground_datapath_gone(e);
+		break;
+	case EVENT_LINK:
+		ground_link(e, event);
 		break;
 	case EVENT_DP_FEATURES:
 		engine_log(e, OP_LOG_WARN,

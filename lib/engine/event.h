@@ -32,6 +32,7 @@ enum event_type {
 	EVENT_IPSEC,	   /* 'ipsec': the answer to OP_IPSEC_LOOK. */
 	EVENT_NET_CHANGED, /* Links, addresses or routes changed. */
 	EVENT_ADDRESSES,  /* 'addresses': all of this host, when they change. */
+	EVENT_LINK,	  /* 'link' is so now, or was a moment ago. */
 	EVENT_VPORT_GONE, /* 'port_no' was deleted by somebody else. */
 	EVENT_DP_GONE,	  /* Somebody deleted our datapath. */
 	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
@@ -84,7 +85,8 @@ struct event {
 			uint64_t cookie;
 			enum op_type op;
 			const char *detail; /* The kernel's own words or "". */
-			uint32_t port_no, ifindex; /* OP_VPORT_ADD */
+			uint32_t port_no, ifindex; /* OP_VPORT_ADD, ... */
+			bool changed;		   /* OP_LINK_SET */
 			struct ufid ufid;	   /* OP_FLOW_PUT */
 			enum guard_kind guard;	   /* OP_GUARD_PUT */
 		} result; /* with os_errno, 0 = success */
@@ -117,6 +119,11 @@ struct event {
 			size_t n;
 		} addresses;
 		uint32_t port_no;
+		struct {
+			uint32_t ifindex;
+			const char *name;
+			bool up;
+		} link;
 		const struct xfrm_event *xfrm;
 		struct {
 			uint64_t upcalls, lost, features_restored;

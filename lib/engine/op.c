@@ -56,6 +56,8 @@ const char *op_type_name(enum op_type type)
 		return "send-test";
 	case OP_LINK_MTU:
 		return "link-mtu";
+	case OP_LINK_SET:
+		return "link-set";
 	case OP_LINK_DEL:
 		return "link-del";
 	case OP_REPLY:
@@ -105,6 +107,7 @@ static void op_done(struct op *op)
 	case OP_ROUTE_FORGET:
 	case OP_SEND_TEST:
 	case OP_LINK_MTU:
+	case OP_LINK_SET:
 	case OP_LINK_DEL:
 	case OP_REPLY:
 	case OP_LOG:

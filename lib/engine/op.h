@@ -56,6 +56,7 @@ enum op_type {
 	OP_ROUTE_FORGET, /* What was learned of the MTU to 'route.dst'. */
 	OP_SEND_TEST,	 /* One UDP datagram of 'bytes', as 'test' says. */
 	OP_LINK_MTU,	 /* Both ends of an attachment. */
+	OP_LINK_SET,	 /* The name of 'link.ifindex', up -> result.changed */
 	OP_LINK_DEL,	 /* 'link.host_ifname', made by `fdpctl attach`. */
 
 	/* The world outside. */
@@ -118,6 +119,8 @@ struct op {
 			char ifname[16]; /* Inside 'netns'. */
 			char netns[108]; /* As given to attach. */
 			uint32_t mtu;
+			uint32_t ifindex;
+			bool up; /* Else it stays as it is. */
 		} link;
 		struct {
 			uint32_t command;

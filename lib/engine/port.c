@@ -44,23 +44,32 @@ struct port *port_by_inside(const struct engine *e, const char *netns,
 	return p;
 }
 
-/* Opens the port for traffic.  'port' is taken over on success. */
-static enum err port_open(struct engine *e, struct port *port,
-			  struct fwd_target *conflict)
+static struct fwd_port make_fwd(const struct port *port, uint32_t port_no)
 {
 	struct fwd_port fwd = {
-		.port_no = port->port_no,
+		.port_no = port_no,
 		.kind = PORT_ENDPOINT,
 		.binding = port->binding,
 	};
+
+	copy_text(fwd.name, sizeof fwd.name, port->host_ifname);
+	return fwd;
+}
+
+/* Opens the port for traffic.  'port' is taken over on success. */
+static enum err port_open(struct engine *e, struct port *port, uint32_t ifindex)
+{
+	struct fwd_port fwd = make_fwd(port, port->port_no);
 	struct port **end = &e->ports;
 	enum err err;
 
-	copy_text(fwd.name, sizeof fwd.name, port->host_ifname);
-	err = forwarding_add_port(e->fwd, &fwd, conflict);
+	err = forwarding_add_port(e->fwd, &fwd, NULL);
 	if (err) {
 		return err;
 	}
+	copy_text(port->footing.name, sizeof port->footing.name,
+		  port->host_ifname);
+	footing_set(&port->footing, ifindex);
 	err = record_set(&e->record, &port->binding);
 	if (err) {
 		forwarding_remove_port(e->fwd, port->port_no);
@@ -75,26 +84,40 @@ static enum err port_open(struct engine *e, struct port *port,
 	return FDP_OK;
 }
 
+/* Nobody shall send to it any more. */
+static void withdraw(struct engine *e, struct port *port)
+{
+	struct binding_key key = binding_key(&port->binding);
+
+	if (port->port_no != UINT32_MAX) {
+		forwarding_remove_port(e->fwd, port->port_no);
+	}
+	if (!port->withdrawn) {
+		record_unset(&e->record, &key);
+		peers_announce(e, NULL, &key);
+		peers_rebind(e);
+	}
+	port->withdrawn = true;
+	forward_sync(e);
+}
+
 void port_remove(struct engine *e, struct port *port, bool kernel)
 {
 	struct port **link = &e->ports;
-	struct binding_key key = binding_key(&port->binding);
 	struct op *op;
 
 	while (*link != port) {
 		link = &(*link)->next;
 	}
 	*link = port->next;
-	forwarding_remove_port(e->fwd, port->port_no);
-	record_unset(&e->record, &key);
-	peers_announce(e, NULL, &key);
-	peers_rebind(e);
-	forward_sync(e);
-	if (kernel) {
+	withdraw(e, port);
+	if (kernel && port->port_no != UINT32_MAX) {
 		op = ops_add(e->ops, OP_VPORT_DEL);
 		op->vport.port_no = port->port_no;
 		copy_text(op->vport.name, sizeof op->vport.name,
 			  port->host_ifname);
+	}
+	if (kernel) {
 		op = ops_add(e->ops, OP_LINK_DEL);
 		copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
 			  port->host_ifname);
@@ -103,23 +126,33 @@ void port_remove(struct engine *e, struct port *port, bool kernel)
 	persist_save(e);
 }
 
-void port_gone(struct engine *e, uint32_t port_no)
+void port_lost(struct engine *e, struct port *port)
 {
-	struct port *port = port_find(e, port_no);
+	withdraw(e, port);
+	port->port_no = UINT32_MAX;
+}
 
-	if (port) {
-		engine_log(e, OP_LOG_INFO,
-			   "%s in %s is gone (its interface was deleted)",
-			   port->ifname, port->netns);
-		port_remove(e, port, false);
-	} else if (port_no == e->tunnel_port) {
-		engine_log(e, OP_LOG_ERR,
-			   "the tunnel port vxlan-%u was deleted by somebody "
-			   "else; restart fdpd to make it again",
-			   e->config.vxlan_port);
-		forwarding_remove_port(e->fwd, port_no);
-		e->tunnel_port = UINT32_MAX;
+enum err port_back(struct engine *e, struct port *port, uint32_t port_no)
+{
+	struct fwd_port fwd = make_fwd(port, port_no);
+	enum err err = forwarding_add_port(e->fwd, &fwd, NULL);
+
+	if (!err && port->withdrawn) {
+		err = record_set(&e->record, &port->binding);
+		if (err) {
+			forwarding_remove_port(e->fwd, port_no);
+		}
 	}
+	if (err) {
+		return err;
+	}
+	port->port_no = port_no;
+	if (port->withdrawn) {
+		port->withdrawn = false;
+		peers_announce(e, &port->binding, NULL);
+	}
+	ports_update_mtu(e);
+	return FDP_OK;
 }
 
 static int compare_loads(const void *port_no_, const void *load_)
@@ -202,7 +235,7 @@ static void adopt_result(struct engine *e, struct pending *p,
 	if (!event->os_errno) {
 		port->port_no = event->result.port_no;
 		port->mtu_unsure = true;
-		err = port_open(e, port, NULL);
+		err = port_open(e, port, event->result.ifindex);
 	}
 	if (err) {
 		engine_log(
@@ -226,7 +259,8 @@ static void attach_result(struct engine *e, struct pending *p,
 		return;
 	}
 	port->port_no = event->result.port_no;
-	err = port_open(e, port, NULL);
+	ground_port_gone(e, port->port_no);
+	err = port_open(e, port, event->result.ifindex);
 	if (err) {
 		ops_add(e->ops, OP_VPORT_DEL)->vport.port_no = port->port_no;
 		command_refuse(e, p->command, "%s", err_text(err));
@@ -307,10 +341,20 @@ static bool may_grow(struct engine *e)
 	return false;
 }
 
+struct op *port_set_mtu(struct engine *e, const struct port *p, uint32_t mtu)
+{
+	struct op *op = ops_add(e->ops, OP_LINK_MTU);
+
+	copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
+		  p->host_ifname);
+	copy_text(op->link.ifname, sizeof op->link.ifname, p->ifname);
+	copy_text(op->link.netns, sizeof op->link.netns, p->netns);
+	op->link.mtu = mtu;
+	return op;
+}
+
 static void set_mtu(struct engine *e, struct port *p, uint32_t mtu)
 {
-	struct op *op;
-
 	if (p->mtu != mtu) {
 		engine_log(e, OP_LOG_INFO, "MTU of %s in %s: %u, was %u",
 			   p->ifname, p->netns, mtu, p->mtu);
@@ -318,12 +362,7 @@ static void set_mtu(struct engine *e, struct port *p, uint32_t mtu)
 	}
 	p->mtu = mtu;
 	p->mtu_unsure = false;
-	op = ops_add(e->ops, OP_LINK_MTU);
-	copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
-		  p->host_ifname);
-	copy_text(op->link.ifname, sizeof op->link.ifname, p->ifname);
-	copy_text(op->link.netns, sizeof op->link.netns, p->netns);
-	op->link.mtu = mtu;
+	port_set_mtu(e, p, mtu);
 }
 
 /* With less than it has to have, the kernel takes the addresses of IPv6 away
@@ -349,7 +388,7 @@ void ports_update_mtu(struct engine *e)
 	for (struct port *p = e->ports; p; p = p->next) {
 		uint32_t mtu = allowed_mtu(p, least);
 
-		if (p->mtu == mtu && !p->mtu_unsure) {
+		if (p->footing.lost || (p->mtu == mtu && !p->mtu_unsure)) {
 			continue;
 		}
 		if (mtu < p->mtu || !p->mtu || may_grow(e)) {

@@ -96,6 +96,38 @@ static bool judge_identities(const struct engine *e, struct json *why)
 	return good;
 }
 
+/* Is there a datapath, with a tunnel port? */
+static bool judge_ground(const struct engine *e, struct json *why)
+{
+	const struct footing *f =
+		e->datapath.there ? &e->tunnel_footing : &e->datapath;
+
+	if (f->there && !*f->trouble) {
+		return true;
+	}
+	add_reason(why, "%s %s is not as it should be: %s",
+		   f == &e->datapath ? "the datapath" : "the tunnel port",
+		   f->name,
+		   *f->trouble ? f->trouble : "it is being made again");
+	return false;
+}
+
+static bool judge_ports(const struct engine *e, struct json *why)
+{
+	unsigned int n = 0;
+
+	for (const struct port *p = e->ports; p; p = p->next) {
+		n += !p->footing.there || p->footing.wrong;
+	}
+	if (n) {
+		add_reason(why,
+			   "%u attached interface%s out of service: see "
+			   "`fdpctl ports`",
+			   n, n == 1 ? " is" : "s are");
+	}
+	return !n;
+}
+
 /* "healthy", "degraded" or "down", and in 'why' what is not as it should be. */
 static const char *judge(const struct engine *e, const struct census *census,
 			 struct json *why)
@@ -104,10 +136,11 @@ static const char *judge(const struct engine *e, const struct census *census,
 	const size_t n_duplicates = peers_n_duplicates(e);
 	const char *verdict = "healthy";
 
-	if (e->tunnel_port == UINT32_MAX) {
-		add_reason(why, "the datapath or its tunnel port is gone; "
-				"restart fdpd");
+	if (!judge_ground(e, why)) {
 		return "down";
+	}
+	if (!judge_ports(e, why)) {
+		verdict = "degraded";
 	}
 	if (census->n_bad) {
 		add_reason(why,

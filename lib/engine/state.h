@@ -18,6 +18,7 @@
  *	gossip.c   what hosts say of themselves, kept and passed on
  *	relay.c    peers that are reached through others
  *	port.c     attached interfaces: attach, detach, adopt, MTU
+ *	ground.c   repair of what others take from under us
  *	forward.c  upcalls in, flows out
  *	adopt.c    flows of an earlier run
  *	command.c  what operators ask; attach.c, show_*.c (show.h), trace.c
@@ -78,6 +79,7 @@ struct json;
 #define KEYING_STUCK_US	 (30 * SECOND_US)   /* The first keys of a session. */
 #define DELETE_RETRY_US	 (10 * SECOND_US)   /* What the kernel keeps. */
 #define SA_RETRY_US	 (5 * SECOND_US)    /* After the kernel refused. */
+#define REPAIR_US	 (1 * SECOND_US)    /* Between two tries. */
 #define ROUTE_SOON_US	 (SECOND_US / 10)   /* What else comes with it... */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)    /* ...and at most so often. */
 #define MTU_SETTLE_US	 (10 * SECOND_US)   /* Till then nothing grows. */
@@ -92,6 +94,7 @@ struct json;
 #define ROUTE_RETRY_US	 (10 * SECOND_US) /* While one is missing. */
 
 enum {
+	IFNAME_SIZE = 16,
 	DETAIL_SIZE = 160,
 	STATE_ERROR_SIZE = 256,
 	MAX_REFUSALS = 16, /* Shown in `status connections`. */
@@ -353,10 +356,25 @@ struct stale_policy {
 	uint64_t delete_us;
 };
 
+/* Something that others can take from under us: the datapath, and the links
+ * that are its ports. */
+struct footing {
+	char name[IFNAME_SIZE]; /* Of the link. */
+	uint32_t ifindex;	/* 0 = unknown. */
+	bool there;		/* In the datapath, or the datapath itself. */
+	bool wrong;		/* The link has another name, or it is down. */
+	bool asked;		/* The kernel is. */
+	bool lost; /* There is no such link: only its owner can help. */
+	uint64_t retry_us;
+	char trouble[DETAIL_SIZE]; /* Why it is still not as it should be. */
+};
+
 /* An attached interface. */
 struct port {
 	struct port *next; /* In engine.ports. */
-	uint32_t port_no;
+	uint32_t port_no;  /* UINT32_MAX: taken away. */
+	struct footing footing;
+	bool withdrawn; /* Others are told that it is no more. */
 	char host_ifname[16];
 	char ifname[16];
 	char netns[108];
@@ -406,6 +424,7 @@ enum pending_kind {
 	PENDING_START,	   /* A step of the start. */
 	PENDING_ADOPT,	   /* A port found at start. */
 	PENDING_ATTACH,	   /* OP_VPORT_ADD for a command. */
+	PENDING_GROUND,	   /* A repair. */
 	PENDING_POLICY,	   /* A peer's policy. */
 	PENDING_PLAIN_IN,  /* One that lets in what is plain. */
 	PENDING_PLAIN_OFF, /* One that lets out nothing plain any more. */
@@ -435,6 +454,7 @@ struct pending {
 	struct port *port; /* PENDING_ADOPT, PENDING_ATTACH; owned. */
 	struct gone *gone; /* PENDING_SA_DEL, PENDING_POLICY_DEL; owned. */
 	struct ip_endpoint target; /* PENDING_TARGET */
+	char ifname[IFNAME_SIZE];  /* PENDING_GROUND */
 };
 
 struct engine {
@@ -473,6 +493,8 @@ struct engine {
 	bool datapath_made;    /* By us, in this start. */
 	bool blocks_made;      /* Likewise, on a host without traces of fdp. */
 
+	struct footing datapath, tunnel_footing;
+	uint64_t ground_us;   /* When to try again; UINT64_MAX: all is well. */
 	uint32_t tunnel_port; /* Datapath port number; UINT32_MAX = none. */
 	struct port *ports;
 	uint32_t port_mtu; /* What attached interfaces should have. */
@@ -552,6 +574,8 @@ struct pending *engine_expect(struct engine *, struct op *, enum pending_kind);
 bool engine_encrypts(const struct engine *);
 /* How many SAs we want from each peer, and to it at most. */
 unsigned int engine_lanes(const struct engine *);
+/* The datapath has the tunnel port, under that number. */
+void tunnel_port_ready(struct engine *, uint32_t port_no);
 /* Copies 'from' as far as it fits; always terminated. */
 void copy_text(char *to, size_t size, const char *from);
 
@@ -911,15 +935,37 @@ struct port *port_by_inside(const struct engine *, const char *netns,
 /* Opens the ports that the snapshot and the state file know. */
 void ports_adopt(struct engine *);
 void port_result(struct engine *, struct pending *, const struct event *);
-void port_gone(struct engine *, uint32_t port_no);
 /* EVENT_COUNTERS */
 void ports_count(struct engine *, const struct event *);
+/* It is in the datapath again; as forwarding_add_port(). */
+enum err port_back(struct engine *, struct port *,
+		   uint32_t port_no) FDP_MUST_CHECK;
+/* It is attached no more, but still shown. */
+void port_lost(struct engine *, struct port *);
+/* Appends the op that sets it. */
+struct op *port_set_mtu(struct engine *, const struct port *, uint32_t mtu);
 /* Removes it here; 'kernel' also there. */
 void port_remove(struct engine *, struct port *, bool kernel);
 /* Computes what MTU ports should have, and sets it where it differs. */
 void ports_update_mtu(struct engine *);
 uint32_t ports_mtu(const struct engine *);
 void ports_timers(struct engine *);
+
+/* ---- ground.c ---- */
+
+void ground_init(struct engine *);
+/* The thing is in the datapath, as it should be. */
+void footing_set(struct footing *, uint32_t ifindex);
+/* Asks the kernel for what is missing. */
+void ground_repair(struct engine *);
+void ground_result(struct engine *, const struct pending *,
+		   const struct event *);
+/* What somebody else did. */
+void ground_datapath_gone(struct engine *);
+/* Also: that number is about to be another one's. */
+void ground_port_gone(struct engine *, uint32_t port_no);
+void ground_link(struct engine *, const struct event *);
+void ground_timers(struct engine *);
 
 /* ---- forward.c ---- */
 

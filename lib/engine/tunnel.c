@@ -871,6 +871,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	case PENDING_START:
 	case PENDING_ADOPT:
 	case PENDING_ATTACH:
+	case PENDING_GROUND:
 	case PENDING_GUARD:
 	case PENDING_ROUTE:
 	case PENDING_TARGET:

@@ -132,6 +132,7 @@ static struct fake_port *port_new(struct fake_kernel *k,
 	memset(port, 0, sizeof *port);
 	port->port_no = port_no;
 	port->type = type;
+	port->ifindex = 100 + k->n_port_news++;
 	snprintf(port->name, sizeof port->name, "%s", name);
 	return port;
 }
@@ -737,7 +738,7 @@ static void execute(struct fake_kernel *k, const struct actions *actions,
 			continue;
 		}
 		port = port_by_number(k, a->port);
-		if (!port) {
+		if (!port || port->down) {
 			continue; /* Dropped, as ovs_vport_send() is not. */
 		}
 		if (port->type == ODP_VPORT_VXLAN && tunnel) {
@@ -802,7 +803,7 @@ void fake_kernel_send(struct fake_kernel *k, const char *link,
 	struct flow metadata;
 
 	memset(&metadata, 0, sizeof metadata);
-	if (port) {
+	if (port && !port->down) {
 		metadata.in_port = port->port_no;
 		receive(k, &metadata, frame);
 	}
@@ -873,7 +874,7 @@ void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
 	metadata.tunnel.ttl = p->ttl;
 	metadata.tunnel.flags = FLOW_TNL_KEY;
 	for (size_t i = 0; i < k->n_ports; i++) {
-		if (k->ports[i].type == ODP_VPORT_VXLAN &&
+		if (k->ports[i].type == ODP_VPORT_VXLAN && !k->ports[i].down &&
 		    k->ports[i].udp_port == p->udp_port) {
 			if (k->guarded && !p->esp &&
 			    !may_be_plain(k, &p->src, &p->dst)) {
@@ -891,6 +892,8 @@ void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
 static void result(struct fake_kernel *k, const struct op *op, int error,
 		   uint32_t port_no)
 {
+	const struct fake_port *port =
+		error ? NULL : port_by_number(k, port_no);
 	struct fake_event *e;
 
 	if (!error && !op->cookie) {
@@ -903,7 +906,8 @@ static void result(struct fake_kernel *k, const struct op *op, int error,
 	e->event.result.op = op->type;
 	e->event.result.detail = e->detail;
 	e->event.result.port_no = port_no;
-	e->event.result.ifindex = error ? 0 : port_no + 100;
+	e->event.result.ifindex = port ? port->ifindex : 0;
+	e->event.result.changed = op->type == OP_LINK_SET;
 	if (op->type == OP_GUARD_PUT && !error) {
 		e->event.result.guard = GUARD_NFTABLES;
 	}
@@ -920,6 +924,7 @@ static int datapath_add(struct fake_kernel *k)
 	}
 	if (!k->datapath) {
 		k->datapath = true;
+		k->n_datapath_news++;
 		port_new(k, ODP_VPORT_INTERNAL, "fdp");
 	}
 	return 0;
@@ -958,11 +963,31 @@ static int link_mtu(struct fake_kernel *k, const struct op *op)
 	struct fake_link *link = fake_kernel_link(k, op->link.host_ifname);
 
 	if (!link) {
-		return ENODEV;
+		return k->netns_outlive ? ENODEV : ENOENT;
 	}
 	link->mtu = op->link.mtu;
 	k->n_link_mtus++;
 	return 0;
+}
+
+static int link_set(struct fake_kernel *k, const struct op *op)
+{
+	for (size_t i = 0; i < k->n_ports; i++) {
+		struct fake_port *port = &k->ports[i];
+
+		if (port->ifindex != op->link.ifindex) {
+			continue;
+		}
+		if (port->down && op->link.up &&
+		    port->type == ODP_VPORT_VXLAN &&
+		    port->udp_port == k->taken_udp_port) {
+			return EADDRINUSE;
+		}
+		port->down &= !op->link.up;
+		port->renamed = false;
+		return 0;
+	}
+	return ENODEV;
 }
 
 static void link_del(struct fake_kernel *k, const char *name)
@@ -1081,6 +1106,9 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	case OP_LINK_MTU:
 		error = link_mtu(k, op);
 		break;
+	case OP_LINK_SET:
+		error = link_set(k, op);
+		break;
 	case OP_LINK_DEL:
 		link_del(k, op->link.host_ifname);
 		break;
@@ -1102,6 +1130,50 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 void fake_kernel_lose_port(struct fake_kernel *k, const char *name)
 {
 	link_del(k, name);
+}
+
+void fake_kernel_take_port(struct fake_kernel *k, const char *name)
+{
+	const struct fake_port *port = fake_kernel_port(k, name);
+	struct fake_event *e = event_new(EVENT_VPORT_GONE);
+
+	e->event.port_no = port->port_no;
+	vport_del(k, port->port_no);
+	k->notify(k->aux, e);
+}
+
+static void tell_link(struct fake_kernel *k, uint32_t ifindex, const char *name,
+		      bool up)
+{
+	struct fake_event *e = event_new(EVENT_LINK);
+
+	e->detail = xstrdup(name);
+	e->event.link.ifindex = ifindex;
+	e->event.link.name = e->detail;
+	e->event.link.up = up;
+	k->notify(k->aux, e);
+}
+
+void fake_kernel_bend_link(struct fake_kernel *k, const char *name,
+			   bool renamed, bool down)
+{
+	for (size_t i = 0; i < k->n_ports; i++) {
+		struct fake_port *port = &k->ports[i];
+
+		if (!strcmp(port->name, name)) {
+			port->renamed |= renamed;
+			port->down |= down;
+			tell_link(k, port->ifindex,
+				  port->renamed ? "other" : port->name,
+				  !port->down);
+		}
+	}
+}
+
+void fake_kernel_return_link(struct fake_kernel *k, const char *name)
+{
+	fake_kernel_add_link(k, name, k->default_mtu);
+	tell_link(k, 100 + k->n_port_news++, name, false);
 }
 
 void fake_kernel_net_changed(struct fake_kernel *k)
@@ -1197,6 +1269,7 @@ void fake_kernel_snapshot(struct fake_kernel *k, struct kernel_snapshot *s)
 		memset(v, 0, sizeof *v);
 		v->port_no = k->ports[i].port_no;
 		v->type = k->ports[i].type;
+		v->ifindex = k->ports[i].ifindex;
 		v->udp_port = k->ports[i].udp_port;
 		memcpy(v->name, k->ports[i].name, sizeof v->name);
 	}

@@ -57,7 +57,10 @@ struct fake_port {
 	enum odp_vport_type type;
 	char name[ODP_NAME_SIZE];
 	uint16_t udp_port;
+	uint32_t ifindex;
 	bool served; /* A living daemon reads its upcalls. */
+	/* What others did to its link. */
+	bool down, renamed;
 };
 
 struct fake_flow {
@@ -118,6 +121,7 @@ struct fake_kernel {
 	bool robbed; /* SAs are gone, and nobody may be there for new ones. */
 	bool datapath, foreign_datapath;
 	uint16_t taken_udp_port; /* By somebody else. */
+	bool netns_outlive;	 /* Containers do, when a link is deleted. */
 	struct fake_port ports[FAKE_MAX_PORTS];
 	size_t n_ports;
 	struct fake_flow flows[FAKE_MAX_FLOWS];
@@ -164,6 +168,8 @@ struct fake_kernel {
 	bool counts_nothing; /* It has no such file. */
 
 	/* Counters. */
+	uint32_t n_port_news;
+	unsigned int n_datapath_news;
 	unsigned int n_flow_puts;
 	uint64_t n_plain_sent, n_esp_sent, n_delivered;
 	uint64_t n_guarded; /* Dropped by the netfilter guard. */
@@ -196,6 +202,13 @@ const struct fake_port *fake_kernel_port(const struct fake_kernel *,
 
 /* Somebody deletes a port and its link, and the kernel says so. */
 void fake_kernel_lose_port(struct fake_kernel *, const char *name);
+/* Somebody takes a port out of the datapath; its link stays. */
+void fake_kernel_take_port(struct fake_kernel *, const char *name);
+/* Somebody renames the link of a port, or sets it down. */
+void fake_kernel_bend_link(struct fake_kernel *, const char *name, bool renamed,
+			   bool down);
+/* A link that was moved away is moved back. */
+void fake_kernel_return_link(struct fake_kernel *, const char *name);
 void fake_kernel_net_changed(struct fake_kernel *);
 /* Somebody deletes the datapath, as a starting ovs-vswitchd does. */
 void fake_kernel_lose_datapath(struct fake_kernel *);

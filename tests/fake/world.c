@@ -674,6 +674,7 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:
+	case OP_LINK_SET:
 	case OP_LINK_DEL:
 	case OP_SAVE:
 		*buf = '\0';
@@ -748,6 +749,7 @@ static void run_op(struct host *h, const struct op *op)
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
 	case OP_LINK_MTU:
+	case OP_LINK_SET:
 	case OP_LINK_DEL:
 		break;
 	}

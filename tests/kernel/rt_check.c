@@ -522,29 +522,67 @@ static bool is_readable(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
+static void note_link(void *last, const struct rt_link *link)
+{
+	if (!strncmp(link->name, "d0", 2)) {
+		*(struct rt_link *)last = *link;
+	}
+}
+
+static unsigned int run_monitor(struct rt_monitor *monitor,
+				struct rt_link *last)
+{
+	bool missed;
+	unsigned int changes =
+		rt_monitor_run(monitor, note_link, last, &missed);
+
+	check(!missed, "listener misses nothing", "it does");
+	return changes;
+}
+
 static void check_monitor(struct rt_socket *rt)
 {
+	const struct rt_link_change up = {.set_up = true};
+	struct rt_link last = {.ifindex = 0}, link;
+	bool changed;
 	const struct rt_link_change alias = {.alias = "changed"};
 	struct ip_prefix p = prefix("192.0.2.77/32");
 	struct rt_monitor *monitor;
 	unsigned int changes;
 
 	must(rt_monitor_open(&monitor), "rt_monitor_open");
-	check(!is_readable(rt_monitor_fd(monitor)) && !rt_monitor_run(monitor),
+	check(!is_readable(rt_monitor_fd(monitor)) &&
+		      !run_monitor(monitor, &last),
 	      "listener is silent when nothing happens", "it is not");
 	must(rt_addr_add(rt, "d0", &p), rt_socket_text(rt));
 	check(is_readable(rt_monitor_fd(monitor)), "listener becomes readable",
 	      "it does not");
-	changes = rt_monitor_run(monitor);
+	changes = run_monitor(monitor, &last);
 	check(changes == (RT_CHANGED_ADDRESSES | RT_CHANGED_ROUTES),
 	      "listener tells of an address and its route", "%#x", changes);
 	must(rt_link_set(rt, "d0", &alias), rt_socket_text(rt));
 	must(rt_addr_del(rt, "d0", &p), rt_socket_text(rt));
-	changes = rt_monitor_run(monitor);
+	changes = run_monitor(monitor, &last);
 	check(changes == (RT_CHANGED_LINKS | RT_CHANGED_ADDRESSES |
 			  RT_CHANGED_ROUTES),
 	      "listener merges what happened", "%#x", changes);
-	check(!rt_monitor_run(monitor), "listener says it once", "twice");
+	must(rt_link_get(rt, "d0", &link), rt_socket_text(rt));
+	check(last.ifindex == link.ifindex && !strcmp(last.name, "d0") &&
+		      last.up == link.up,
+	      "listener names the link", "%u %s", last.ifindex, last.name);
+	check(!run_monitor(monitor, &last), "listener says it once", "twice");
+
+	must(rt_link_set(rt, "d0", &up), rt_socket_text(rt));
+	must(rt_link_restore(rt, link.ifindex, "d0", true, &changed),
+	     rt_socket_text(rt));
+	check(!changed, "a link as it should be is left alone", "it is not");
+	must(rt_link_restore(rt, link.ifindex, "d00", false, &changed),
+	     rt_socket_text(rt));
+	run_monitor(monitor, &last);
+	check(changed && !strcmp(last.name, "d00") && last.up,
+	      "a link that is up is renamed, and up again", "%s", last.name);
+	must(rt_link_restore(rt, link.ifindex, "d0", false, &changed),
+	     rt_socket_text(rt));
 	rt_monitor_close(monitor);
 }
 

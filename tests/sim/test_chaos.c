@@ -166,10 +166,7 @@ static void some_theft(struct chaos *c)
 		break;
 	default:
 		if (host_is_running(h)) {
-			/* It says so and exits. */
 			fake_kernel_lose_datapath(k);
-			world_run(c->w, world_draw(c->w, 5 * MS));
-			host_kill(h);
 		}
 		break;
 	}

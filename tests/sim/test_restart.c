@@ -303,30 +303,6 @@ SEED_TEST(everybody_dies_and_comes_back, SEEDS / 2)
 	world_free(w);
 }
 
-/* The daemon says so and begins anew, which makes everything again. */
-SEED_TEST(datapath_deleted_by_somebody_made_again, SEEDS)
-{
-	struct world *w = running_world(seed, 2, "secret", seed & 1);
-	struct host *a = host_a(w);
-	struct json *json;
-
-	attach(a, 3);
-	demand_all_reach(w, 2);
-	fake_kernel_lose_datapath(&a->kernel);
-	world_run(w, MS + world_draw(w, SEC));
-	json = host_ask(a, "status", NULL);
-	DEMAND(w, !strcmp(jsonget_string(json, "verdict"), "down"), "%s",
-	       a->reply);
-	json_destroy(json);
-	host_kill(a);
-	host_start_well(a);
-	DEMAND(w, a->kernel.n_ports == 4, "%zu ports", a->kernel.n_ports);
-	demand_connected(w, 20 * SEC);
-	demand_all_reach(w, 2);
-	demand_tidy(w, 2);
-	world_free(w);
-}
-
 /* Before the start is through, too. */
 SEED_TEST(block_policy_lost_during_start_is_put_back, SEEDS)
 {
@@ -387,7 +363,7 @@ SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 	      detached_while_dead_not_attached_afterwards,
 	      state_file_damaged_starts_without_attachments,
 	      password_left_out_after_encrypted_run_start_refused,
-	      datapath_deleted_by_somebody_made_again,
+
 	      stopped_and_started_all_as_before, everybody_dies_and_comes_back,
 	      block_policy_lost_during_start_is_put_back,
 	      guard_takes_long_restart_does_not_wait_for_it)
