@@ -97,6 +97,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
 	ground_init(e);
+	moves_init(e);
 	password_init(e);
 	hmap_init(&e->pending);
 	hmap_init(&e->conns);
@@ -153,6 +154,7 @@ void engine_free(struct engine *e)
 		free(port);
 	}
 	known_ips_clear(e);
+	moves_done(e);
 	hmap_destroy(&e->pending);
 	hmap_destroy(&e->conns);
 	hmap_destroy(&e->peers);

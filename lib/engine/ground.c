@@ -266,6 +266,7 @@ void ground_datapath_gone(struct engine *e)
 		   "ovs-vswitchd does that); making it again",
 		   e->config.datapath);
 	flow_table_clear(e->flows);
+	adopt_free(e);
 	do {
 		drop(e, f);
 	} while ((f = next(e, f)));

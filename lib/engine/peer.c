@@ -101,6 +101,9 @@ static void bind_all(struct engine *e, struct peer *p)
 		}
 		err = forwarding_bind(e->fwd, p->number, b, &conflict);
 		bound->is = !err;
+		if (!err) {
+			moves_bound(e, b);
+		}
 		if (err == ERR_EXISTS && !bound->told) {
 			tell_conflict(e, p, b, &conflict);
 		} else if (err && !bound->told) {
@@ -197,6 +200,7 @@ void peer_set_record(struct engine *e, struct peer *p, struct record *record)
 			/* Changed ones too: their addresses may go round. */
 			forwarding_unbind(e->fwd, p->number, old->vni,
 					  &old->mac);
+			moves_left(e, old);
 		}
 	}
 	record_free(&p->record);
@@ -519,6 +523,11 @@ void peer_remove(struct engine *e, struct peer *p)
 	relay_removed(e, p);
 	tunnel_end(e, p);
 	forwarding_remove_peer(e->fwd, p->number);
+	for (size_t i = 0; i < p->record.n; i++) {
+		if (p->bound[i].is) {
+			moves_left(e, &p->record.v[i]);
+		}
+	}
 	hmap_remove(&e->peers, &p->node);
 	hmap_remove(&e->peer_numbers, &p->by_number);
 	record_free(&p->record);

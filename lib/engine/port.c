@@ -80,6 +80,7 @@ static enum err port_open(struct engine *e, struct port *port, uint32_t ifindex)
 	}
 	port->next = NULL;
 	*end = port;
+	moves_bound(e, &port->binding);
 	peers_announce(e, &port->binding, NULL);
 	return FDP_OK;
 }
@@ -93,6 +94,7 @@ static void withdraw(struct engine *e, struct port *port)
 		forwarding_remove_port(e->fwd, port->port_no);
 	}
 	if (!port->withdrawn) {
+		moves_left(e, &port->binding);
 		record_unset(&e->record, &key);
 		peers_announce(e, NULL, &key);
 		peers_rebind(e);
@@ -149,6 +151,7 @@ enum err port_back(struct engine *e, struct port *port, uint32_t port_no)
 	port->port_no = port_no;
 	if (port->withdrawn) {
 		port->withdrawn = false;
+		moves_bound(e, &port->binding);
 		peers_announce(e, &port->binding, NULL);
 	}
 	ports_update_mtu(e);

@@ -18,6 +18,7 @@
  *	gossip.c   what hosts say of themselves, kept and passed on
  *	relay.c    peers that are reached through others
  *	port.c     attached interfaces: attach, detach, adopt, MTU
+ *	moves.c    addresses that come back with another MAC
  *	ground.c   repair of what others take from under us
  *	forward.c  upcalls in, flows out
  *	adopt.c    flows of an earlier run
@@ -49,6 +50,7 @@
 #include "mesh/statements.h"
 #include "mesh/topology.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "session/channel.h"
 #include "session/handshake.h"
 #include "session/keys.h"
@@ -525,6 +527,8 @@ struct engine {
 	bool guard_busy;   /* It is being put; once more after that, */
 	bool guard_again;  /* as something has changed. */
 
+	struct hmap former; /* Of moves.c. */
+	struct ovs_list former_age;
 	struct forwarding *fwd;
 	struct flow_table *flows;
 	struct translation xlate; /* Scratch of upcalls. */
@@ -950,6 +954,14 @@ void port_remove(struct engine *, struct port *, bool kernel);
 void ports_update_mtu(struct engine *);
 uint32_t ports_mtu(const struct engine *);
 void ports_timers(struct engine *);
+
+/* ---- moves.c ---- */
+
+void moves_init(struct engine *);
+void moves_done(struct engine *);
+/* A container is no longer there, or has come. */
+void moves_left(struct engine *, const struct binding *);
+void moves_bound(struct engine *, const struct binding *);
 
 /* ---- ground.c ---- */
 

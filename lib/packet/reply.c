@@ -3,6 +3,7 @@
 #include "packet/build.h"
 
 enum {
+	ARP_REQUEST = 1,
 	ARP_REPLY = 2,
 
 	ND_ADVERTISEMENT = 136,
@@ -53,4 +54,25 @@ void reply_neighbour(struct wbuf *b, const struct flow *question,
 		flags[0] |= ND_SOLICITED;
 	}
 	build_frame(b, &reply, span_of(flags, sizeof flags));
+}
+
+void reply_unasked(struct wbuf *b, const struct ip_addr *ip,
+		   const struct mac *mac)
+{
+	const struct flow nobody = {.nd_target = *ip};
+	struct flow announcement = {
+		.eth_src = *mac,
+		.eth_dst = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+		.eth_type = ETH_TYPE_ARP,
+		.arp_op = ARP_REQUEST,
+		.arp_sha = *mac,
+		.nw_src = *ip,
+		.nw_dst = *ip,
+	};
+
+	if (ip_is_v4(ip)) {
+		build_frame(b, &announcement, span_of(NULL, 0));
+	} else {
+		reply_neighbour(b, &nobody, mac);
+	}
 }

@@ -21,4 +21,9 @@ void reply_arp(struct wbuf *, const struct flow *question,
 void reply_neighbour(struct wbuf *, const struct flow *question,
 		     const struct mac *answer);
 
+/* Appends what tells everybody in a network that 'ip' is at 'mac' now, though
+ * nobody has asked: an ARP announcement (RFC 5227 3), or an unsolicited
+ * neighbour advertisement (RFC 4861 7.2.6). */
+void reply_unasked(struct wbuf *, const struct ip_addr *ip, const struct mac *);
+
 #endif

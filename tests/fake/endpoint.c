@@ -148,9 +148,15 @@ void endpoint_forget(struct endpoint *e)
 static void learn(struct endpoint *e, const struct ip_addr *ip,
 		  const struct mac *mac)
 {
-	if (!neighbour(e, ip) && e->n_neighbours < ENDPOINT_MAX_NEIGHBOURS) {
-		e->neighbours[e->n_neighbours].ip = *ip;
-		e->neighbours[e->n_neighbours++].mac = *mac;
+	size_t i = 0;
+
+	while (i < e->n_neighbours && !ip_equal(&e->neighbours[i].ip, ip)) {
+		i++;
+	}
+	if (i < ENDPOINT_MAX_NEIGHBOURS) {
+		e->neighbours[i].ip = *ip;
+		e->neighbours[i].mac = *mac;
+		e->n_neighbours = MAX(e->n_neighbours, i + 1);
 	}
 	if (e->waiting.size && ip_equal(&e->waiting_flow.nw_dst, ip)) {
 		e->waiting_flow.eth_dst = *mac;
@@ -203,7 +209,12 @@ static void receive_arp(struct endpoint *e, const struct flow *f)
 	if (f->arp_op == ARP_REQUEST) {
 		e->n_arp_requests++;
 	}
-	if (f->arp_op == ARP_REPLY) {
+	if (ip_equal(&f->nw_src, &f->nw_dst)) {
+		/* An announcement, for those who know the address already. */
+		if (neighbour(e, &f->nw_src)) {
+			learn(e, &f->nw_src, &f->arp_sha);
+		}
+	} else if (f->arp_op == ARP_REPLY) {
 		learn(e, &f->nw_src, &f->arp_sha);
 	} else if (has_ip(e, &f->nw_dst) && !has_ip(e, &f->nw_src)) {
 		struct flow reply = {.eth_dst = f->eth_src,

@@ -51,6 +51,27 @@ START_TEST(arp_reply_is_byte_for_byte)
 }
 END_TEST
 
+START_TEST(unasked_goes_to_all)
+{
+	static const struct ip_addr v4 = V4(7), v6 = V6(7);
+	static const struct mac mac = M(7);
+	struct wbuf b = WBUF_INITIALIZER(0);
+
+	reply_unasked(&b, &v4, &mac);
+	check_hex(&b,
+		  "ffffffffffff 020000000007 0806 0001 0800 06 04 0001 "
+		  "020000000007 0a000007 000000000000 0a000007",
+		  "ARP");
+	wbuf_free(&b);
+	wbuf_init(&b, 0);
+	reply_unasked(&b, &v6, &mac);
+	ck_assert_uint_eq(b.data[14 + 40], 136);
+	ck_assert_uint_eq(b.data[14 + 40 + 4], 0x20); /* Override alone. */
+	ck_assert_uint_eq(b.data[0], 0x33);
+	wbuf_free(&b);
+}
+END_TEST
+
 START_TEST(advertisement_to_the_asker_is_solicited)
 {
 	static const struct flow question = {.eth_src = M(2),
@@ -169,6 +190,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, arp_reply_is_byte_for_byte);
+	tcase_add_test(t, unasked_goes_to_all);
 	tcase_add_test(t, advertisement_to_the_asker_is_solicited);
 	tcase_add_test(t, advertisement_to_nobody_yet_goes_to_all);
 	tcase_add_loop_test(t, built_frame_is_byte_for_byte, 0, N_OF(frames));
