@@ -83,8 +83,11 @@ repaired 'port deleted' ovs-dpctl del-if fdp "$c1"
 repaired 'tunnel link deleted' ip link del vxlan-6784
 repaired 'tunnel link down' ip link set vxlan-6784 down
 repaired 'link down' ip link set "$c1" down
-printf 'link set %s down\nlink set %s name other\n' "$c1" "$c1" > "$work/rename"
-repaired 'link renamed' ip -batch "$work/rename"
+# Only what is down can be renamed; and that would not last.
+pid=${daemon[h1]}
+repaired 'link renamed' sh -c "kill -STOP $pid; ip link set $c1 down
+	ip link set $c1 name other; kill -CONT $pid"
+case_ok 'link renamed: it has its name' soon ip -n h1 link show dev "$c1" up
 repaired 'datapath renamed' ip link set fdp name other
 ip netns add elsewhere
 repaired 'tunnel link moved' ip link set vxlan-6784 netns elsewhere
