@@ -16,8 +16,9 @@
 now_ms() {
 	echo $(($(date +%s%N) / 1000000))
 }
+# Not the verdict: probes were lost, and that is said for a while.
 healthy() {
-	[ "$(ask h1 .verdict status)" = healthy ]
+	[ "$(ask h1 '[.ports[], .others[] | select(.state != "up")] | length' ports)" = 0 ]
 }
 serves() {
 	ns c1 ping -n -q -c 1 -W 1 10.0.0.2 && ns c2 ping -n -q -c 1 -W 1 10.0.0.1
@@ -69,7 +70,7 @@ ip netns exec h1 ovs-vswitchd 2> "$work/vswitchd.log" &
 vswitchd=$!
 case_ok 'ovs-vswitchd has its bridge' soon ns h1 ovs-dpctl dump-flows ovs-system
 case_ok 'ovs-vswitchd started: traffic again' soon serves
-case_ok 'ovs-vswitchd started: healthy' soon healthy
+case_ok 'ovs-vswitchd started: all is in service' soon healthy
 case_ok 'and it is there still' ns h1 ovs-dpctl dump-flows ovs-system
 case_ok 'the log says who does that' grep -q 'a starting ovs-vswitchd does that' "$work/h1.log"
 kill $vswitchd $ovsdb
@@ -119,7 +120,7 @@ case_ok 'UDP port taken: nothing passes' not serves
 kill $taker
 wait $taker 2> /dev/null
 case_ok 'UDP port free again: traffic again' soon serves
-case_ok 'UDP port free again: healthy' soon healthy
+case_ok 'UDP port free again: all is in service' soon healthy
 
 # What fdp cannot repair it says.
 lost() { # NAME COMMAND...
@@ -141,15 +142,15 @@ c3=$(link_of c3)
 lost 'link moved' ip -n h1 link set "$c3" netns elsewhere
 ip -n elsewhere link set "$c3" netns h1
 case_ok 'link moved back: reached' soon ping_ok c2 10.0.0.3
-case_ok 'link moved back: healthy' soon healthy
+case_ok 'link moved back: all is in service' soon healthy
 lost 'link deleted' ip -n h1 link del "$c3"
 case_ok 'attached again' ctl h1 attach --netns c3 --address 10.0.0.3/24
 case_ok 'attached again: reached' soon ping_ok c2 10.0.0.3
-case_ok 'attached again: healthy' soon healthy
+case_ok 'attached again: all is in service' soon healthy
 ip netns del c3
 case_ok 'netns deleted: forgotten' soon is_forgotten c3
 case_ok 'netns deleted: h2 knows it no more' soon h2_has_endpoints 1
-case_ok 'netns deleted: healthy' healthy
+case_ok 'netns deleted: all is in service' healthy
 
 wire_stop
 case_ok 'not one plaintext packet in all this' wire_none hands "$esp_only"
