@@ -194,10 +194,10 @@ static void judge(const struct engine *e, const struct subject *s,
 	} else if (s->target) {
 		set(v, word, s->target->reason, s->target->detail,
 		    s->target->since_us);
-	} else if (p->via != FWD_NOBODY) {
+	} else if (p && p->via != FWD_NOBODY) {
 		set(v, word, REASON_INDIRECT,
 		    "neither host has a connection to the other", p->lost_us);
-	} else {
+	} else if (p) {
 		set(v, word, REASON_CONNECTION_LOST,
 		    "this host does not dial it", p->lost_us);
 	}
