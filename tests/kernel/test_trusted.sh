@@ -64,7 +64,7 @@ case_ok 'but ESP' wire_some both 24 'esp and host 172.31.0.3'
 
 # Somebody takes the policies away: the guard knows the exception, no more.
 wire_record flushed
-ns c1 ping -n -q -i 0.02 10.0.0.3 > /dev/null 2>&1 &
+ip netns exec c1 ping -n -q -i 0.02 10.0.0.3 > /dev/null 2>&1 &
 traffic=$!
 for _ in 1 2 3 4 5; do
 	ns h1 ip xfrm policy flush
@@ -78,7 +78,7 @@ case_ok 'nothing plain of h3 without policies' wire_none flushed "$of_h3"
 case_ok 'the exceptions are back, too' plain_policies h1 2
 
 # h2 wants it no more.  Its kernel goes on meanwhile as it did.
-ns c1 ping -n -i 0.05 10.0.0.2 > "$work/through" 2>&1 &
+ip netns exec c1 ping -n -i 0.05 10.0.0.2 > "$work/through" 2>&1 &
 traffic=$!
 fdpd_kill h2
 case_ok 'h1 encrypts without a session' soon grep -q 'what goes to h2 is encrypted again' "$work/h1.log"
