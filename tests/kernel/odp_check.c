@@ -659,6 +659,7 @@ static void check_batch(void)
 	odp_batch_flow_put(odp, 0, true, &(struct ufid){{0xfd}}, &key, &none,
 			   &drop);
 	odp_batch_flow_del(odp, 1, &(struct ufid){{0xfd}});
+	key.in_port = 101; /* Nobody else's. */
 	odp_batch_flow_put(odp, 2, true, &(struct ufid){{0xfc}}, &key, &none,
 			   &drop);
 	odp_batch_flow_put(odp, 3, true, &(struct ufid){{0xfb}}, &key, &none,
