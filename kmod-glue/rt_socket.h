@@ -114,7 +114,8 @@ int rt_addr_add(struct rt_socket *, const char *name,
 /* EADDRNOTAVAIL if it is not there. */
 int rt_addr_del(struct rt_socket *, const char *name,
 		const struct ip_prefix *prefix) FDP_MUST_CHECK;
-/* All addresses of the namespace, or of link 'ifindex' if that is not 0. */
+/* All addresses of the namespace, or of link 'ifindex' if that is not 0. EINTR:
+ * they changed meanwhile, repeat. */
 typedef void rt_addr_cb(void *aux, uint32_t ifindex, const struct ip_prefix *);
 int rt_addr_list(struct rt_socket *, uint32_t ifindex, rt_addr_cb *cb,
 		 void *aux) FDP_MUST_CHECK;

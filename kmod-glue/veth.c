@@ -67,8 +67,12 @@ static int check_addresses(struct rt_socket *rt,
 {
 	struct clash clash = {.request = request};
 	char buf[PREFIX_STRLEN], name[IF_NAMESIZE];
-	int error = rt_addr_list(rt, 0, find_clash, &clash);
+	int error;
 
+	do {
+		clash.address = NULL;
+		error = rt_addr_list(rt, 0, find_clash, &clash);
+	} while (error == EINTR);
 	if (error) {
 		return explain(rt, error, "cannot read addresses", why,
 			       why_size);
@@ -371,8 +375,11 @@ static int read_inside(void *attachment_, char *why, size_t why_size)
 	}
 	error = rt_link_get(rt, attachment->link.name, &attachment->link);
 	if (!error) {
-		error = rt_addr_list(rt, attachment->link.ifindex,
-				     add_to_attachment, attachment);
+		do {
+			attachment->n_addresses = 0;
+			error = rt_addr_list(rt, attachment->link.ifindex,
+					     add_to_attachment, attachment);
+		} while (error == EINTR);
 	}
 	if (error) {
 		explain(rt, error, "cannot read the interface", why, why_size);

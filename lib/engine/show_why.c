@@ -197,9 +197,9 @@ static void judge(const struct engine *e, const struct subject *s,
 	} else if (p && p->via != FWD_NOBODY) {
 		set(v, word, REASON_INDIRECT,
 		    "neither host has a connection to the other", p->lost_us);
-	} else if (p) {
+	} else {
 		set(v, word, REASON_CONNECTION_LOST,
-		    "this host does not dial it", p->lost_us);
+		    "this host does not dial it", p ? p->lost_us : 0);
 	}
 }
 
