@@ -645,6 +645,12 @@ static void log_op(const struct op *op)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_IPSEC_LOOK:
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_OUT:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+	case OP_SLEEVE_LANE:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
 	case OP_SEND_TEST:
@@ -728,6 +734,14 @@ static void run_op(struct exec *exec, size_t index)
 	case OP_IPSEC_LOOK:
 		run_ipsec_look(exec, op);
 		break;
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_OUT:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+	case OP_SLEEVE_LANE:
+		queue_result(exec, op, ENOTSUP, "");
+		break;
 	case OP_ROUTE_GET:
 		run_route_get(exec, op);
 		break;
@@ -796,6 +810,12 @@ static enum batch batch_of(enum op_type type)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_IPSEC_LOOK:
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_OUT:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+	case OP_SLEEVE_LANE:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
 	case OP_SEND_TEST:

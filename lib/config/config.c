@@ -16,6 +16,7 @@ enum config_type {
 	TYPE_PORT,
 	TYPE_LANES,
 	TYPE_COUNT,
+	TYPE_OVERLAY,
 	TYPE_ADDRESS,
 	/* Repeatable, these. */
 	TYPE_ENDPOINTS,
@@ -287,6 +288,15 @@ enum err config_set(struct config *config, enum config_key key,
 	case TYPE_COUNT:
 		err = set_number(to, value, "number", COUNT_MAX, why);
 		break;
+	case TYPE_OVERLAY:
+		if (!overlay_setting_parse(value, to)) {
+			ds_put_format(why,
+				      "\"%s\" is neither \"auto\" nor "
+				      "\"fastdp\" nor \"sleeve\"",
+				      value);
+			err = ERR_MALFORMED;
+		}
+		break;
 	case TYPE_ADDRESS:
 		err = ip_addr_parse(value, to);
 		if (err) {
@@ -309,6 +319,11 @@ enum err config_set(struct config *config, enum config_key key,
 		config->given |= UINT32_C(1) << key;
 	}
 	return err;
+}
+
+enum overlay_setting config_overlay_setting(const struct config *config)
+{
+	return config->no_fastdp ? OVERLAY_SLEEVE : config->overlay;
 }
 
 void config_init(struct config *config)
@@ -348,6 +363,7 @@ void config_free(struct config *config)
 		case TYPE_PORT:
 		case TYPE_LANES:
 		case TYPE_COUNT:
+		case TYPE_OVERLAY:
 		case TYPE_ADDRESS:
 			break;
 		}
@@ -493,6 +509,10 @@ void config_overlay(struct config *config, const struct config *over)
 		case TYPE_COUNT:
 			*(uint16_t *)to = *(const uint16_t *)from;
 			break;
+		case TYPE_OVERLAY:
+			*(enum overlay_setting *)to =
+				*(const enum overlay_setting *)from;
+			break;
 		case TYPE_ADDRESS:
 			*(struct ip_addr *)to = *(const struct ip_addr *)from;
 			break;
@@ -568,6 +588,12 @@ void config_print(const struct config *config, struct ds *ds)
 				ds_put_format(ds, "%s = %u\n", name,
 					      *(const uint16_t *)from);
 			}
+			break;
+		case TYPE_OVERLAY:
+			ds_put_format(
+				ds, "%s = %s\n", name,
+				overlay_setting_name(
+					*(const enum overlay_setting *)from));
 			break;
 		case TYPE_ADDRESS:
 			if (!ip_is_zero(from)) {
@@ -658,6 +684,10 @@ bool config_equal(const struct config *a, const struct config *b)
 		case TYPE_LANES:
 		case TYPE_COUNT:
 			equal = *(const uint16_t *)x == *(const uint16_t *)y;
+			break;
+		case TYPE_OVERLAY:
+			equal = *(const enum overlay_setting *)x ==
+				*(const enum overlay_setting *)y;
 			break;
 		case TYPE_ADDRESS:
 			equal = ip_equal(x, y);

@@ -22,6 +22,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "mesh/overlay.h"
 
 struct ds;
 
@@ -63,6 +64,8 @@ struct config {
 	uint16_t port;
 	struct ip_addr listen; /* Zero: every address. */
 	uint16_t sas_per_peer;
+	enum overlay_setting overlay;
+	bool no_fastdp;
 	char *datapath;
 	char *state_dir;
 	char *run_dir;
@@ -81,6 +84,9 @@ const char *config_key_name(enum config_key);
 enum config_key config_key_find(const char *name);
 /* An option without an argument?  Giving it means "true". */
 bool config_key_is_flag(enum config_key);
+
+/* The overlay that the settings ask for together. */
+enum overlay_setting config_overlay_setting(const struct config *);
 
 /* Sets 'key' from text; a repeatable key gains one more value.  On an error
  * (ERR_MALFORMED, ERR_RANGE, ERR_OVERSIZED, ERR_LIMIT) the configuration is

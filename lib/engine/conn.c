@@ -617,6 +617,7 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_REKEY_ASK:
 	case MSG_REHANDSHAKE:
 	case MSG_PLAIN:
+	case MSG_SLEEVE:
 	case MSG_PROBE_ACK:
 	case MSG_PATH_ASK:
 	case MSG_PATH_REPORT:

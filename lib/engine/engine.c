@@ -674,6 +674,8 @@ static void dispatch(struct engine *e, const struct event *event)
 	case EVENT_GUARD_GONE:
 		guard_gone(e);
 		break;
+	case EVENT_SLEEVE:
+		break;
 	case EVENT_COUNTERS:
 		e->upcalls = event->counters.upcalls;
 		e->upcalls_lost = event->counters.lost;

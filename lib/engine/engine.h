@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "engine/event.h"
 #include "engine/op.h"
+#include "mesh/overlay.h"
 #include "session/handshake.h"
 #include "session/message.h"
 
@@ -35,8 +36,9 @@ struct engine_config {
 	struct hs_slot slots[2];
 	size_t n_slots;
 	unsigned int sas_per_peer; /* 1 to LANES_MAX; 0 is 1. */
-	uint16_t port;		   /* TCP control port. */
-	uint16_t vxlan_port;	   /* UDP; the control port plus one. */
+	enum overlay_setting overlay;
+	uint16_t port;	     /* TCP control port. */
+	uint16_t vxlan_port; /* UDP; the control port plus one. */
 	char datapath[16];
 	const struct ip_endpoint *targets; /* Peers to dial; copied. */
 	size_t n_targets;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/reason.h"
 #include "base/span.h"
 #include "engine/op.h"
 #include "mesh/diagnosis.h"
@@ -38,6 +39,7 @@ enum event_type {
 	EVENT_DP_FEATURES, /* Somebody switched its features; restored. */
 	EVENT_XFRM,	   /* 'xfrm': somebody changed SAs or policies. */
 	EVENT_GUARD_GONE,  /* Somebody changed the netfilter guard. */
+	EVENT_SLEEVE,	   /* 'sleeve': something of its data plane. */
 	EVENT_COUNTERS,	   /* 'counters', before a command that shows them. */
 	EVENT_PASSWORDS,   /* 'passwords': the file was read again. */
 	EVENT_COMMAND	   /* 'command'. */
@@ -57,6 +59,31 @@ struct port_load {
 	uint64_t waited; /* Times that it was not served for its rate. */
 };
 
+enum sleeve_news {
+	/* Authentic datagrams come from 'remote' now, to 'local'; what is sent
+	 * goes there already. */
+	SLEEVE_MOVED,
+	/* Frames of 'vni' came, and there is no lane for them; once, until
+	 * there is one, and every second or so. */
+	SLEEVE_WANTED,
+	/* The sequence numbers of the outbound key of 'index' are three
+	 * quarters used up. */
+	SLEEVE_USED_UP,
+	/* Datagrams do not leave this host, by 'os_errno'; 0: they do again. */
+	SLEEVE_SENDS
+};
+
+/* What has gone through the sleeve to and from a peer, since its first key. */
+struct sleeve_load {
+	uint32_t peer;
+	uint64_t tx_frames, tx_bytes, tx_datagrams;
+	uint64_t rx_frames, rx_bytes, rx_datagrams;
+	uint64_t forged;   /* Datagrams that did not open, */
+	uint64_t replayed; /* and that did, but had come before. */
+	uint64_t lost;	   /* Frames that queues did not take, both ways. */
+	uint64_t heard_ms; /* Since the last authentic one; UINT64_MAX: none. */
+};
+
 /* What is there when the daemon starts. */
 struct kernel_snapshot {
 	bool datapath_exists;
@@ -71,6 +98,16 @@ struct kernel_snapshot {
 	const struct found_flow *flows; /* Others of ours, of many some. */
 	size_t n_flows;
 	bool guard; /* There is one; looked for only without a password. */
+	/* Why there can be no kernel datapath with ESP, REASON_NO_DATAPATH or
+	 * REASON_NO_ESP, and the kernel's own words; REASON_NONE: it can. */
+	enum reason no_fastdp;
+	const char *no_fastdp_detail; /* Or NULL. */
+	struct {
+		bool there;	    /* Sockets and threads of the sleeve are. */
+		bool aes_gcm;	    /* That is fast here. */
+		uint16_t port;	    /* UDP. */
+		const char *detail; /* Why it is not there, or NULL. */
+	} sleeve;
 };
 
 struct event {
@@ -126,9 +163,19 @@ struct event {
 		} link;
 		const struct xfrm_event *xfrm;
 		struct {
+			uint32_t peer;
+			enum sleeve_news what;
+			struct ip_addr local;
+			struct ip_endpoint remote;
+			uint32_t vni;
+			uint32_t index;
+		} sleeve; /* with os_errno */
+		struct {
 			uint64_t upcalls, lost, features_restored;
 			const struct port_load *ports; /* By number. */
 			size_t n_ports;
+			const struct sleeve_load *sleeves; /* By peer. */
+			size_t n_sleeves;
 		} counters;
 		struct {
 			const struct hs_slot *slots; /* As at the start. */

@@ -48,6 +48,18 @@ const char *op_type_name(enum op_type type)
 		return "guard-del";
 	case OP_IPSEC_LOOK:
 		return "ipsec-look";
+	case OP_SLEEVE_IN:
+		return "sleeve-in";
+	case OP_SLEEVE_IN_DEL:
+		return "sleeve-in-del";
+	case OP_SLEEVE_OUT:
+		return "sleeve-out";
+	case OP_SLEEVE_MTU:
+		return "sleeve-mtu";
+	case OP_SLEEVE_DEL:
+		return "sleeve-del";
+	case OP_SLEEVE_LANE:
+		return "sleeve-lane";
 	case OP_ROUTE_GET:
 		return "route-get";
 	case OP_ROUTE_FORGET:
@@ -85,6 +97,10 @@ static void op_done(struct op *op)
 	case OP_SA_ADD:
 		sodium_memzero(&op->sa, sizeof op->sa);
 		break;
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_OUT:
+		secret_wipe(&op->sleeve.key);
+		break;
 	case OP_GUARD_PUT:
 		free(op->guard.peers);
 		free(op->guard.pairs);
@@ -103,6 +119,10 @@ static void op_done(struct op *op)
 	case OP_POLICY_DEL:
 	case OP_GUARD_DEL:
 	case OP_IPSEC_LOOK:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+	case OP_SLEEVE_LANE:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
 	case OP_SEND_TEST:

@@ -20,6 +20,7 @@
 #include "netlink/xfrm.h"
 #include "packet/action.h"
 #include "packet/flow.h"
+#include "session/keys.h"
 
 enum op_type {
 	/* Control connections.  'conn' numbers: the engine's are odd, those of
@@ -29,7 +30,7 @@ enum op_type {
 	OP_CLOSE, /* Flush what is queued, then close; no event follows. */
 
 	/* Datapath. */
-	OP_DATAPATH_ADD, /* Create or adopt the configured datapath. */
+	OP_DATAPATH_ADD, /* Create or adopt the one that 'datapath' says. */
 	OP_DATAPATH_DEL, /* Undo a failed start. */
 	OP_VPORT_ADD,	 /* 'vport' -> result.port_no, result.ifindex. */
 	OP_VPORT_ADOPT,	 /* Serve upcalls of the existing 'vport'. */
@@ -50,6 +51,14 @@ enum op_type {
 	/* What the kernel has counted of the SAs to 'look.dst' with the SPIs
 	 * 'look.spis' -> EVENT_IPSEC. */
 	OP_IPSEC_LOOK,
+
+	/* The sleeve: sealed datagrams, in user space. */
+	OP_SLEEVE_IN,	  /* Take what comes under 'sleeve.index'. */
+	OP_SLEEVE_IN_DEL, /* No more; already gone is success. */
+	OP_SLEEVE_OUT,	  /* Send to 'sleeve.peer' so, from now on. */
+	OP_SLEEVE_MTU,	  /* 'sleeve.mtu' and nothing else is new. */
+	OP_SLEEVE_DEL,	  /* All that there is of 'sleeve.peer'. */
+	OP_SLEEVE_LANE,	  /* 'sleeve_lane': a tag of the trunk, and for whom. */
 
 	/* Links and routes. */
 	OP_ROUTE_GET,	 /* 'route.dst' -> EVENT_ROUTE. */
@@ -84,6 +93,25 @@ struct op_flow {
 	struct actions actions; /* Owned. */
 };
 
+/* OP_SLEEVE_*.  Keys of one peer replace each other without a gap: the old
+ * inbound one goes on being good until it is deleted. */
+struct op_sleeve {
+	uint32_t peer; /* Number; its address is sleeve_addr(peer). */
+	/* OP_SLEEVE_IN: drawn by us, of one session, epoch and direction;
+	 * OP_SLEEVE_OUT: drawn by the peer.  Never 0. */
+	uint32_t index;
+	uint32_t epoch;
+	bool initiator; /* Whose nonces they are: who seals is the session's. */
+	enum sleeve_cipher cipher;
+	struct secret key; /* Zero with SLEEVE_CIPHER_NONE. */
+	/* OP_SLEEVE_OUT: where to send, until authentic datagrams come from
+	 * elsewhere. */
+	struct ip_addr local;
+	struct ip_endpoint remote;
+	/* OP_SLEEVE_OUT, OP_SLEEVE_MTU: the largest IP packet. */
+	uint32_t mtu;
+};
+
 struct op {
 	enum op_type type;
 	uint64_t cookie;
@@ -95,7 +123,16 @@ struct op {
 		struct {
 			struct ip_endpoint remote;
 		} dial;
-		struct odp_vport vport;
+		struct {
+			bool user; /* In user space, not the kernel's. */
+		} datapath;
+		struct {
+			struct odp_vport vport;
+			/* ODP_VPORT_TAP: the device, of that name inside
+			 * 'tap_netns'; "" is our own. */
+			char tap_ifname[16];
+			char tap_netns[108];
+		};
 		struct op_flow flow; /* OP_FLOW_*; OP_EXECUTE: key, actions. */
 		struct xfrm_sa sa;
 		struct xfrm_policy policy;
@@ -106,6 +143,12 @@ struct op {
 			size_t n;
 			bool inbound; /* Errors of what comes in, else out. */
 		} look;
+		struct op_sleeve sleeve;
+		struct {
+			uint16_t vid; /* 1 to 4094. */
+			uint32_t peer, vni;
+			bool del;
+		} sleeve_lane;
 		struct {
 			struct ip_addr dst;
 		} route;

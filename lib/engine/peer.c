@@ -305,6 +305,7 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_PATH_CHECKED:
 		check_answered(e, c->peer, &m->path_checked);
 		break;
+	case MSG_SLEEVE:
 	case MSG_SA_DELETE:
 	case MSG_PING:
 	case MSG_PONG:

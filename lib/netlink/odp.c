@@ -119,11 +119,14 @@ static uint32_t kernel_vport_type(enum odp_vport_type type)
 {
 	switch (type) {
 	case ODP_VPORT_NETDEV:
+	case ODP_VPORT_TAP:
 		return OVS_VPORT_TYPE_NETDEV;
 	case ODP_VPORT_INTERNAL:
 		return OVS_VPORT_TYPE_INTERNAL;
 	case ODP_VPORT_VXLAN:
 		return OVS_VPORT_TYPE_VXLAN;
+	case ODP_VPORT_SLEEVE:
+		break;
 	}
 	return OVS_VPORT_TYPE_UNSPEC;
 }

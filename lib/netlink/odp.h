@@ -45,7 +45,9 @@ const char *odp_family_name(enum odp_family);
 enum odp_vport_type {
 	ODP_VPORT_NETDEV,   /* An existing device, by name. */
 	ODP_VPORT_INTERNAL, /* A device that the datapath makes. */
-	ODP_VPORT_VXLAN	    /* Flow-based tunnel port. */
+	ODP_VPORT_VXLAN,    /* Flow-based tunnel port. */
+	ODP_VPORT_TAP,	    /* A TAP of ours; to the kernel a device. */
+	ODP_VPORT_SLEEVE    /* The tunnel port of the user-space datapath. */
 };
 
 struct odp_vport {

@@ -32,7 +32,9 @@ enum {
 	CAPABILITY_FASTDP = 1 << 0, /* VXLAN through the kernel datapath. */
 	CAPABILITY_SLEEVE = 1 << 1, /* Frames in UDP, sealed in user space. */
 	CAPABILITY_ESP = 1 << 2,    /* The kernel has ESP with AES-GCM. */
-	CAPABILITY_PROBE = 1 << 3   /* Acknowledges probes. */
+	CAPABILITY_PROBE = 1 << 3,  /* Acknowledges probes. */
+	/* It would rather seal these by AES-256-GCM. */
+	CAPABILITY_SLEEVE_AES = 1 << 4
 };
 
 struct identity {

@@ -46,6 +46,14 @@ static inline enum key_direction key_direction_rx(enum hs_role role)
 void session_export(const struct secret *s1, const char *label,
 		    struct secret *out);
 
+/* What seals the datagrams of the sleeve; numbers on the wire. */
+enum sleeve_cipher {
+	SLEEVE_CIPHER_NONE = 0, /* Of a session without a password only. */
+	SLEEVE_CIPHER_XSALSA20 = 1,
+	SLEEVE_CIPHER_AES_GCM = 2,
+	N_SLEEVE_CIPHERS
+};
+
 /* The sleeve's key for one direction and epoch. */
 void sleeve_key(const struct secret *s1, uint32_t epoch, enum key_direction,
 		struct secret *out);

@@ -277,6 +277,13 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 		wbuf_bytes(out, m->plain.src_ip.b, sizeof m->plain.src_ip.b);
 		wbuf_bytes(out, m->plain.dst_ip.b, sizeof m->plain.dst_ip.b);
 		return FDP_OK;
+	case MSG_SLEEVE:
+		wbuf_u32(out, m->sleeve.index);
+		wbuf_u32(out, m->sleeve.epoch);
+		wbuf_u8(out, (uint8_t)m->sleeve.cipher);
+		wbuf_u16(out, m->sleeve.port);
+		wbuf_u32(out, m->sleeve.mtu);
+		return FDP_OK;
 	case MSG_PROBE_ACK:
 		wbuf_u64(out, m->probe_ack.number);
 		wbuf_u16(out, m->probe_ack.size);
@@ -673,6 +680,32 @@ static enum err get_plain(struct span *in, struct msg_plain *m)
 	return err;
 }
 
+static enum err get_sleeve(struct span *in, struct msg_sleeve *m)
+{
+	uint8_t cipher;
+	enum err err = span_u32(in, &m->index);
+
+	if (!err) {
+		err = span_u32(in, &m->epoch);
+	}
+	if (!err) {
+		err = span_u8(in, &cipher);
+	}
+	if (!err) {
+		err = span_u16(in, &m->port);
+	}
+	if (!err) {
+		err = span_u32(in, &m->mtu);
+	}
+	if (!err && (!m->index || !m->port || cipher >= N_SLEEVE_CIPHERS)) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		m->cipher = (enum sleeve_cipher)cipher;
+	}
+	return err;
+}
+
 static enum err get_flag(struct span *in, bool *flag)
 {
 	uint8_t value;
@@ -792,6 +825,8 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return get_flag(in, &m->rehandshake.refused);
 	case MSG_PLAIN:
 		return get_plain(in, &m->plain);
+	case MSG_SLEEVE:
+		return get_sleeve(in, &m->sleeve);
 	case MSG_PROBE_ACK:
 		return get_probe_ack(in, &m->probe_ack);
 	case MSG_PATH_ASK:
@@ -872,6 +907,7 @@ void message_free(struct message *m)
 	case MSG_REKEY_ASK:
 	case MSG_PLAIN:
 	case MSG_REHANDSHAKE:
+	case MSG_SLEEVE:
 	case MSG_PROBE_ACK:
 	case MSG_PATH_ASK:
 	case MSG_PATH_REPORT:

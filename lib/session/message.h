@@ -40,6 +40,7 @@
 	X(REKEY_ASK, "rekey-ask", 37, 0, "please begin a rekey")               \
 	X(REHANDSHAKE, "rehandshake", 38, 0, "my passwords have changed")      \
 	X(PLAIN, "plain", 39, 0, "we need not encrypt, says my operator")      \
+	X(SLEEVE, "sleeve", 40, 0, "what you seal so I can open")              \
 	X(PROBE_ACK, "probe-ack", 48, 0, "a probe of yours has arrived")       \
 	X(PATH_ASK, "path-ask", 49, 0, "which of my probes have arrived?")     \
 	X(PATH_REPORT, "path-report", 50, 0, "what has arrived is all acked")  \
@@ -192,6 +193,16 @@ struct msg_plain {
 	struct ip_addr src_ip, dst_ip;
 };
 
+/* The author opens datagrams of the sleeve that come to its UDP port 'port'
+ * under 'index', sealed with the key of 'epoch' for what the reader sends. */
+struct msg_sleeve {
+	uint32_t index; /* Chosen by the author; not 0. */
+	uint32_t epoch;
+	enum sleeve_cipher cipher;
+	uint16_t port;
+	uint32_t mtu; /* The author's underlay MTU in bytes; 0 unknown. */
+};
+
 /* A probe of the reader's has come in (packet/probe.h). */
 struct msg_probe_ack {
 	uint64_t number;
@@ -258,6 +269,7 @@ struct message {
 		struct msg_rekey rekey; /* Not for MSG_REKEY_ASK. */
 		struct msg_rehandshake rehandshake;
 		struct msg_plain plain;
+		struct msg_sleeve sleeve;
 		struct msg_probe_ack probe_ack;
 		struct msg_path path; /* MSG_PATH_ASK, MSG_PATH_REPORT. */
 		struct msg_path_state path_state;

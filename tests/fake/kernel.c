@@ -1094,6 +1094,14 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	case OP_IPSEC_LOOK:
 		ipsec_look(k, op);
 		return;
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_OUT:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+	case OP_SLEEVE_LANE:
+		error = ENOTSUP;
+		break;
 	case OP_SEND_TEST:
 		error = send_test(k, op);
 		break;

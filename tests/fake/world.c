@@ -670,6 +670,12 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_IPSEC_LOOK:
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_OUT:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+	case OP_SLEEVE_LANE:
 	case OP_SEND_TEST:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
@@ -745,6 +751,12 @@ static void run_op(struct host *h, const struct op *op)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_IPSEC_LOOK:
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_OUT:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+	case OP_SLEEVE_LANE:
 	case OP_SEND_TEST:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:

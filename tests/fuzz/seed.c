@@ -100,6 +100,12 @@ static void small_messages(void)
 	m = (struct message){.type = MSG_PLAIN,
 			     .plain = {.src_ip = ip(1), .dst_ip = ip(2)}};
 	put_message(&m);
+	m = (struct message){.type = MSG_SLEEVE,
+			     .sleeve = {.index = 4711,
+					.cipher = SLEEVE_CIPHER_XSALSA20,
+					.port = 6783,
+					.mtu = 1500}};
+	put_message(&m);
 	m = (struct message){.type = MSG_PEERS,
 			     .peers = {.want = true,
 				       .port = 6783,

@@ -40,6 +40,9 @@ START_TEST(nothing_given_defaults)
 	ck_assert_uint_eq(config.conn_limit, 0);
 	ck_assert_uint_eq(config.advertise.n, 0);
 	ck_assert_uint_eq(config.sas_per_peer, 1);
+	ck_assert_int_eq(config.overlay, OVERLAY_AUTO);
+	ck_assert(!config.no_fastdp);
+	ck_assert_int_eq(config_overlay_setting(&config), OVERLAY_AUTO);
 	ck_assert_str_eq(config.datapath, "fdp");
 	ck_assert_str_eq(config.state_dir, "/var/lib/fdpd");
 	ck_assert_str_eq(config.run_dir, "/run/fdpd");
@@ -68,6 +71,8 @@ START_TEST(full_file_every_value)
 				   "port = 7783\n"
 				   "listen = 2001:db8::9\n"
 				   "sas-per-peer = 4\n"
+				   "overlay = fastdp\n"
+				   "no-fastdp = true\n"
 				   "datapath = fdp0\n"
 				   "state-dir = /s = t\n"
 				   "run-dir = /r#1\n"
@@ -93,6 +98,8 @@ START_TEST(full_file_every_value)
 	ck_assert_uint_eq(config.port, 7783);
 	ck_assert(!ip_is_v4(&config.listen));
 	ck_assert_uint_eq(config.sas_per_peer, 4);
+	ck_assert_int_eq(config.overlay, OVERLAY_FASTDP);
+	ck_assert_int_eq(config_overlay_setting(&config), OVERLAY_SLEEVE);
 	ck_assert_str_eq(config.datapath, "fdp0");
 	ck_assert_str_eq(config.state_dir, "/s = t");
 	ck_assert_str_eq(config.run_dir, "/r#1");
@@ -136,6 +143,9 @@ static const struct {
 	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
 	{"sas-per-peer = 4294967297\n", ERR_RANGE,
 	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
+	{"overlay = pcap\n", ERR_MALFORMED,
+	 "line 1: overlay: \"pcap\" is neither \"auto\" nor \"fastdp\" nor "
+	 "\"sleeve\""},
 	{"sas-per-peer = -1\n", ERR_MALFORMED,
 	 "line 1: sas-per-peer: \"-1\" is not a number of SAs"},
 	{"conn-limit = 0\n", ERR_RANGE,
@@ -298,6 +308,7 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 		break;
 	case CONFIG_KEY_WEAK_PASSWORD:
 	case CONFIG_KEY_NO_DISCOVERY:
+	case CONFIG_KEY_NO_FASTDP:
 		snprintf(to, size, "%s", seed & 1 ? "true" : "no");
 		break;
 	case CONFIG_KEY_PEER:
@@ -323,6 +334,11 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 		break;
 	case CONFIG_KEY_SAS_PER_PEER:
 		snprintf(to, size, "%u", 1 + seed % 16);
+		break;
+	case CONFIG_KEY_OVERLAY:
+		snprintf(to, size, "%s",
+			 overlay_setting_name((enum overlay_setting)(
+				 seed % N_OVERLAY_SETTINGS)));
 		break;
 	case CONFIG_KEY_LISTEN:
 		snprintf(to, size, seed & 1 ? "192.0.2.%u" : "2001:db8::%u",
@@ -424,6 +440,8 @@ START_TEST(command_line_over_file_wins)
 					 "port = 2\n"
 					 "listen = 192.0.2.5\n"
 					 "sas-per-peer = 1\n"
+					 "overlay = auto\n"
+					 "no-fastdp = false\n"
 					 "datapath = d\n"
 					 "state-dir = /var/lib/fdpd\n"
 					 "run-dir = /r\n");

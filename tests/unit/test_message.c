@@ -50,7 +50,7 @@ static struct binding_key keys[2];
 static struct peer_hint hints[2];
 static struct held_statement held[2];
 static uint8_t said[5];
-static struct message samples[23];
+static struct message samples[24];
 
 static void setup(void)
 {
@@ -212,6 +212,13 @@ static void setup(void)
 	m->plain.ready = true;
 	m->plain.src_ip = ip_from_v4(v4);
 	m->plain.dst_ip = ip_from_v4(v4b);
+	m++;
+	m->type = MSG_SLEEVE;
+	m->sleeve.index = 0x51525354;
+	m->sleeve.epoch = 3;
+	m->sleeve.cipher = SLEEVE_CIPHER_AES_GCM;
+	m->sleeve.port = 6783;
+	m->sleeve.mtu = 9000;
 }
 
 enum {
@@ -317,6 +324,13 @@ static void expect_equal(const struct message *a, const struct message *b)
 		ck_assert(a->plain.ready == b->plain.ready);
 		ck_assert(ip_equal(&a->plain.src_ip, &b->plain.src_ip));
 		ck_assert(ip_equal(&a->plain.dst_ip, &b->plain.dst_ip));
+		return;
+	case MSG_SLEEVE:
+		ck_assert_uint_eq(a->sleeve.index, b->sleeve.index);
+		ck_assert_uint_eq(a->sleeve.epoch, b->sleeve.epoch);
+		ck_assert_int_eq(a->sleeve.cipher, b->sleeve.cipher);
+		ck_assert_uint_eq(a->sleeve.port, b->sleeve.port);
+		ck_assert_uint_eq(a->sleeve.mtu, b->sleeve.mtu);
 		return;
 	case MSG_REHANDSHAKE:
 		ck_assert(a->rehandshake.refused == b->rehandshake.refused);
@@ -588,6 +602,7 @@ enum {
 	PATH_CHECK = 20,
 	PATH_CHECKED = 21,
 	PLAIN = 22,
+	SLEEVE = 23,
 	SA_OFFERS = 13
 };
 
@@ -651,6 +666,9 @@ static const struct {
 	{"ready neither yes nor no", PLAIN, 0, "\2", 1, ERR_RANGE},
 	{"plain with everybody", PLAIN, 17, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
 	 16, ERR_RANGE},
+	{"index zero", SLEEVE, 0, "\0\0\0\0", 4, ERR_RANGE},
+	{"cipher that there is not", SLEEVE, 8, "\3", 1, ERR_RANGE},
+	{"sleeve at port zero", SLEEVE, 9, "\0\0", 2, ERR_RANGE},
 	{"statement of nobody", STATEMENT, 0,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
 	{"chunk that there is not", STATEMENT, 64, "\x51", 1, ERR_RANGE},

@@ -273,6 +273,8 @@ def messages():
          + struct.pack(">BQ", 1, 0x4142434445464748)
          + struct.pack(">BQ", 0, 0)),
         ("plain", 0x0027, b"\x01" + ip("192.0.2.1") + ip("192.0.2.2")),
+        ("sleeve", 0x0028,
+         struct.pack(">IIBHI", 0x51525354, 3, 2, 6783, 9000)),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
