@@ -393,7 +393,7 @@ static int start_engine(struct loop *loop, const struct engine_config *config,
 
 	error = take_snapshot(loop, &snapshot, why);
 	if (!error) {
-		snapshot.k.guard = !config->n_slots && guard_find(loop->guard);
+		snapshot.k.guard = !config->encrypt && guard_find(loop->guard);
 		loop->engine = engine_new(config);
 		loop->now_us = clock_boottime_us();
 		event.start.snapshot = &snapshot.k;
@@ -456,7 +456,8 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 				 why);
 	}
 	if (!error) {
-		error = open_kernel(loop, lc->n_slots > 0, why);
+		tcp_accept(loop->tcp, !lc->encrypt);
+		error = open_kernel(loop, lc->encrypt, why);
 	}
 	if (error) {
 		goto out;
@@ -482,8 +483,7 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	ovs_strlcpy(ec.name, lc->name, sizeof ec.name);
 	ec.incarnation = clock_wall_us();
 	ec.version = lc->version;
-	memcpy(ec.slots, lc->slots, lc->n_slots * sizeof *lc->slots);
-	ec.n_slots = lc->n_slots;
+	ec.encrypt = lc->encrypt;
 	ec.port = config->port;
 	ec.vxlan_port = (uint16_t)(config->port + 1);
 	ec.sas_per_peer = config->sas_per_peer;
@@ -812,12 +812,17 @@ bool loop_passwords(struct loop *loop, const struct hs_slot *slots,
 		    size_t n_slots, char **text)
 {
 	struct event event = {.type = EVENT_PASSWORDS};
+	bool ok;
 
 	loop->now_us = clock_boottime_us();
 	event.passwords.slots = slots;
 	event.passwords.n = n_slots;
 	event.passwords.command = ++loop->command;
-	return ask(loop, &event, "reload", text);
+	ok = ask(loop, &event, "reload", text);
+	if (ok) {
+		tcp_accept(loop->tcp, true);
+	}
+	return ok;
 }
 
 void loop_stop(struct loop *loop)

@@ -25,8 +25,7 @@ struct loop_config {
 	const struct config *config; /* Borrowed for loop_open(). */
 	const char *name;	     /* Of this host; borrowed likewise. */
 	const char *version;	     /* Borrowed for ever. */
-	const struct hs_slot *slots; /* Copied. */
-	size_t n_slots;		     /* 0: no encryption. */
+	bool encrypt;		     /* Passwords come: loop_passwords(). */
 	struct agent *agent;	     /* Borrowed while there is a loop. */
 };
 
@@ -50,8 +49,9 @@ void loop_wait(struct loop *);
 bool loop_command(struct loop *, const char *name, const struct json *args,
 		  char **text);
 
-/* The password file was read again.  As loop_command(): "reload" with these
- * passwords. */
+/* The password file was read.  As loop_command(): "reload" with these
+ * passwords.  Until the first time nobody is dialled, and who dials us waits.
+ */
 bool loop_passwords(struct loop *, const struct hs_slot *slots, size_t n_slots,
 		    char **text);
 

@@ -19,9 +19,12 @@
 #include "crypto/kdf.h"
 #include "kmod-glue/privilege.h"
 
-/* What the child says; below PIPE_BUF, so one write() carries it whole. */
+/* What the child says, twice unless the file is no good: when it has read it,
+ * and when it has stretched the passwords.  Below PIPE_BUF, so one write()
+ * carries it whole. */
 struct answer {
 	int error;
+	bool stretched;
 	char why[512];
 	size_t n_slots;
 	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
@@ -223,9 +226,21 @@ static int split(const char *path, bool allow_weak, struct span text,
 	return 0;
 }
 
-/* All of the child's work. */
-static int load(const char *path, bool allow_weak, struct answer *answer,
-		struct ds *why)
+/* False if there is nobody to hear it. */
+static bool say(int fd, struct answer *answer, const struct ds *why)
+{
+	ssize_t n;
+
+	ovs_strlcpy(answer->why, ds_cstr_ro(why), sizeof answer->why);
+	do {
+		n = write(fd, answer, sizeof *answer);
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof *answer;
+}
+
+/* All of the child's work; the last answer is left to say. */
+static int load(const char *path, bool allow_weak, int fd,
+		struct answer *answer, struct ds *why)
 {
 	char buf[PASSWORD_FILE_MAX_BYTES + 1];
 	struct span lines[HANDSHAKE_SLOTS_MAX] = {{NULL, 0}};
@@ -236,6 +251,9 @@ static int load(const char *path, bool allow_weak, struct answer *answer,
 	if (!error) {
 		error = split(path, allow_weak, span_of(buf, size), lines,
 			      &answer->n_slots, why);
+	}
+	if (!error && !say(fd, answer, why)) {
+		error = EPIPE;
 	}
 	for (size_t i = 0; !error && i < answer->n_slots; i++) {
 		struct hs_slot *slot = &answer->slots[i];
@@ -249,6 +267,7 @@ static int load(const char *path, bool allow_weak, struct answer *answer,
 			error = ENOMEM;
 		}
 	}
+	answer->stretched = !error;
 	secret_wipe_bytes(buf, sizeof buf);
 	return error;
 }
@@ -258,7 +277,7 @@ static void child_main(const char *path, bool allow_weak, int fd)
 	static const struct rlimit no_core = {0, 0};
 	struct ds why = DS_EMPTY_INITIALIZER;
 	struct answer answer;
-	ssize_t n;
+	bool said;
 
 	/* The daemon's handlers are not for this process. */
 	signal(SIGTERM, SIG_DFL);
@@ -275,13 +294,10 @@ static void child_main(const char *path, bool allow_weak, int fd)
 	ds_clear(&why);
 
 	memset(&answer, 0, sizeof answer);
-	answer.error = load(path, allow_weak, &answer, &why);
-	ovs_strlcpy(answer.why, ds_cstr(&why), sizeof answer.why);
-	do {
-		n = write(fd, &answer, sizeof answer);
-	} while (n < 0 && errno == EINTR);
+	answer.error = load(path, allow_weak, fd, &answer, &why);
+	said = say(fd, &answer, &why);
 	secret_wipe_bytes(&answer, sizeof answer);
-	_exit(n == (ssize_t)sizeof answer ? 0 : 1);
+	_exit(said ? 0 : 1);
 }
 
 struct password_job {
@@ -344,29 +360,68 @@ void password_cancel(struct password_job *job)
 	}
 }
 
+/* The next answer; EAGAIN if there is none yet, another error if it is a bad
+ * one. */
+static int hear(struct password_job *job, struct answer *answer, struct ds *why)
+{
+	ssize_t n;
+
+	do {
+		/* Written at once, so read at once. */
+		n = read(job->fd, answer, sizeof *answer);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		return EAGAIN;
+	}
+	if (n != (ssize_t)sizeof *answer) {
+		ds_put_cstr(why, "the process that stretches the password "
+				 "died; is there enough memory (64 MiB)?");
+		return ENOMEM;
+	}
+	if (answer->error) {
+		ds_put_cstr(why, answer->why);
+	}
+	return answer->error;
+}
+
+static void wait_for_answer(const struct password_job *job)
+{
+	struct pollfd pfd = {job->fd, POLLIN, 0};
+
+	poll(&pfd, 1, -1);
+}
+
+int password_check(struct password_job *job, size_t *n_slots, struct ds *why)
+{
+	struct answer answer;
+	int error;
+
+	do {
+		wait_for_answer(job);
+		error = hear(job, &answer, why);
+	} while (error == EAGAIN);
+	if (error) {
+		job_free(job);
+	} else {
+		*n_slots = answer.n_slots;
+	}
+	return error;
+}
+
 int password_finish(struct password_job *job,
 		    struct hs_slot slots[HANDSHAKE_SLOTS_MAX], size_t *n_slots,
 		    struct ds *why)
 {
 	struct answer answer;
-	int error = 0;
-	ssize_t n;
+	int error;
 
 	do {
-		/* Written at once, so read at once. */
-		n = read(job->fd, &answer, sizeof answer);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
+		error = hear(job, &answer, why);
+	} while (!error && !answer.stretched);
+	if (error == EAGAIN) {
 		return EAGAIN;
 	}
-	if (n != (ssize_t)sizeof answer) {
-		ds_put_cstr(why, "the process that stretches the password "
-				 "died; is there enough memory (64 MiB)?");
-		error = ENOMEM;
-	} else if (answer.error) {
-		ds_put_cstr(why, answer.why);
-		error = answer.error;
-	} else {
+	if (!error) {
 		memcpy(slots, answer.slots, sizeof answer.slots);
 		*n_slots = answer.n_slots;
 	}
@@ -383,9 +438,7 @@ int password_load(const char *path, bool allow_weak,
 	int error = password_begin(path, allow_weak, &job, why);
 
 	while (job) {
-		struct pollfd pfd = {password_fd(job), POLLIN, 0};
-
-		poll(&pfd, 1, -1);
+		wait_for_answer(job);
 		error = password_finish(job, slots, n_slots, why);
 		if (error != EAGAIN) {
 			break;

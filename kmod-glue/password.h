@@ -1,8 +1,8 @@
 /* From a password file to the two stretched secrets of every password.
  *
- * The file is read, checked and stretched (Argon2id, crypto/kdf.h) by a child
- * process that lives for a fraction of a second: neither the password nor the
- * 64 MiB ever lie in the daemon's own memory.
+ * The file is read and checked, and then its passwords are stretched (Argon2id,
+ * crypto/kdf.h), by a child process that lives for a fraction of a second:
+ * neither the password nor the 64 MiB ever lie in the daemon's own memory.
  *
  * A password comes from a file or a systemd credential, never from the command
  * line, which everybody can read, nor from the environment, which children
@@ -38,8 +38,14 @@ struct password_job;
 int password_begin(const char *path, bool allow_weak, struct password_job **,
 		   struct ds *why) FDP_MUST_CHECK;
 
-/* Readable when there is an answer. */
+/* Readable when there may be an answer. */
 int password_fd(const struct password_job *);
+
+/* Waits until the file is read and checked, which is soon; to stretch what it
+ * has takes longer.  0 and how many passwords there will be; else as
+ * password_load(), and the job is freed. */
+int password_check(struct password_job *, size_t *n_slots,
+		   struct ds *why) FDP_MUST_CHECK;
 
 /* EAGAIN while there is no answer; otherwise as password_load(), and the job
  * is freed. */

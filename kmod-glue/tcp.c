@@ -54,7 +54,8 @@ struct tcp {
 	struct ip_addr listen;
 	uint16_t port;
 	uint32_t next_id;	  /* Even. */
-	uint64_t accept_again_us; /* 0: accepting. */
+	bool deaf;		  /* By tcp_accept(). */
+	uint64_t accept_again_us; /* 0: not for want of descriptors. */
 	struct hmap conns;	  /* Those that the caller knows. */
 	struct ovs_list quiet;	  /* CONN_CONNECTING, CONN_OPEN. */
 	struct ovs_list failed;
@@ -514,12 +515,26 @@ void tcp_close(struct tcp *tcp, uint32_t id)
 	conn_flush(tcp, conn);
 }
 
+static void watch_listener(struct tcp *tcp)
+{
+	bool off = tcp->deaf || tcp->accept_again_us;
+	struct epoll_event event = {.events = off ? 0 : EPOLLIN};
+
+	(void)!epoll_ctl(tcp->epoll_fd, EPOLL_CTL_MOD, tcp->listen_fd, &event);
+}
+
 static void pause_accepting(struct tcp *tcp, bool pause)
 {
-	struct epoll_event event = {.events = pause ? 0 : EPOLLIN};
-
 	tcp->accept_again_us = pause ? clock_boottime_us() + TCP_PAUSE_US : 0;
-	(void)!epoll_ctl(tcp->epoll_fd, EPOLL_CTL_MOD, tcp->listen_fd, &event);
+	watch_listener(tcp);
+}
+
+void tcp_accept(struct tcp *tcp, bool accept)
+{
+	if (tcp->deaf == accept) {
+		tcp->deaf = !accept;
+		watch_listener(tcp);
+	}
 }
 
 static uint32_t next_id(struct tcp *tcp)

@@ -40,6 +40,10 @@ enum {
 int tcp_open(const struct ip_addr *listen, uint16_t port, struct tcp **,
 	     struct ds *why) FDP_MUST_CHECK;
 
+/* Are connections accepted?  Until they are, who connects waits in the kernel's
+ * queue; at first they are. */
+void tcp_accept(struct tcp *, bool);
+
 /* Drops every connection without further ado. */
 void tcp_free(struct tcp *);
 

@@ -65,17 +65,20 @@ struct options {
 
 struct daemon {
 	struct options options;
-	struct hs_slot slots[HANDSHAKE_SLOTS_MAX];
-	size_t n_slots;
 	struct agent *agent;
 	struct svec unprotected; /* Against what, in a line each. */
 	struct loop *loop;
 
-	/* Reading the passwords again. */
+	/* Reading the passwords: at the start, and again. */
 	char *password_path;	      /* NULL: no encryption. */
+	size_t n_passwords;	      /* Accepted at the start. */
 	struct password_job *reading; /* NULL: not now. */
 	struct unixctl_conn *waiting; /* Who asked for it, or NULL. */
-	bool read_again;	      /* Asked for while it was under way. */
+	bool read_again;	      /* Asked for while it was under way... */
+	struct unixctl_conn *next;    /* ...by whom, or NULL. */
+
+	uint64_t begin_us, password_us; /* When it began, and to read. */
+	bool ready;
 };
 
 static volatile sig_atomic_t stop_signal;
@@ -331,7 +334,76 @@ static void parse_options(int argc, char *argv[], struct options *options)
 	free(long_options);
 }
 
-/* ---- other passwords -------------------------------------------------- */
+/* ---- who started us ---------------------------------------------------- */
+
+/* Tells systemd (Type=notify), if it is there, that we are ready or stopping;
+ * see sd_notify(3). */
+static void notify_manager(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	socklen_t size;
+	int fd;
+
+	if (!path || (*path != '/' && *path != '@') ||
+	    strlen(path) >= sizeof sun.sun_path) {
+		return;
+	}
+	ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
+	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			   strlen(path));
+	if (*path == '@') {
+		sun.sun_path[0] = '\0';
+	}
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+			      (struct sockaddr *)&sun, size);
+		close(fd);
+	}
+}
+
+/* All of the start is done.  Whoever started us hears it only now: what cannot
+ * be done with the passwords is an error of the start, too. */
+static void be_ready(struct daemon *daemon)
+{
+	const uint64_t now_us = clock_boottime_us();
+
+	if (daemon->ready) {
+		return;
+	}
+	daemon->ready = true;
+	daemonize_complete();
+	notify_manager("READY=1");
+	if (daemon->password_path) {
+		VLOG_INFO("ready after %" PRIu64 " ms; the passwords took "
+			  "%" PRIu64 " ms",
+			  (now_us - daemon->begin_us) / 1000,
+			  (now_us - daemon->password_us) / 1000);
+	} else {
+		VLOG_INFO("ready after %" PRIu64 " ms",
+			  (now_us - daemon->begin_us) / 1000);
+	}
+}
+
+/* ---- passwords -------------------------------------------------------- */
+
+/* Reads the file, as far as to know that it is good; to stretch what it has
+ * takes longer, and the start goes on meanwhile. */
+static void begin_passwords(struct daemon *daemon)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+
+	daemon->password_us = clock_boottime_us();
+	if (daemon->password_path &&
+	    (password_begin(daemon->password_path,
+			    daemon->options.config.weak_password,
+			    &daemon->reading, &why) ||
+	     password_check(daemon->reading, &daemon->n_passwords, &why))) {
+		VLOG_FATAL("%s", ds_cstr(&why));
+	}
+	ds_destroy(&why);
+}
 
 /* Answers whoever asked, and the log if it went wrong. */
 static void reload_done(struct daemon *daemon, bool ok, const char *text)
@@ -353,14 +425,16 @@ static void reload(struct daemon *daemon, struct unixctl_conn *conn)
 {
 	struct ds why = DS_EMPTY_INITIALIZER;
 
+	if (daemon->reading && conn && daemon->next) {
+		unixctl_command_reply_error(conn,
+					    "the password file is being read "
+					    "just now; try again");
+		return;
+	}
 	if (daemon->reading) {
-		if (conn) {
-			unixctl_command_reply_error(
-				conn, "the password file is being read just "
-				      "now; try again");
-		} else {
-			daemon->read_again = true;
-		}
+		/* It may have changed since it was read. */
+		daemon->read_again = true;
+		daemon->next = conn ? conn : daemon->next;
 		return;
 	}
 	daemon->waiting = conn;
@@ -378,9 +452,6 @@ static void take_passwords(struct daemon *daemon, const struct hs_slot *slots,
 	char *text;
 	bool ok;
 
-	secret_wipe_bytes(daemon->slots, sizeof daemon->slots);
-	memcpy(daemon->slots, slots, n_slots * sizeof *slots);
-	daemon->n_slots = n_slots;
 	ok = loop_passwords(daemon->loop, slots, n_slots, &text);
 	reload_done(daemon, ok, text);
 	free(text);
@@ -399,14 +470,20 @@ static void run_reload(struct daemon *daemon)
 	error = password_finish(daemon->reading, slots, &n_slots, &why);
 	if (error != EAGAIN) {
 		daemon->reading = NULL;
-		if (error) {
+		if (error && !daemon->ready) {
+			VLOG_FATAL("%s", ds_cstr(&why));
+		} else if (error) {
 			reload_done(daemon, false, ds_cstr(&why));
 		} else {
 			take_passwords(daemon, slots, n_slots);
 		}
+		be_ready(daemon);
 		if (daemon->read_again) {
+			struct unixctl_conn *next = daemon->next;
+
 			daemon->read_again = false;
-			reload(daemon, NULL);
+			daemon->next = NULL;
+			reload(daemon, next);
 		}
 	}
 	secret_wipe_bytes(slots, sizeof slots);
@@ -584,33 +661,6 @@ static void drop_privileges(struct daemon *daemon)
 	ds_destroy(&why);
 }
 
-/* Tells systemd (Type=notify), if it is there, that we are ready or stopping;
- * see sd_notify(3). */
-static void notify_manager(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	socklen_t size;
-	int fd;
-
-	if (!path || (*path != '/' && *path != '@') ||
-	    strlen(path) >= sizeof sun.sun_path) {
-		return;
-	}
-	ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
-	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			   strlen(path));
-	if (*path == '@') {
-		sun.sun_path[0] = '\0';
-	}
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
-		(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-			      (struct sockaddr *)&sun, size);
-		close(fd);
-	}
-}
-
 static void find_password_file(struct daemon *daemon)
 {
 	const struct config *config = &daemon->options.config;
@@ -618,19 +668,6 @@ static void find_password_file(struct daemon *daemon)
 	daemon->password_path = config->password_file
 					? xstrdup(config->password_file)
 					: password_credential();
-}
-
-static void load_passwords(struct daemon *daemon)
-{
-	const struct config *config = &daemon->options.config;
-	struct ds why = DS_EMPTY_INITIALIZER;
-
-	if (daemon->password_path &&
-	    password_load(daemon->password_path, config->weak_password,
-			  daemon->slots, &daemon->n_slots, &why)) {
-		VLOG_FATAL("%s", ds_cstr(&why));
-	}
-	ds_destroy(&why);
 }
 
 static void warn_not_encrypted(void)
@@ -691,8 +728,7 @@ static int open_loop(struct daemon *daemon, struct ds *why)
 	struct loop_config lc = {.config = &daemon->options.config,
 				 .name = daemon->options.name,
 				 .version = FDP_VERSION,
-				 .slots = daemon->slots,
-				 .n_slots = daemon->n_slots,
+				 .encrypt = daemon->password_path != NULL,
 				 .agent = daemon->agent};
 
 	return loop_open(&lc, &daemon->loop, why);
@@ -706,16 +742,16 @@ static void say_hello(const struct daemon *daemon)
 		  "%d, %s",
 		  options->name, FDP_VERSION, loop_id(daemon->loop),
 		  options->config.port, options->config.port + 1,
-		  daemon->n_slots ? "encrypted with AES-256-GCM (ESP)"
-				  : "NOT ENCRYPTED");
+		  daemon->password_path ? "encrypted with AES-256-GCM (ESP)"
+					: "NOT ENCRYPTED");
 	for (size_t i = 0; i < daemon->unprotected.n; i++) {
 		VLOG_WARN("%s", daemon->unprotected.names[i]);
 	}
-	if (daemon->n_slots > 1) {
+	if (daemon->n_passwords > 1) {
 		VLOG_INFO("two passwords are accepted; the first is used when "
 			  "connecting");
 	}
-	if (!daemon->n_slots) {
+	if (!daemon->password_path) {
 		warn_not_encrypted();
 	}
 }
@@ -746,11 +782,10 @@ int main(int argc, char *argv[])
 	struct unixctl_server *unixctl;
 	struct ds why = DS_EMPTY_INITIALIZER;
 	struct daemon daemon;
-	const uint64_t begin_us = clock_boottime_us();
-	uint64_t password_us;
 	int error;
 
 	memset(&daemon, 0, sizeof daemon);
+	daemon.begin_us = clock_boottime_us();
 	svec_init(&daemon.unprotected);
 
 	ovs_cmdl_proctitle_init(argc, argv);
@@ -770,9 +805,7 @@ int main(int argc, char *argv[])
 	drop_privileges(&daemon);
 
 	remove_stale_sockets(daemon.options.config.run_dir);
-	password_us = clock_boottime_us();
-	load_passwords(&daemon);
-	password_us = clock_boottime_us() - password_us;
+	begin_passwords(&daemon);
 	if (open_loop(&daemon, &why)) {
 		VLOG_FATAL("%s", ds_cstr(&why));
 	}
@@ -783,12 +816,13 @@ int main(int argc, char *argv[])
 			   daemon.options.config.run_dir, ovs_strerror(error));
 	}
 	register_commands(&daemon);
-	daemonize_complete();
-	notify_manager("READY=1");
-	VLOG_INFO("ready after %" PRIu64 " ms, of which reading the passwords "
-		  "took %" PRIu64 " ms",
-		  (clock_boottime_us() - begin_us) / 1000, password_us / 1000);
-
+	if (daemon.reading) {
+		VLOG_INFO("serving after %" PRIu64 " ms; connections wait for "
+			  "the passwords",
+			  (clock_boottime_us() - daemon.begin_us) / 1000);
+	} else {
+		be_ready(&daemon);
+	}
 	run(&daemon, unixctl);
 
 	notify_manager("STOPPING=1");
@@ -802,7 +836,6 @@ int main(int argc, char *argv[])
 	unixctl_server_destroy(unixctl);
 	loop_free(daemon.loop);
 	agent_stop(daemon.agent);
-	secret_wipe_bytes(daemon.slots, sizeof daemon.slots);
 	svec_destroy(&daemon.unprotected);
 	free(daemon.password_path);
 	free(daemon.options.name);

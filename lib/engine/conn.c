@@ -413,6 +413,7 @@ static void begin_handshake(struct engine *e, struct conn *c)
 		.aux = e,
 	};
 
+	ovs_assert(!password_is_awaited(e));
 	memset(&self, 0, sizeof self);
 	copy_text(self.name, sizeof self.name, e->config.name);
 	self.id = e->config.id;
@@ -450,7 +451,7 @@ void conn_accepted(struct engine *e, uint32_t id,
 	struct conn *c;
 	enum err err = ERR_STATE;
 
-	if (e->phase == PHASE_RUNNING) {
+	if (e->phase == PHASE_RUNNING && !password_is_awaited(e)) {
 		err = admission_begin(&e->admission, &remote->ip,
 				      is_known(e, &remote->ip), e->now_us);
 	}
@@ -919,6 +920,9 @@ const struct peer *target_peer(const struct engine *e, const struct target *t)
 
 void target_timers(struct engine *e)
 {
+	if (password_is_awaited(e)) {
+		return; /* They wake us. */
+	}
 	for (struct target *t = e->targets; t; t = t->next) {
 		const struct peer *peer;
 

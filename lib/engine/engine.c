@@ -13,7 +13,7 @@
 
 bool engine_encrypts(const struct engine *e)
 {
-	return e->config.n_slots > 0;
+	return e->config.encrypt;
 }
 
 unsigned int engine_lanes(const struct engine *e)
@@ -74,6 +74,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->config = *config;
 	e->config.targets = NULL;
 	e->config.n_targets = 0;
+	e->config.encrypt |= config->n_slots > 0;
 	if (config->has_key) {
 		sign_pair_init(&e->key, &config->key);
 		secret_wipe(&e->config.key);

@@ -32,9 +32,10 @@ struct engine_config {
 	struct peer_id id;
 	uint64_t incarnation; /* Grows with every start: wall clock in us. */
 	const char *version;  /* Borrowed for ever. */
-	/* Stretched passwords, primary first; n_slots 0 = no encryption. */
+	/* Stretched passwords, primary first; none: no encryption... */
 	struct hs_slot slots[2];
 	size_t n_slots;
+	bool encrypt; /* ...unless EVENT_PASSWORDS will bring them. */
 	unsigned int sas_per_peer; /* 1 to LANES_MAX; 0 is 1. */
 	enum overlay_setting overlay;
 	uint16_t port;	     /* TCP control port. */

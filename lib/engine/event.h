@@ -41,7 +41,7 @@ enum event_type {
 	EVENT_GUARD_GONE,  /* Somebody changed the netfilter guard. */
 	EVENT_SLEEVE,	   /* 'sleeve': something of its data plane. */
 	EVENT_COUNTERS,	   /* 'counters', before a command that shows them. */
-	EVENT_PASSWORDS,   /* 'passwords': the file was read again. */
+	EVENT_PASSWORDS,   /* 'passwords': the file was read. */
 	EVENT_COMMAND	   /* 'command'. */
 };
 

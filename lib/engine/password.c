@@ -1,5 +1,9 @@
 /* The passwords, and sessions that are made anew when theirs changes.
  *
+ * To stretch a password takes a while, for which a start does not wait: what
+ * the kernel and the disk know is served at once, and sessions begin when the
+ * passwords come.
+ *
  * A session knows by which password it was authenticated: not by its place in
  * the file, which changes, but by a number that each secret gets when it first
  * appears.  When passwords change while the daemon runs, sessions stay.  One
@@ -32,6 +36,11 @@ void password_init(struct engine *e)
 	for (size_t i = 0; i < e->config.n_slots; i++) {
 		e->password_ids[i] = ++e->last_password_id;
 	}
+}
+
+bool password_is_awaited(const struct engine *e)
+{
+	return e->config.encrypt && !e->config.n_slots;
 }
 
 int password_slot(const struct engine *e, const struct conn *c)
@@ -271,6 +280,7 @@ void password_event(struct engine *e, const struct event *event)
 {
 	const size_t n = event->passwords.n;
 	const uint32_t command = event->passwords.command;
+	const bool first = password_is_awaited(e);
 	struct json *json, *list;
 	struct peer *p;
 	bool changed;
@@ -288,13 +298,16 @@ void password_event(struct engine *e, const struct event *event)
 			json_array_add(list, json_string_create(p->name));
 		}
 	}
-	if (changed) {
+	if (first && e->phase == PHASE_RUNNING) {
+		/* Targets that are due. */
+		engine_wake(e, e->now_us);
+	} else if (!first && changed) {
 		retry_targets(e);
 		engine_log(e, OP_LOG_INFO,
 			   "the passwords have changed: %zu accepted, %zu "
 			   "connections need a new one",
 			   n, json_array(list)->n);
-	} else {
+	} else if (!first) {
 		engine_log(e, OP_LOG_INFO, "the passwords are the same");
 	}
 	json = json_object_create();

@@ -642,6 +642,9 @@ const struct peer *target_peer(const struct engine *, const struct target *);
 
 /* Numbers the passwords of the configuration. */
 void password_init(struct engine *);
+/* Are there to be some that have not come yet?  Then there are no handshakes:
+ * without a password they would be plain. */
+bool password_is_awaited(const struct engine *);
 /* The slot of the password that authenticated 'c'; -1 if it is accepted no
  * more, or there is none. */
 int password_slot(const struct engine *, const struct conn *c);

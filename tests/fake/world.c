@@ -24,18 +24,20 @@ enum {
 /* ---- Events to come ---- */
 
 enum occurrence_type {
-	OCCUR_HOST,   /* An event of its own kernel for a daemon. */
-	OCCUR_DIAL,   /* A connection request reaches its destination. */
-	OCCUR_PUMP,   /* A stream may have something to deliver. */
-	OCCUR_PACKET, /* VXLAN arrives. */
-	OCCUR_FRAME   /* A frame reaches a container. */
+	OCCUR_HOST,	/* An event of its own kernel for a daemon. */
+	OCCUR_DIAL,	/* A connection request reaches its destination. */
+	OCCUR_PUMP,	/* A stream may have something to deliver. */
+	OCCUR_PACKET,	/* VXLAN arrives. */
+	OCCUR_FRAME,	/* A frame reaches a container. */
+	OCCUR_PASSWORDS /* They are stretched. */
 };
 
 struct occurrence {
 	uint64_t when_us, order;
 	enum occurrence_type type;
 	struct host *host;
-	unsigned int life;	    /* OCCUR_HOST: of the daemon meant. */
+	unsigned int
+		life; /* OCCUR_HOST, OCCUR_PASSWORDS: of the daemon meant. */
 	struct fake_event *event;   /* OCCUR_HOST */
 	struct stream *stream;	    /* OCCUR_DIAL, OCCUR_PUMP */
 	unsigned int side;	    /* OCCUR_PUMP */
@@ -399,6 +401,10 @@ static void dial_arrives(struct world *w, struct stream *s)
 	if (!h || are_apart(w, from->host, h)) {
 		return; /* Nobody answers. */
 	}
+	if (h->engine && h->awaits_password) {
+		later(w, w->now_us + 20 * MS, OCCUR_DIAL, NULL)->stream = s;
+		return;
+	}
 	if (!h->engine || to->local.port != WORLD_PORT ||
 	    chance(w, w->weather.dial_failure)) {
 		push(w, s, 0, EVENT_CLOSED, ECONNREFUSED, span_of(NULL, 0),
@@ -707,6 +713,9 @@ static void run_op(struct host *h, const struct op *op)
 		run_close(h, op);
 		return;
 	case OP_REPLY:
+		if (!op->reply.command) {
+			return; /* To nobody. */
+		}
 		free(h->reply);
 		h->reply = xstrdup(op->text);
 		h->reply_ok = op->reply.ok;
@@ -930,6 +939,17 @@ static void packet_arrives(struct world *w, struct host *to,
 	}
 }
 
+static void give_passwords(struct host *h)
+{
+	struct event event = {.type = EVENT_PASSWORDS};
+
+	world_note(h->world, "-- %s has its passwords", h->name);
+	h->awaits_password = false;
+	event.passwords.slots = h->slots;
+	event.passwords.n = h->n_slots;
+	step(h, &event);
+}
+
 static void happen(struct world *w, struct occurrence *o)
 {
 	switch (o->type) {
@@ -950,6 +970,11 @@ static void happen(struct world *w, struct occurrence *o)
 		break;
 	case OCCUR_FRAME:
 		frame_arrives(o->host, o->link, wbuf_span(&o->frame));
+		break;
+	case OCCUR_PASSWORDS:
+		if (o->host->engine && o->host->life == o->life) {
+			give_passwords(o->host);
+		}
 		break;
 	}
 }
@@ -1252,6 +1277,12 @@ void host_start(struct host *h)
 	config.version = "0";
 	memcpy(config.slots, h->slots, sizeof config.slots);
 	config.n_slots = h->n_slots;
+	h->awaits_password = h->n_slots && h->password_us;
+	if (h->awaits_password) {
+		memset(config.slots, 0, sizeof config.slots);
+		config.n_slots = 0;
+		config.encrypt = true;
+	}
 	config.sas_per_peer = h->sas_per_peer;
 	config.port = WORLD_PORT;
 	config.vxlan_port = WORLD_PORT + 1;
@@ -1281,6 +1312,9 @@ void host_start(struct host *h)
 	h->engine = engine_new(&config);
 	fake_kernel_snapshot(&h->kernel, &snapshot);
 	event.start.snapshot = &snapshot;
+	if (h->awaits_password) {
+		later(w, w->now_us + h->password_us, OCCUR_PASSWORDS, h);
+	}
 	step(h, &event);
 	tell_addresses(h);
 }

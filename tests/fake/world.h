@@ -80,6 +80,10 @@ struct host {
 	unsigned int life;     /* How often it was started. */
 	uint64_t late_us;      /* By so much its clock is; at the next start. */
 	uint64_t guard_us; /* So long netfilter takes to be told anything. */
+	/* So long after the next start its passwords are there.  Who connects
+	 * meanwhile is not refused. */
+	uint64_t password_us;
+	bool awaits_password;
 	uint32_t next_accept;
 	uint64_t results_us;	/* When the last result comes. */
 	unsigned int die_after; /* Ops left to it; 0 = no such fate. */

@@ -21,7 +21,8 @@ enum {
 	STEPS = 60,
 	SEEDS = 240,
 	N_STAGES = 4,
-	MANY_HOSTS = 4,	    /* More of them have fewer containers. */
+	MANY_HOSTS = 4, /* More of them have fewer containers. */
+	LATE_PASSWORD_US = 5 * SEC,
 	REPAIR_US = 5 * SEC /* What others took away is back by then. */
 };
 
@@ -43,6 +44,14 @@ struct chaos {
 	/* When the daemon was last seen dead, or robbed of something. */
 	uint64_t trouble_us[WORLD_MAX_HOSTS];
 };
+
+static void start(struct host *h)
+{
+	/* Its passwords are there at once, or some time later. */
+	h->password_us = world_draw(h->world, 2) *
+			 world_draw(h->world, LATE_PASSWORD_US);
+	host_start(h);
+}
 
 static struct host *some_host(struct chaos *c)
 {
@@ -232,7 +241,7 @@ static void some_trouble(struct chaos *c)
 		break;
 	default:
 		if (!h->engine) {
-			host_start(h);
+			start(h);
 		}
 		break;
 	}
@@ -260,7 +269,7 @@ static void calm(struct chaos *c)
 		host_die_after(h, 0);
 		enter(h, stage);
 		if (!h->engine) {
-			host_start(h);
+			start(h);
 		}
 	}
 	world_weather(c->w)->cut = 0;
@@ -312,7 +321,7 @@ static uint64_t run_chaos(uint64_t seed, bool check)
 						v6 ? &to->v6 : &to->v4);
 			}
 		}
-		host_start(world_host(w, i));
+		start(world_host(w, i));
 	}
 	world_run(w, world_draw(w, 2 * SEC));
 	for (unsigned int i = 0; i < c.n; i++) {

@@ -352,6 +352,38 @@ SEED_TEST(guard_takes_long_restart_does_not_wait_for_it, SEEDS)
 	world_free(w);
 }
 
+/* A start does not wait until passwords are stretched: what goes on, goes on,
+ * what is new on this host is served, and with nobody there is a session, least
+ * of all one without a password. */
+SEED_TEST(passwords_come_late_nothing_else_waits, SEEDS)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+	struct host *victim = seed & 2 ? a : b;
+	struct endpoint *c1 = a->endpoints[0], *c2 = b->endpoints[0];
+	struct endpoint *new;
+
+	demand_all_reach(w, 2);
+	if (seed & 4) {
+		host_kill(victim);
+	} else {
+		host_stop(victim);
+	}
+	victim->password_us = 4 * SEC;
+	host_start_well(victim);
+	new = attach(victim, 3);
+	demand_reach(new, victim->endpoints[0]);
+	DEMAND(w, endpoint_reaches_with(c1, &c2->ips[0], 84, 1), "lost");
+	world_run(w, 3 * SEC);
+	DEMAND(w, !n_connections(victim, "established") && !victim->n_sessions,
+	       "a session without a password");
+	world_run(w, SEC);
+	demand_connected(w, 20 * SEC);
+	DEMAND(w, victim->n_sessions, "no session");
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
 SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 	      flows_of_before_follow_a_new_address,
 	      killed_again_and_again_settles,
@@ -366,4 +398,5 @@ SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 
 	      stopped_and_started_all_as_before, everybody_dies_and_comes_back,
 	      block_policy_lost_during_start_is_put_back,
+	      passwords_come_late_nothing_else_waits,
 	      guard_takes_long_restart_does_not_wait_for_it)

@@ -120,6 +120,49 @@ START_TEST(same_line_twice_one_slot)
 }
 END_TEST
 
+static int wait_and_finish(struct password_job *job)
+{
+	int error;
+
+	do {
+		struct pollfd pfd = {password_fd(job), POLLIN, 0};
+
+		ck_assert_int_eq(poll(&pfd, 1, -1), 1);
+		error = password_finish(job, slots, &n_slots, &why);
+	} while (error == EAGAIN);
+	return error;
+}
+
+START_TEST(checked_before_it_is_stretched)
+{
+	struct password_job *job;
+	size_t n = 0;
+
+	write_text("new password of ours\nold password of ours\n");
+	ck_assert_int_eq(password_begin(path, false, &job, &why), 0);
+	ck_assert_int_eq(password_check(job, &n, &why), 0);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(n_slots, 99);
+	ck_assert_int_eq(wait_and_finish(job), 0);
+	ck_assert_uint_eq(n_slots, 2);
+	expect_slot(0, "new password of ours");
+}
+END_TEST
+
+START_TEST(check_refuses_what_load_refuses)
+{
+	struct password_job *job;
+	size_t n = 99;
+
+	write_text("short");
+	ck_assert_int_eq(password_begin(path, false, &job, &why), 0);
+	ck_assert_int_eq(password_check(job, &n, &why), EINVAL);
+	ck_assert_uint_eq(n, 99);
+	ck_assert_ptr_nonnull(strstr(ds_cstr(&why), "fewer than"));
+	ck_assert_int_eq(waitpid(-1, NULL, 0), -1); /* No child is left. */
+}
+END_TEST
+
 /* Two jobs at once, and neither waits. */
 START_TEST(begun_readings_answer_when_done)
 {
@@ -135,9 +178,7 @@ START_TEST(begun_readings_answer_when_done)
 	ck_assert_int_eq(poll(&pfd, 1, -1), 1);
 	ck_assert_int_eq(password_finish(bad, slots, &n_slots, &why), ENOENT);
 	ck_assert_uint_eq(n_slots, 99);
-	pfd.fd = password_fd(good);
-	ck_assert_int_eq(poll(&pfd, 1, -1), 1);
-	ck_assert_int_eq(password_finish(good, slots, &n_slots, &why), 0);
+	ck_assert_int_eq(wait_and_finish(good), 0);
 	ck_assert_uint_eq(n_slots, 2);
 	expect_slot(0, "new password of ours");
 	expect_slot(1, "old password of ours");
@@ -328,6 +369,8 @@ int main(void)
 	tcase_add_test(tc, trailing_newline_cut_once);
 	tcase_add_test(tc, two_lines_two_slots);
 	tcase_add_test(tc, same_line_twice_one_slot);
+	tcase_add_test(tc, checked_before_it_is_stretched);
+	tcase_add_test(tc, check_refuses_what_load_refuses);
 	tcase_add_test(tc, begun_readings_answer_when_done);
 	tcase_add_test(tc, cancelled_reading_leaves_no_child);
 	tcase_add_test(tc, read_only_file_accepted);

@@ -208,6 +208,27 @@ START_TEST(held_bytes_arrive_in_one_piece_when_released)
 }
 END_TEST
 
+START_TEST(who_connects_before_it_is_accepted_waits)
+{
+	struct ip_endpoint remote = loopback("127.0.0.1", &b);
+
+	tcp_accept(b.tcp, false);
+	tcp_dial(a.tcp, 1, &remote);
+	RUN_UNTIL(a.n_dialed);
+	send_text(&a, "hello");
+	for (int i = 0; i < 5; i++) {
+		wait_for_work();
+		tcp_run(a.tcp, on_event, &a);
+		tcp_run(b.tcp, on_event, &b);
+	}
+	ck_assert_uint_eq(b.n_accepted, 0);
+	tcp_accept(b.tcp, true);
+	RUN_UNTIL(b.data.size == 5);
+	ck_assert_uint_eq(b.n_accepted, 1);
+	ck_assert_uint_eq(a.n_closed, 0);
+}
+END_TEST
+
 START_TEST(megabytes_through_small_buffers_in_order)
 {
 	size_t size = 3 * 1024 * 1024;
@@ -533,6 +554,7 @@ int main(void)
 			    (int)ARRAY_SIZE(loopbacks));
 	tcase_add_test(tc, bytes_both_ways_arrive);
 	tcase_add_test(tc, held_bytes_arrive_in_one_piece_when_released);
+	tcase_add_test(tc, who_connects_before_it_is_accepted_waits);
 	tcase_add_test(tc, megabytes_through_small_buffers_in_order);
 	tcase_add_test(tc, close_delivers_what_was_queued);
 	tcase_add_test(tc, close_with_unread_data_does_not_reset);
