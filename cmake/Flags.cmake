@@ -10,7 +10,7 @@ target_compile_options(fdp-flags INTERFACE
 	-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef
 	-ffunction-sections -fdata-sections -fno-omit-frame-pointer)
-target_link_options(fdp-flags INTERFACE -Wl,--gc-sections)
+target_link_options(fdp-flags INTERFACE -Wl,--gc-sections -Wl,--as-needed)
 if(FDP_FUZZ)
 	# clang is stricter about libopenvswitch's headers.
 	target_compile_options(fdp-flags INTERFACE -Wno-pedantic

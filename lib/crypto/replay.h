@@ -12,7 +12,7 @@
 
 enum {
 	REPLAY_WORD_BITS = 64,
-	REPLAY_WORDS_MAX = 128,
+	REPLAY_WORDS_MAX = 256,
 	/* Packets behind the newest that are still told apart, at most. */
 	REPLAY_WINDOW_MAX = (REPLAY_WORDS_MAX - 1) * REPLAY_WORD_BITS
 };
