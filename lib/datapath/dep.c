@@ -17,7 +17,9 @@ enum kind {
 	KIND_PEER,
 	KIND_UNDERLAY,
 	KIND_TUNNEL,
-	KIND_TREE
+	KIND_TREE,
+	KIND_TRUNK,
+	KIND_VID
 };
 
 /* A hash of 'kind', 'number' and 'size' (at most 16) bytes. */
@@ -72,6 +74,16 @@ dep_t dep_underlay(const struct ip_addr *remote)
 dep_t dep_tunnel(void)
 {
 	return dep(KIND_TUNNEL, 0, NULL, 0);
+}
+
+dep_t dep_trunk(void)
+{
+	return dep(KIND_TRUNK, 0, NULL, 0);
+}
+
+dep_t dep_vid(uint16_t vid)
+{
+	return dep(KIND_VID, vid, NULL, 0);
 }
 
 void deps_init(struct deps *ds)

@@ -26,6 +26,10 @@ dep_t dep_tree(uint32_t peer);
 dep_t dep_underlay(const struct ip_addr *);
 /* Which port is the tunnel port. */
 dep_t dep_tunnel(void);
+/* Which port is the sleeve trunk, and whether it has VLANs left. */
+dep_t dep_trunk(void);
+/* Whose VLAN of the trunk that is. */
+dep_t dep_vid(uint16_t vid);
 
 /* A small growing set.  One with more than a handful of elements may hold some
  * of them twice for a while. */

@@ -32,6 +32,7 @@ struct source {
 	struct heap_node rank; /* In 'by_size', by 'n'. */
 	uint32_t port;
 	struct ip_addr peer;   /* The tunnel's other end; zero: no tunnel. */
+	uint16_t vid;	       /* Of the trunk; 0: not from there. */
 	struct ovs_list flows; /* Longest unused first. */
 	size_t n;
 };
@@ -287,40 +288,44 @@ static struct cause *cause_find(const struct flow_table *t, dep_t dep)
 
 /* Sources. */
 
-static uint32_t source_hash(uint32_t port, const struct ip_addr *peer)
+static uint32_t source_hash(uint32_t port, const struct ip_addr *peer,
+			    uint16_t vid)
 {
-	return hash_bytes(peer->b, sizeof peer->b, port);
+	return hash_bytes(peer->b, sizeof peer->b, hash_2words(port, vid));
 }
 
-/* The source of flows of 'key', or NULL if it has none. */
+/* The source of flows of 'key' that came in VLAN 'vid', or NULL if it has none.
+ */
 static struct source *source_find(const struct flow_table *t,
-				  const struct flow *key)
+				  const struct flow *key, uint16_t vid)
 {
-	/* All zero where there is no tunnel. */
 	const struct ip_addr *peer = &key->tunnel.src;
 	struct source *s;
 
-	HMAP_FOR_EACH_WITH_HASH (s, node, source_hash(key->in_port, peer),
+	HMAP_FOR_EACH_WITH_HASH (s, node, source_hash(key->in_port, peer, vid),
 				 &t->sources) {
-		if (s->port == key->in_port && ip_equal(&s->peer, peer)) {
+		if (s->port == key->in_port && ip_equal(&s->peer, peer) &&
+		    s->vid == vid) {
 			return s;
 		}
 	}
 	return NULL;
 }
 
-static void entry_join_source(struct flow_table *t, struct entry *e)
+static void entry_join_source(struct flow_table *t, struct entry *e,
+			      uint16_t vid)
 {
 	const struct flow *key = &e->flow.key;
-	struct source *s = source_find(t, key);
+	struct source *s = source_find(t, key, vid);
 
 	if (!s) {
 		s = xzalloc(sizeof *s);
 		s->port = key->in_port;
 		s->peer = key->tunnel.src;
+		s->vid = vid;
 		ovs_list_init(&s->flows);
 		hmap_insert(&t->sources, &s->node,
-			    source_hash(s->port, &s->peer));
+			    source_hash(s->port, &s->peer, vid));
 		heap_insert(&t->by_size, &s->rank, 0);
 	}
 	e->source = s;
@@ -415,7 +420,7 @@ static struct entry *entry_new(struct flow_table *t, const struct ufid *ufid,
 	actions_init(&e->flow.actions);
 	deps_init(&e->flow.deps);
 	entry_decide(t, e, tr);
-	entry_join_source(t, e);
+	entry_join_source(t, e, tr->vid);
 	hmap_insert(&t->flows, &e->flow.node, ufid_hash(ufid));
 	return e;
 }
@@ -468,7 +473,7 @@ size_t flow_table_n(const struct flow_table *t)
 size_t flow_table_n_of_port(const struct flow_table *t, uint32_t port_no)
 {
 	const struct flow key = {.in_port = port_no};
-	const struct source *s = source_find(t, &key);
+	const struct source *s = source_find(t, &key, 0);
 
 	return s ? s->n : 0;
 }
@@ -481,9 +486,9 @@ struct flow_table_losses flow_table_losses(const struct flow_table *t)
 /* Which flow goes so that one of 'key' can come: NULL, with '*room' telling
  * whether there is room without. */
 static struct entry *make_room(const struct flow_table *t,
-			       const struct flow *key, bool *room)
+			       const struct flow *key, uint16_t vid, bool *room)
 {
-	struct source *s = source_find(t, key), *largest;
+	struct source *s = source_find(t, key, vid), *largest;
 	size_t n = s ? s->n : 0;
 
 	*room = n < t->source_max && hmap_count(&t->flows) < t->max;
@@ -510,7 +515,7 @@ enum err flow_table_add(struct flow_table *t, const struct flow *key,
 	bool room = true;
 
 	if (!e) {
-		victim = make_room(t, key, &room);
+		victim = make_room(t, key, tr->vid, &room);
 	}
 	if (e) {
 		entry_free(t, e);

@@ -5,7 +5,8 @@
  * that come out differently are written.
  *
  * The table is bounded, and so is each source's share of it: a source is a
- * port, or a peer for what comes out of the tunnel.  A source at its bound
+ * port, or a peer for what comes out of the tunnel, or a VLAN of the sleeve
+ * trunk.  A source at its bound
  * gives up the flow that it has not used for longest, if that was idle when the
  * kernel was last asked; in a full table the source with the most flows gives
  * up one. Otherwise the new flow is refused and counted: its packets are still

@@ -57,7 +57,8 @@ struct network {
 
 struct forwarding {
 	struct hmap ports, peers, underlay, networks, macs, ips;
-	const struct fwd_port *tunnel;
+	const struct fwd_port *tunnel, *trunk;
+	struct vlans *vlans;
 	uint64_t claims;
 	struct fwd_routes routes;
 	struct deps changed;
@@ -369,6 +370,7 @@ struct forwarding *forwarding_new(void)
 	hmap_init(&f->ips);
 	deps_init(&f->changed);
 	f->routes = no_routes;
+	f->vlans = vlans_new();
 	return f;
 }
 
@@ -402,6 +404,7 @@ void forwarding_free(struct forwarding *f)
 	hmap_destroy(&f->networks);
 	hmap_destroy(&f->macs);
 	hmap_destroy(&f->ips);
+	vlans_free(f->vlans);
 	deps_free(&f->changed);
 	free(f);
 }
@@ -434,7 +437,8 @@ enum err forwarding_add_port(struct forwarding *f, const struct fwd_port *port,
 		memset(conflict, 0, sizeof *conflict);
 	}
 	if (port_find(f, port->port_no) ||
-	    (port->kind == PORT_TUNNEL && f->tunnel)) {
+	    (port->kind == PORT_TUNNEL && f->tunnel) ||
+	    (port->kind == PORT_SLEEVE && f->trunk)) {
 		return ERR_EXISTS;
 	}
 	if (port->kind == PORT_ENDPOINT) {
@@ -456,6 +460,10 @@ enum err forwarding_add_port(struct forwarding *f, const struct fwd_port *port,
 		f->tunnel = &p->port;
 		deps_add(&f->changed, dep_tunnel());
 	}
+	if (port->kind == PORT_SLEEVE) {
+		f->trunk = &p->port;
+		deps_add(&f->changed, dep_trunk());
+	}
 	return FDP_OK;
 }
 
@@ -474,6 +482,10 @@ void forwarding_remove_port(struct forwarding *f, uint32_t port_no)
 	if (f->tunnel == &p->port) {
 		f->tunnel = NULL;
 		deps_add(&f->changed, dep_tunnel());
+	}
+	if (f->trunk == &p->port) {
+		f->trunk = NULL;
+		deps_add(&f->changed, dep_trunk());
 	}
 	deps_add(&f->changed, dep_port(port_no));
 	hmap_remove(&f->ports, &p->node);
@@ -496,6 +508,27 @@ size_t forwarding_n_ports(const struct forwarding *f)
 const struct fwd_port *forwarding_tunnel(const struct forwarding *f)
 {
 	return f->tunnel;
+}
+
+const struct fwd_port *forwarding_trunk(const struct forwarding *f)
+{
+	return f->trunk;
+}
+
+uint16_t forwarding_vid(const struct forwarding *f, uint32_t peer, uint32_t vni)
+{
+	return vlans_get(f->vlans, peer, vni);
+}
+
+const struct vlan *forwarding_vlan(const struct forwarding *f, uint16_t vid)
+{
+	return vlans_find(f->vlans, vid);
+}
+
+bool forwarding_next_vlan(struct forwarding *f, struct vlan *vlan,
+			  bool *removed)
+{
+	return vlans_next(f->vlans, vlan, removed);
 }
 
 /* Peers. */
@@ -557,7 +590,7 @@ void forwarding_set_peer(struct forwarding *f, const struct fwd_peer *peer)
 	if (p->known && ip_equal(&old->local, &peer->local) &&
 	    ip_equal(&old->remote, &peer->remote) &&
 	    old->udp_port == peer->udp_port && old->n_lanes == peer->n_lanes &&
-	    old->up == peer->up) {
+	    old->way == peer->way && old->up == peer->up) {
 		return;
 	}
 	peer_place(f, p, &peer->remote);
@@ -581,6 +614,7 @@ void forwarding_remove_peer(struct forwarding *f, uint32_t number)
 		station_remove(f, s);
 	}
 	peer_place(f, p, &nowhere);
+	vlans_remove_peer(f->vlans, number, &f->changed);
 	deps_add(&f->changed, dep_peer(number));
 	hmap_remove(&f->peers, &p->node);
 	free(p);

@@ -19,6 +19,7 @@
 #include "base/binding.h"
 #include "base/err.h"
 #include "datapath/dep.h"
+#include "datapath/vlan.h"
 
 enum {
 	FORWARDING_MAX_BINDINGS = 1 << 20, /* Then ERR_LIMIT. */
@@ -31,7 +32,8 @@ enum {
 enum port_kind {
 	PORT_HOST,     /* The datapath's own internal port. */
 	PORT_ENDPOINT, /* A container's host end. */
-	PORT_TUNNEL    /* The flow-based VXLAN vport. */
+	PORT_TUNNEL,   /* The flow-based VXLAN vport. */
+	PORT_SLEEVE    /* The trunk to sleeve (vlan.h). */
 };
 
 struct fwd_port {
@@ -41,13 +43,20 @@ struct fwd_port {
 	struct binding binding; /* PORT_ENDPOINT: network, MAC and addresses. */
 };
 
+/* How frames go to a peer.  What comes from it is taken either way. */
+enum fwd_way {
+	FWD_BY_TUNNEL,
+	FWD_BY_SLEEVE /* Through the trunk. */
+};
+
 struct fwd_peer {
 	uint32_t peer;	       /* The caller's number for it. */
 	struct ip_addr local;  /* Our tunnel address towards it. */
 	struct ip_addr remote; /* Its tunnel address. */
 	uint16_t udp_port;     /* Its VXLAN port. */
 	unsigned int n_lanes;  /* SAs to spread packets over; 0 is 1. */
-	bool up;	       /* May packets be sent now? */
+	enum fwd_way way;      /* That packets take now. */
+	bool up;	       /* May they be sent so? */
 };
 
 /* What a MAC or IP of a network is bound to. */
@@ -82,10 +91,11 @@ void forwarding_free(struct forwarding *);
 /* Everything that changed since the last deps_clear() by the caller. */
 struct deps *forwarding_changed(struct forwarding *);
 
-/* ERR_EXISTS: the number is in use, there is a tunnel port already, or for an
- * endpoint its MAC or one of its addresses is bound elsewhere ('conflict', if
- * not NULL, then says where; for the other two it is zeroed).  ERR_RANGE: the
- * binding is not a valid one (binding_is_valid()).  ERR_LIMIT. */
+/* ERR_EXISTS: the number is in use, there is a tunnel port or a trunk already,
+ * or for an endpoint its MAC or one of its addresses is bound elsewhere
+ * ('conflict', if not NULL, then says where; for the other two it is zeroed).
+ * ERR_RANGE: the binding is not a valid one (binding_is_valid()).  ERR_LIMIT.
+ */
 enum err forwarding_add_port(struct forwarding *, const struct fwd_port *,
 			     struct fwd_target *conflict) FDP_MUST_CHECK;
 void forwarding_remove_port(struct forwarding *, uint32_t port_no);
@@ -94,10 +104,20 @@ const struct fwd_port *forwarding_port(const struct forwarding *,
 size_t forwarding_n_ports(const struct forwarding *);
 /* The tunnel port; NULL if there is none. */
 const struct fwd_port *forwarding_tunnel(const struct forwarding *);
+/* The port of kind PORT_SLEEVE; NULL if there is none. */
+const struct fwd_port *forwarding_trunk(const struct forwarding *);
+
+/* The VLANs of the trunk.  forwarding_vid() gives the pair one if it has none,
+ * which changes no other answer; 0 if there are none left.  They are the peer's
+ * until it is removed.  Whoever carries the frames is told by
+ * forwarding_next_vlan() before the first flow that needs it. */
+uint16_t forwarding_vid(const struct forwarding *, uint32_t peer, uint32_t vni);
+const struct vlan *forwarding_vlan(const struct forwarding *, uint16_t vid);
+bool forwarding_next_vlan(struct forwarding *, struct vlan *, bool *removed);
 
 /* Adds or changes a peer's tunnel. */
 void forwarding_set_peer(struct forwarding *, const struct fwd_peer *);
-/* Removes the peer and all its bindings. */
+/* Removes the peer, all its bindings and its VLANs of the trunk. */
 void forwarding_remove_peer(struct forwarding *, uint32_t peer);
 const struct fwd_peer *forwarding_peer(const struct forwarding *,
 				       uint32_t peer);

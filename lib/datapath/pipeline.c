@@ -17,7 +17,11 @@ enum {
 	ND_NEIGHBOUR_SOLICIT = 135,
 
 	REPLY_MAX = 128, /* Bytes, more than either answer has. */
-	LINE_SIZE = 256
+	LINE_SIZE = 256,
+
+	VLAN_CFI = 1 << 12, /* Of a tag that is there. */
+	VLAN_VID_MASK = VLAN_CFI - 1,
+	VLAN_PCP_SHIFT = 13
 };
 
 /* One packet's way through the steps. */
@@ -27,10 +31,12 @@ struct walk {
 	const struct pipeline_trace *trace; /* May be NULL. */
 	struct translation *out;
 	const struct fwd_port *port; /* Where the packet came in. */
-	/* Whose tunnel it came through, if it did. */
+	/* From which peer it came, by tunnel or by sleeve, if it did. */
 	const struct fwd_peer *from;
 	uint32_t origin; /* And whose it is: the peer that has the source. */
 	uint8_t ttl;	 /* Of tunnels that it is to be sent through. */
+	/* Does it bear a tag of the trunk, where the actions have got to? */
+	bool tagged;
 };
 
 /* Addresses as text, for one line of the trace. */
@@ -102,6 +108,12 @@ static const struct fwd_port *tunnel_port(struct walk *w)
 	return forwarding_tunnel(w->fwd);
 }
 
+static const struct fwd_port *trunk_port(struct walk *w)
+{
+	note(w, dep_trunk());
+	return forwarding_trunk(w->fwd);
+}
+
 static bool is_own(const struct walk *w, const struct fwd_target *target)
 {
 	return target->local && target->port_no == w->port->port_no;
@@ -121,11 +133,28 @@ static enum reason ingress_probe(struct walk *w)
 	return REASON_PROBE;
 }
 
+/* Of the network that the frame came in. */
+static enum reason ingress_network(struct walk *w, uint32_t vni)
+{
+	struct fwd_members members;
+
+	if (vni == PROBE_VNI) {
+		return ingress_probe(w);
+	}
+	members = forwarding_members(w->fwd, vni);
+	/* A network of others may have us between them. */
+	if (!members.n_ports && !members.n_peers) {
+		note(w, dep_network(vni));
+		return REASON_UNKNOWN_NETWORK;
+	}
+	w->out->vni = vni;
+	return REASON_NONE;
+}
+
 static enum reason ingress_tunnel(struct walk *w)
 {
 	const struct flow_tunnel *tunnel = &w->flow->tunnel;
 	struct flow_tunnel *mask = &w->out->mask.tunnel;
-	struct fwd_members members;
 
 	mask->present = true;
 	if (!tunnel->present) {
@@ -150,17 +179,44 @@ static enum reason ingress_tunnel(struct walk *w)
 	SAY(w, "port %u %s: tunnel, from peer %u at %s, network %u",
 	    w->port->port_no, w->port->name, w->from->peer,
 	    IP_TEXT(&tunnel->src), tunnel->vni);
-	if (tunnel->vni == PROBE_VNI) {
-		return ingress_probe(w);
+	return ingress_network(w, tunnel->vni);
+}
+
+/* Only who opens sealed frames writes to the trunk; the VLAN says who sealed
+ * this one. */
+static enum reason ingress_sleeve(struct walk *w)
+{
+	struct flow *mask = &w->out->mask;
+	uint16_t vid = w->flow->vlan_tci & VLAN_VID_MASK;
+	const struct vlan *vlan;
+
+	mask->vlan_tci = VLAN_CFI;
+	if (!(w->flow->vlan_tci & VLAN_CFI)) {
+		w->out->install = false;
+		return REASON_UNKNOWN_VLAN;
 	}
-	members = forwarding_members(w->fwd, tunnel->vni);
-	/* A network of others may have us between them. */
-	if (!members.n_ports && !members.n_peers) {
-		note(w, dep_network(tunnel->vni));
-		return REASON_UNKNOWN_NETWORK;
+	mask->vlan_tci |= VLAN_VID_MASK;
+	mask->vlan_tpid = UINT16_MAX;
+	vlan = w->flow->vlan_tpid == ETH_TYPE_VLAN
+		       ? forwarding_vlan(w->fwd, vid)
+		       : NULL;
+	if (vlan) {
+		note(w, dep_vid(vid));
+		w->from = forwarding_peer(w->fwd, vlan->peer);
 	}
-	w->out->vni = tunnel->vni;
-	return REASON_NONE;
+	if (!w->from) {
+		/* It may get a meaning at any time. */
+		w->out->install = false;
+		SAY(w, "port %u %s: sleeve, VLAN %u, which is nobody's",
+		    w->port->port_no, w->port->name, vid);
+		return REASON_UNKNOWN_VLAN;
+	}
+	w->tagged = true;
+	w->out->vid = vid;
+	w->out->peer = w->from->peer;
+	SAY(w, "port %u %s: sleeve, VLAN %u, from peer %u, network %u",
+	    w->port->port_no, w->port->name, vid, w->from->peer, vlan->vni);
+	return ingress_network(w, vlan->vni);
 }
 
 static enum reason ingress(struct walk *w)
@@ -180,6 +236,8 @@ static enum reason ingress(struct walk *w)
 		return REASON_HOST_PORT;
 	case PORT_TUNNEL:
 		return ingress_tunnel(w);
+	case PORT_SLEEVE:
+		return ingress_sleeve(w);
 	case PORT_ENDPOINT:
 		w->out->vni = w->port->binding.vni;
 		SAY(w, "port %u %s: endpoint of network %u", in_port,
@@ -198,8 +256,16 @@ static enum reason guard_vlan(struct walk *w)
 	struct flow *mask = &w->out->mask;
 	const struct flow *f = w->flow;
 
-	mask->vlan_tci = 1 << 12;
-	if (!(f->vlan_tci & mask->vlan_tci)) {
+	if (w->tagged) {
+		/* A second tag shows as an ethertype. */
+		mask->eth_type = UINT16_MAX;
+		return f->eth_type == ETH_TYPE_VLAN ||
+				       f->eth_type == ETH_TYPE_QINQ
+			       ? REASON_VLAN
+			       : REASON_NONE;
+	}
+	mask->vlan_tci = VLAN_CFI;
+	if (!(f->vlan_tci & VLAN_CFI)) {
 		return REASON_NONE;
 	}
 	mask->vlan_tpid = UINT16_MAX;
@@ -306,6 +372,21 @@ static enum reason guard(struct walk *w)
 
 /* Step 3: where does it go? */
 
+/* A tag of the trunk does not leave by another port. */
+static void untag(struct walk *w)
+{
+	if (w->tagged) {
+		actions_pop_vlan(&w->out->actions);
+		w->tagged = false;
+	}
+}
+
+static void put_local(struct walk *w, uint32_t port_no)
+{
+	untag(w);
+	actions_output(&w->out->actions, port_no);
+}
+
 static void put_tunnel(struct actions *actions, const struct fwd_peer *peer,
 		       uint32_t vni, uint8_t ttl, const struct fwd_port *tunnel)
 {
@@ -323,19 +404,70 @@ static void put_tunnel(struct actions *actions, const struct fwd_peer *peer,
 	actions_output(actions, tunnel->port_no);
 }
 
-static void send_to(struct walk *w, const struct fwd_peer *peer,
-		    const struct fwd_port *tunnel)
+static void put_trunk(struct actions *actions, uint16_t vid, uint8_t ttl,
+		      const struct fwd_port *trunk)
 {
-	put_tunnel(&w->out->actions, peer, w->out->vni, w->ttl, tunnel);
+	actions_push_vlan(actions, vid, ttl >> PIPELINE_TTL_SHIFT);
+	actions_output(actions, trunk->port_no);
 }
 
-bool pipeline_probe(const struct forwarding *fwd, uint32_t number,
-		    unsigned int lane, struct actions *actions)
+/* The port that frames to 'peer' leave by; NULL if it is not there. */
+static const struct fwd_port *way_out(struct walk *w,
+				      const struct fwd_peer *peer)
 {
-	const struct fwd_peer *peer = forwarding_peer(fwd, number);
+	switch (peer->way) {
+	case FWD_BY_TUNNEL:
+		return tunnel_port(w);
+	case FWD_BY_SLEEVE:
+		return trunk_port(w);
+	}
+	return NULL;
+}
+
+/* False: the trunk has no VLAN left for it. */
+static bool send_to(struct walk *w, const struct fwd_peer *peer,
+		    const struct fwd_port *port)
+{
+	struct actions *actions = &w->out->actions;
+	uint32_t vni = w->out->vni;
+	uint16_t vid;
+
+	switch (peer->way) {
+	case FWD_BY_TUNNEL:
+		untag(w);
+		put_tunnel(actions, peer, vni, w->ttl, port);
+		return true;
+	case FWD_BY_SLEEVE:
+		vid = forwarding_vid(w->fwd, peer->peer, vni);
+		if (vid) {
+			untag(w);
+			put_trunk(actions, vid, w->ttl, port);
+			w->tagged = true;
+		}
+		return vid;
+	}
+	return false;
+}
+
+static bool probe_by_sleeve(const struct forwarding *fwd, uint32_t peer,
+			    struct actions *actions)
+{
+	const struct fwd_port *trunk = forwarding_trunk(fwd);
+	uint16_t vid = trunk ? forwarding_vid(fwd, peer, PROBE_VNI) : 0;
+
+	if (vid) {
+		put_trunk(actions, vid, PIPELINE_TTL, trunk);
+	}
+	return vid;
+}
+
+static bool probe_by_tunnel(const struct forwarding *fwd,
+			    const struct fwd_peer *peer, unsigned int lane,
+			    struct actions *actions)
+{
 	const struct fwd_port *tunnel = forwarding_tunnel(fwd);
 
-	if (!peer || !peer->up || !tunnel) {
+	if (!tunnel || ip_is_zero(&peer->remote)) {
 		return false;
 	}
 	if (peer->n_lanes > 1) {
@@ -345,36 +477,80 @@ bool pipeline_probe(const struct forwarding *fwd, uint32_t number,
 	return true;
 }
 
+bool pipeline_probe(const struct forwarding *fwd, uint32_t number,
+		    enum fwd_way way, unsigned int lane,
+		    struct actions *actions)
+{
+	const struct fwd_peer *peer = forwarding_peer(fwd, number);
+
+	if (!peer || (way == peer->way && !peer->up)) {
+		return false;
+	}
+	switch (way) {
+	case FWD_BY_TUNNEL:
+		return probe_by_tunnel(fwd, peer, lane, actions);
+	case FWD_BY_SLEEVE:
+		return probe_by_sleeve(fwd, number, actions);
+	}
+	return false;
+}
+
 /* One lane for each flow.  Nothing follows the output, so the mark reaches
  * nobody else; what is replicated has none and takes lane 0. */
-static void send_in_lane(struct walk *w, const struct fwd_peer *peer,
-			 const struct fwd_port *tunnel)
+static void choose_lane(struct walk *w, const struct fwd_peer *peer)
 {
 	struct translation *out = w->out;
 
-	if (peer->n_lanes > 1) {
+	if (peer->way == FWD_BY_TUNNEL && peer->n_lanes > 1) {
 		out->lane = lane_choose(w->flow, peer->n_lanes, &out->mask);
 		actions_set_mark(&out->actions, lane_mark(out->lane),
 				 LANE_MARK_MASK);
 		SAY(w, "lane %u of %u", out->lane, peer->n_lanes);
 	}
-	send_to(w, peer, tunnel);
 }
 
-/* What came through one tunnel is to go through another. */
+/* How often the frame may still be passed on. */
+static uint8_t relays_left(struct walk *w)
+{
+	struct flow *mask = &w->out->mask;
+
+	if (w->port->kind == PORT_SLEEVE) {
+		mask->vlan_tci |= (uint16_t)(UINT16_MAX << VLAN_PCP_SHIFT);
+		return (uint8_t)(w->flow->vlan_tci >> VLAN_PCP_SHIFT);
+	}
+	mask->tunnel.ttl |= (uint8_t)(UINT8_MAX << PIPELINE_TTL_SHIFT);
+	return w->flow->tunnel.ttl >> PIPELINE_TTL_SHIFT;
+}
+
+/* What came from one peer is to go to another. */
 static bool may_pass_on(struct walk *w)
 {
-	const uint8_t shift = PIPELINE_TTL_SHIFT;
-	const uint8_t left = (uint8_t)(w->flow->tunnel.ttl >> shift);
+	uint8_t left = relays_left(w);
 
-	w->out->mask.tunnel.ttl |= (uint8_t)(UINT8_MAX << shift);
 	if (!left) {
-		SAY(w, "passed on too often: the outer TTL is %u",
-		    w->flow->tunnel.ttl);
+		SAY(w, "passed on too often: no hops are left");
 		return false;
 	}
-	w->ttl = (uint8_t)(left << shift) - 1;
+	w->ttl = (uint8_t)(left << PIPELINE_TTL_SHIFT) - 1;
 	return true;
+}
+
+static void say_way(const struct walk *w, uint32_t peer,
+		    const struct fwd_peer *hop, const struct fwd_port *port)
+{
+	const char *dst = MAC_TEXT(&w->flow->eth_dst);
+	const char *at = hop->way == FWD_BY_SLEEVE ? "by sleeve" : "at ";
+	const char *remote =
+		hop->way == FWD_BY_SLEEVE ? "" : IP_TEXT(&hop->remote);
+
+	if (hop->peer == peer) {
+		SAY(w, "destination %s: peer %u %s%s, through port %u", dst,
+		    peer, at, remote, port->port_no);
+	} else {
+		SAY(w,
+		    "destination %s: peer %u via peer %u %s%s, through port %u",
+		    dst, peer, hop->peer, at, remote, port->port_no);
+	}
 }
 
 /* To the host of 'target', which is another one. */
@@ -382,7 +558,7 @@ static enum reason send_remote(struct walk *w, const struct fwd_target *target)
 {
 	const struct mac *dst = &w->flow->eth_dst;
 	const struct fwd_peer *hop = way_to(w, target->peer);
-	const struct fwd_port *tunnel;
+	const struct fwd_port *port;
 
 	w->out->peer = target->peer;
 	if (!hop) {
@@ -399,25 +575,18 @@ static enum reason send_remote(struct walk *w, const struct fwd_target *target)
 	if (w->from && !may_pass_on(w)) {
 		return REASON_HOP_LIMIT;
 	}
-	tunnel = tunnel_port(w);
-	if (!tunnel) {
-		SAY(w, "destination %s: peer %u, but there is no tunnel port",
+	port = way_out(w, hop);
+	if (!port) {
+		SAY(w, "destination %s: peer %u, but there is no port to it",
 		    MAC_TEXT(dst), target->peer);
 		return REASON_NO_DATAPATH;
 	}
 	w->out->hop = hop->peer;
-	if (hop->peer == target->peer) {
-		SAY(w, "destination %s: peer %u at %s, through port %u",
-		    MAC_TEXT(dst), target->peer, IP_TEXT(&hop->remote),
-		    tunnel->port_no);
-	} else {
-		SAY(w,
-		    "destination %s: peer %u via peer %u at %s, through port "
-		    "%u",
-		    MAC_TEXT(dst), target->peer, hop->peer,
-		    IP_TEXT(&hop->remote), tunnel->port_no);
+	say_way(w, target->peer, hop, port);
+	choose_lane(w, hop);
+	if (!send_to(w, hop, port)) {
+		return REASON_NO_VLAN;
 	}
-	send_in_lane(w, hop, tunnel);
 	return w->from			   ? REASON_RELAYED
 	       : hop->peer == target->peer ? REASON_REMOTE
 					   : REASON_INDIRECT;
@@ -440,7 +609,7 @@ static enum reason unicast(struct walk *w)
 	if (is_own(w, target)) {
 		return REASON_SAME_PORT;
 	}
-	actions_output(&w->out->actions, target->port_no);
+	put_local(w, target->port_no);
 	return REASON_LOCAL;
 }
 
@@ -500,12 +669,29 @@ static size_t find_hops(struct walk *w, const struct fwd_members *members,
 	return unique(*hops, n);
 }
 
+/* To those of 'hops' that frames go to by 'way'. */
+static size_t copy_to(struct walk *w, const uint32_t *hops, size_t n_hops,
+		      enum fwd_way way)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_hops; i++) {
+		const struct fwd_peer *peer = peer_up(w, hops[i]);
+		const struct fwd_port *port;
+
+		if (peer && peer->way == way) {
+			port = way_out(w, peer);
+			n += port && send_to(w, peer, port);
+		}
+	}
+	return n;
+}
+
 /* To those neighbours behind whom members of the network are. */
 static size_t replicate_to_peers(struct walk *w,
 				 const struct fwd_members *members, bool *late)
 {
-	const struct fwd_port *tunnel;
-	size_t n_hops, n_peers = 0;
+	size_t n_hops, n_peers;
 	uint32_t *hops;
 
 	if (!members->n_peers) {
@@ -516,21 +702,14 @@ static size_t replicate_to_peers(struct walk *w,
 		*late = true;
 		n_hops = 0;
 	}
-	tunnel = n_hops ? tunnel_port(w) : NULL;
-	for (size_t i = 0; tunnel && i < n_hops; i++) {
-		const struct fwd_peer *peer = peer_up(w, hops[i]);
-
-		if (peer) {
-			send_to(w, peer, tunnel);
-			n_peers++;
-		}
-	}
+	/* In this order, as a tunnel that is set stays set. */
+	n_peers = copy_to(w, hops, n_hops, FWD_BY_SLEEVE);
+	n_peers += copy_to(w, hops, n_hops, FWD_BY_TUNNEL);
 	free(hops);
 	return n_peers;
 }
 
-/* To everybody else in the network.  Local ports come first, as a tunnel that
- * is set stays set. */
+/* To everybody else in the network.  Local ports come first. */
 static enum reason replicate(struct walk *w)
 {
 	struct translation *out = w->out;
@@ -542,7 +721,7 @@ static enum reason replicate(struct walk *w)
 	note(w, dep_network(out->vni));
 	for (size_t i = 0; i < members.n_ports; i++) {
 		if (members.ports[i] != w->port->port_no) {
-			actions_output(&out->actions, members.ports[i]);
+			put_local(w, members.ports[i]);
 			n_ports++;
 		}
 	}
@@ -652,6 +831,7 @@ static void translation_clear(struct translation *t)
 	t->install = true;
 	wbuf_clear(&t->reply);
 	t->vni = 0;
+	t->vid = 0;
 	t->peer = t->hop = UINT32_MAX;
 	t->lane = 0;
 }

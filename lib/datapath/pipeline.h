@@ -26,7 +26,8 @@
  * not make more megaflows of one when the underlay's paths change.  (Networks
  * rewrite the DSCP; the reserved bits of VXLAN need a vport of another kind.)
  * It is not authenticated.  Whoever could raise it on every way of a loop could
- * feed the loop just as well. */
+ * feed the loop just as well.  On the sleeve trunk the priority of the tag is
+ * those upper bits. */
 enum {
 	PIPELINE_TTL = 255,	/* As sent by the source's host. */
 	PIPELINE_TTL_SHIFT = 5, /* Upper bits, lower bits. */
@@ -46,6 +47,7 @@ struct translation {
 	 * advertisement); empty if there is none. */
 	struct wbuf reply;
 	uint32_t vni;  /* The network it is in; 0 if none was found. */
+	uint16_t vid;  /* The trunk's VLAN it came in; 0 if it did not. */
 	uint32_t peer; /* To one peer: its host; else from whom; UINT32_MAX. */
 	uint32_t hop;  /* To one peer: through whose tunnel; UINT32_MAX. */
 	unsigned int lane; /* REMOTE: datapath/lane.h. */
@@ -61,9 +63,10 @@ struct pipeline_trace {
 };
 
 /* The actions that send a probe to a peer, by the very way that frames of
- * containers take in that lane.  False if there is none now. */
-bool pipeline_probe(const struct forwarding *, uint32_t peer, unsigned int lane,
-		    struct actions *);
+ * containers take, or would take, in that lane.  False if there is none now.
+ * Of a way that frames do not take the caller knows whether it can be had. */
+bool pipeline_probe(const struct forwarding *, uint32_t peer, enum fwd_way,
+		    unsigned int lane, struct actions *);
 
 /* 'out' must have been initialised and is overwritten.  'trace' may be NULL. */
 void pipeline_translate(const struct forwarding *, const struct flow *,

@@ -91,7 +91,8 @@ static uint64_t send_planned(struct engine *e, struct peer *p,
 
 	actions_init(&actions);
 	if (!p->watch.on || !tunnel_is_usable(&p->tunnel) ||
-	    !pipeline_probe(e->fwd, p->number, plan->lane, &actions)) {
+	    !pipeline_probe(e->fwd, p->number, FWD_BY_TUNNEL, plan->lane,
+			    &actions)) {
 		actions_free(&actions);
 		return 0;
 	}

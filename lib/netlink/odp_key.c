@@ -22,6 +22,8 @@ enum {
 	ETH_TYPE_NSH = 0x894f,
 
 	VLAN_CFI = 0x1000,
+	VLAN_VID_MASK = 0xfff,
+	VLAN_PCP_SHIFT = 13,
 	VNI_MASK = 0xffffff,
 	IPV6_LABEL_MASK = 0xfffff,
 	TCP_FLAGS_MASK = 0xfff
@@ -539,6 +541,19 @@ static void put_set_mark(struct wbuf *b, const struct action *a)
 	nlattr_nest_end(b, set);
 }
 
+/* The kernel demands the CFI bit, its sign of a tag that is there. */
+static void put_push_vlan(struct wbuf *b, const struct action *a)
+{
+	struct ovs_action_push_vlan push = {
+		.vlan_tpid = net16(ETH_TYPE_VLAN),
+		.vlan_tci = net16((uint16_t)(a->vlan.pcp << VLAN_PCP_SHIFT |
+					     VLAN_CFI |
+					     (a->vlan.vid & VLAN_VID_MASK))),
+	};
+
+	nlattr_put(b, OVS_ACTION_ATTR_PUSH_VLAN, &push, sizeof push);
+}
+
 void odp_put_action_attrs(struct wbuf *b, const struct actions *as)
 {
 	for (size_t i = 0; i < as->n; i++) {
@@ -553,6 +568,12 @@ void odp_put_action_attrs(struct wbuf *b, const struct actions *as)
 			break;
 		case ACTION_SET_MARK:
 			put_set_mark(b, a);
+			break;
+		case ACTION_PUSH_VLAN:
+			put_push_vlan(b, a);
+			break;
+		case ACTION_POP_VLAN:
+			nlattr_put(b, OVS_ACTION_ATTR_POP_VLAN, NULL, 0);
 			break;
 		}
 	}
@@ -974,6 +995,25 @@ static enum err get_set_masked(struct span attrs, struct actions *as)
 	return err;
 }
 
+/* A tag of another protocol, or without the CFI bit, is not ours. */
+static enum err get_push_vlan(struct span value, struct actions *as)
+{
+	struct ovs_action_push_vlan push;
+	enum err err = get_fixed(value, &push, sizeof push);
+	uint16_t tci;
+
+	if (err) {
+		return err;
+	}
+	tci = host16(push.vlan_tci);
+	if (host16(push.vlan_tpid) != ETH_TYPE_VLAN || !(tci & VLAN_CFI)) {
+		return ERR_UNSUPPORTED;
+	}
+	actions_push_vlan(as, tci & VLAN_VID_MASK,
+			  (uint8_t)(tci >> VLAN_PCP_SHIFT));
+	return FDP_OK;
+}
+
 static enum err get_action(uint16_t type, struct span value, struct actions *as)
 {
 	uint32_t port;
@@ -990,6 +1030,11 @@ static enum err get_action(uint16_t type, struct span value, struct actions *as)
 		return get_set(value, as);
 	case OVS_ACTION_ATTR_SET_MASKED:
 		return get_set_masked(value, as);
+	case OVS_ACTION_ATTR_PUSH_VLAN:
+		return get_push_vlan(value, as);
+	case OVS_ACTION_ATTR_POP_VLAN:
+		actions_pop_vlan(as);
+		return FDP_OK;
 	default:
 		return ERR_UNSUPPORTED;
 	}

@@ -49,6 +49,19 @@ void actions_set_mark(struct actions *as, uint32_t value, uint32_t mask)
 	a->mark.mask = mask;
 }
 
+void actions_push_vlan(struct actions *as, uint16_t vid, uint8_t pcp)
+{
+	struct action *a = append(as, ACTION_PUSH_VLAN);
+
+	a->vlan.vid = vid;
+	a->vlan.pcp = pcp;
+}
+
+void actions_pop_vlan(struct actions *as)
+{
+	append(as, ACTION_POP_VLAN);
+}
+
 static bool action_equal(const struct action *a, const struct action *b)
 {
 	if (a->type != b->type) {
@@ -69,6 +82,10 @@ static bool action_equal(const struct action *a, const struct action *b)
 	case ACTION_SET_MARK:
 		return a->mark.value == b->mark.value &&
 		       a->mark.mask == b->mark.mask;
+	case ACTION_PUSH_VLAN:
+		return a->vlan.vid == b->vlan.vid && a->vlan.pcp == b->vlan.pcp;
+	case ACTION_POP_VLAN:
+		return true;
 	}
 	return false;
 }

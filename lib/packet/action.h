@@ -12,7 +12,9 @@
 enum action_type {
 	ACTION_OUTPUT,
 	ACTION_SET_TUNNEL,
-	ACTION_SET_MARK
+	ACTION_SET_MARK,
+	ACTION_PUSH_VLAN,
+	ACTION_POP_VLAN /* The outermost tag. */
 };
 
 struct action {
@@ -34,6 +36,12 @@ struct action {
 		struct {
 			uint32_t value, mask;
 		} mark;
+		/* ACTION_PUSH_VLAN: an IEEE 802.1Q tag, which all outputs from
+		 * here on have. */
+		struct {
+			uint16_t vid; /* 12 bits. */
+			uint8_t pcp;  /* 3 bits. */
+		} vlan;
 	};
 };
 
@@ -51,6 +59,8 @@ void actions_output(struct actions *, uint32_t port);
  * until the next append. */
 struct action *actions_set_tunnel(struct actions *);
 void actions_set_mark(struct actions *, uint32_t value, uint32_t mask);
+void actions_push_vlan(struct actions *, uint16_t vid, uint8_t pcp);
+void actions_pop_vlan(struct actions *);
 bool actions_equal(const struct actions *, const struct actions *);
 void actions_copy(struct actions *to, const struct actions *from);
 

@@ -719,38 +719,97 @@ static void ipsec_look(struct fake_kernel *k, const struct op *op)
 	k->notify(k->aux, e);
 }
 
+enum {
+	ETH_ADDRS = 12, /* Bytes before a tag. */
+	TAG_SIZE = 4
+};
+
+/* push_vlan(...) */
+static void push_tag(struct wbuf *frame, const struct action *a)
+{
+	uint16_t tci = (uint16_t)(a->vlan.pcp << 13 | a->vlan.vid);
+	struct wbuf out = WBUF_INITIALIZER(0);
+
+	wbuf_bytes(&out, frame->data, ETH_ADDRS);
+	wbuf_u16(&out, ETH_TYPE_VLAN);
+	wbuf_u16(&out, tci);
+	wbuf_bytes(&out, frame->data + ETH_ADDRS, frame->size - ETH_ADDRS);
+	wbuf_free(frame);
+	*frame = out;
+}
+
+/* pop_vlan, which leaves a frame without a tag as it is. */
+static void pop_tag(struct wbuf *frame)
+{
+	struct wbuf out = WBUF_INITIALIZER(0);
+	struct flow key;
+
+	if (parse_frame(wbuf_span(frame), &key) || !key.vlan_tci) {
+		return;
+	}
+	wbuf_bytes(&out, frame->data, ETH_ADDRS);
+	wbuf_bytes(&out, frame->data + ETH_ADDRS + TAG_SIZE,
+		   frame->size - ETH_ADDRS - TAG_SIZE);
+	wbuf_free(frame);
+	*frame = out;
+}
+
+static void output(struct fake_kernel *k, const struct fake_port *port,
+		   const struct action *tunnel, uint32_t mark,
+		   struct span frame)
+{
+	struct flow key;
+
+	if (port->type == ODP_VPORT_VXLAN && tunnel) {
+		vxlan_send(k, tunnel, mark, frame);
+	} else if (port->type == ODP_VPORT_NETDEV) {
+		if (mark) {
+			breach(k, "a mark reaches a container");
+		}
+		if (!parse_frame(frame, &key) && key.vlan_tci) {
+			breach(k, "a tag reaches a container");
+		}
+		k->n_delivered++;
+		k->deliver(k->aux, port->name, frame);
+	}
+}
+
 static void execute(struct fake_kernel *k, const struct actions *actions,
-		    struct span frame)
+		    struct span packet)
 {
 	const struct action *tunnel = NULL;
+	struct wbuf frame = WBUF_INITIALIZER(0);
 	uint32_t mark = 0;
 
+	wbuf_bytes(&frame, packet.data, packet.size);
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct action *a = &actions->v[i];
 		const struct fake_port *port;
 
-		if (a->type == ACTION_SET_TUNNEL) {
+		switch (a->type) {
+		case ACTION_SET_TUNNEL:
 			tunnel = a;
-			continue;
-		}
-		if (a->type == ACTION_SET_MARK) {
+			break;
+		case ACTION_SET_MARK:
 			mark = set_mark(mark, a);
-			continue;
-		}
-		port = port_by_number(k, a->port);
-		if (!port || port->down) {
-			continue; /* Dropped, as ovs_vport_send() is not. */
-		}
-		if (port->type == ODP_VPORT_VXLAN && tunnel) {
-			vxlan_send(k, tunnel, mark, frame);
-		} else if (port->type == ODP_VPORT_NETDEV) {
-			if (mark) {
-				breach(k, "a mark reaches a container");
+			break;
+		case ACTION_PUSH_VLAN:
+			push_tag(&frame, a);
+			break;
+		case ACTION_POP_VLAN:
+			pop_tag(&frame);
+			break;
+		case ACTION_OUTPUT:
+			port = port_by_number(k, a->port);
+			/* Else dropped, as ovs_vport_send() does not. */
+			if (port && !port->down) {
+				output(k, port, tunnel, mark,
+				       wbuf_span(&frame));
 			}
-			k->n_delivered++;
-			k->deliver(k->aux, port->name, frame);
+			break;
 		}
 	}
+	wbuf_free(&frame);
 }
 
 static void upcall(struct fake_kernel *k, const struct flow *key,

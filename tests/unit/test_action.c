@@ -4,7 +4,7 @@
 #include "packet/action.h"
 #include "world.h"
 
-/* "3, tunnel to 'vni', 1, mark". */
+/* "3, tunnel to 'vni', 1, mark, push, pop". */
 static void fill(struct actions *as, uint32_t vni)
 {
 	static const struct ip_addr dst = U4(7);
@@ -18,6 +18,8 @@ static void fill(struct actions *as, uint32_t vni)
 	a->tunnel.ttl = 64;
 	actions_output(as, 1);
 	actions_set_mark(as, 0x120, 0xf0);
+	actions_push_vlan(as, 4094, 7);
+	actions_pop_vlan(as);
 }
 
 START_TEST(list_keeps_order_while_it_grows)
@@ -62,7 +64,7 @@ START_TEST(copy_is_equal_and_its_own)
 	ck_assert(actions_equal(&as, &copy));
 	actions_output(&copy, 9);
 	ck_assert(!actions_equal(&as, &copy));
-	ck_assert_uint_eq(as.n, 4);
+	ck_assert_uint_eq(as.n, 6);
 	ck_assert_uint_eq(as.v[3].mark.value, 0x20);
 
 	actions_init(&empty);
@@ -101,6 +103,9 @@ START_TEST(any_differing_member_makes_lists_unequal)
 	DIFFER(b.v[1].tunnel.csum = true);
 	DIFFER(b.v[3].mark.value = 0x10);
 	DIFFER(b.v[3].mark.mask = 0x20);
+	DIFFER(b.v[4].vlan.vid = 1);
+	DIFFER(b.v[4].vlan.pcp = 6);
+	DIFFER(b.v[5].type = ACTION_PUSH_VLAN);
 	DIFFER(b.n--);
 #undef DIFFER
 }

@@ -144,6 +144,60 @@ END_TEST
 
 /* Claims. */
 
+START_TEST(trunk_is_known_while_it_is_there)
+{
+	struct fwd_port trunk = {.port_no = 40, .kind = PORT_SLEEVE};
+	struct fwd_port second = {.port_no = 41, .kind = PORT_SLEEVE};
+
+	ck_assert_ptr_null(forwarding_trunk(world));
+	ck_assert_int_eq(forwarding_add_port(world, &trunk, NULL), FDP_OK);
+	CHECK_CHANGED(dep_port(40), dep_trunk());
+	ck_assert_uint_eq(forwarding_trunk(world)->port_no, 40);
+	ck_assert_int_eq(forwarding_add_port(world, &second, NULL), ERR_EXISTS);
+	forwarding_remove_port(world, 40);
+	CHECK_CHANGED(dep_port(40), dep_trunk());
+	ck_assert_ptr_null(forwarding_trunk(world));
+}
+END_TEST
+
+START_TEST(other_way_to_a_peer_is_a_change_of_that_peer)
+{
+	struct fwd_peer seven = *forwarding_peer(world, 7);
+
+	seven.way = FWD_BY_SLEEVE;
+	forwarding_set_peer(world, &seven);
+	CHECK_CHANGED(dep_peer(7));
+	forwarding_set_peer(world, &seven);
+	ck_assert_uint_eq(changed->n, 0);
+	/* What comes by the tunnel is still known to be the peer's. */
+	ck_assert_uint_eq(forwarding_peer_at(world, &seven.remote)->peer, 7);
+}
+END_TEST
+
+/* VLANs given out change nothing that a flow has seen; those taken back do. */
+START_TEST(peer_has_its_vlans_until_it_goes)
+{
+	struct vlan vlan;
+	uint16_t vid = forwarding_vid(world, 7, 1);
+	bool removed;
+
+	ck_assert_uint_eq(forwarding_vid(world, 7, 1), vid);
+	ck_assert_uint_ne(forwarding_vid(world, 8, 1), vid);
+	ck_assert_uint_eq(changed->n, 0);
+	ck_assert_uint_eq(forwarding_vlan(world, vid)->peer, 7);
+	while (forwarding_next_vlan(world, &vlan, &removed)) {
+		ck_assert(!removed);
+	}
+	forwarding_remove_peer(world, 7);
+	ck_assert(has_changed(dep_vid(vid)));
+	ck_assert(!has_changed(dep_trunk()));
+	ck_assert_ptr_null(forwarding_vlan(world, vid));
+	ck_assert(forwarding_next_vlan(world, &vlan, &removed));
+	ck_assert(removed && vlan.vid == vid && vlan.peer == 7);
+	ck_assert(!forwarding_next_vlan(world, &vlan, &removed));
+}
+END_TEST
+
 START_TEST(first_owner_keeps_mac_and_ip)
 {
 	struct binding b = world_binding(1, 7), free_mac = world_binding(1, 7);
@@ -517,6 +571,9 @@ int main(void)
 	tcase_add_test(t, peer_is_found_by_number_and_address);
 	tcase_add_test(t, second_claim_of_tunnel_address_waits);
 	tcase_add_test(t, tunnel_port_is_known_while_it_is_there);
+	tcase_add_test(t, trunk_is_known_while_it_is_there);
+	tcase_add_test(t, other_way_to_a_peer_is_a_change_of_that_peer);
+	tcase_add_test(t, peer_has_its_vlans_until_it_goes);
 	tcase_add_test(t, first_owner_keeps_mac_and_ip);
 	tcase_add_test(t, invalid_binding_is_refused);
 	tcase_add_test(t, address_said_twice_counts_once);

@@ -134,6 +134,14 @@ static void rnd_actions(struct actions *as)
 			actions_set_mark(as, rnd(), rnd());
 			continue;
 		}
+		if (rnd() & 1) {
+			actions_push_vlan(as, rnd() & 0xfff, rnd() & 7);
+			continue;
+		}
+		if (rnd() & 1) {
+			actions_pop_vlan(as);
+			continue;
+		}
 		a = actions_set_tunnel(as);
 		rnd_ip(&a->tunnel.dst, rnd() & 1);
 		if (rnd() & 1) {
@@ -297,13 +305,18 @@ START_TEST(actions_print_like_ovs_dpctl)
 	actions_output(&as, 2);
 	actions_set_mark(&as, 0x30, 0xf0);
 	actions_output(&as, 1);
+	actions_push_vlan(&as, 4094, 7);
+	actions_output(&as, 4);
+	actions_pop_vlan(&as);
+	actions_output(&as, 2);
 	flow_print_actions(&ds, &as);
 	ck_assert_str_eq(ds_cstr(&ds),
 			 "set(tunnel(tun_id=0x64,dst=172.31.0.2,ttl=64,"
 			 "tp_dst=6784,flags(df|key))),1,"
 			 "set(tunnel(tun_id=0xffffff,ipv6_src=fd00::1,"
 			 "ipv6_dst=fd00::2,ttl=64,flags(csum|key))),1,2,"
-			 "set(skb_mark(0x30/0xf0)),1");
+			 "set(skb_mark(0x30/0xf0)),1,"
+			 "push_vlan(vid=4094,pcp=7),4,pop_vlan,2");
 	actions_free(&as);
 	ds_destroy(&ds);
 }
@@ -536,6 +549,45 @@ START_TEST(set_masked_of_anything_else_is_refused)
 }
 END_TEST
 
+/* What the kernel takes (OVS_ACTION_ATTR_PUSH_VLAN in
+ * net/openvswitch/flow_netlink.c), and of that what is ours. */
+START_TEST(tag_is_pushed_as_the_kernel_demands)
+{
+	static const struct {
+		uint8_t bytes[4];
+		size_t size;
+		enum err err;
+	} cases[] = {
+		{{0x81, 0, 0xff, 0xfe}, 4, FDP_OK},
+		{{0x81, 0, 0xff, 0xfe}, 3, ERR_MALFORMED},
+		{{0x88, 0xa8, 0xff, 0xfe}, 4, ERR_UNSUPPORTED},
+		{{0x81, 0, 0xef, 0xfe}, 4, ERR_UNSUPPORTED}, /* No CFI. */
+	};
+	struct wbuf b = WBUF_INITIALIZER(0), own = WBUF_INITIALIZER(0);
+	struct actions as;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		actions_init(&as);
+		wbuf_clear(&b);
+		nlattr_put(&b, OVS_ACTION_ATTR_PUSH_VLAN, cases[i].bytes,
+			   cases[i].size);
+		ck_assert_int_eq(odp_get_actions(wbuf_span(&b), &as),
+				 cases[i].err);
+		ck_assert_uint_eq(as.n, !cases[i].err);
+		if (!cases[i].err) {
+			ck_assert_uint_eq(as.v[0].vlan.vid, 4094);
+			ck_assert_uint_eq(as.v[0].vlan.pcp, 7);
+			odp_put_action_attrs(&own, &as);
+			ck_assert_uint_eq(own.size, b.size);
+			ck_assert_mem_eq(own.data, b.data, b.size);
+		}
+		actions_free(&as);
+	}
+	wbuf_free(&b);
+	wbuf_free(&own);
+}
+END_TEST
+
 START_TEST(action_that_is_not_ours_is_unsupported)
 {
 	struct wbuf b = WBUF_INITIALIZER(0);
@@ -545,7 +597,7 @@ START_TEST(action_that_is_not_ours_is_unsupported)
 	actions_output(&as, 1);
 	actions_output(&as, 2);
 	odp_put_action_attrs(&b, &as);
-	nlattr_put(&b, OVS_ACTION_ATTR_POP_VLAN, NULL, 0);
+	nlattr_put(&b, OVS_ACTION_ATTR_POP_ETH, NULL, 0);
 	ck_assert_int_eq(odp_get_actions(wbuf_span(&b), &as), ERR_UNSUPPORTED);
 	ck_assert_uint_eq(as.n, 2);
 	actions_free(&as);
@@ -1135,6 +1187,7 @@ int main(void)
 			    ARRAY_SIZE(completions));
 	tcase_add_test(attrs, random_actions_decode_to_themselves);
 	tcase_add_test(attrs, set_masked_of_anything_else_is_refused);
+	tcase_add_test(attrs, tag_is_pushed_as_the_kernel_demands);
 	tcase_add_test(attrs, action_that_is_not_ours_is_unsupported);
 	tcase_add_test(attrs, unknown_key_attributes_are_skipped);
 	tcase_add_test(attrs, attribute_of_wrong_size_is_malformed);

@@ -308,13 +308,18 @@ static UNUSED void random_change(struct dice *d, struct forwarding *f)
 	struct binding b = random_binding(d);
 	enum err err = FDP_OK;
 
-	switch (dice_roll(d, 10)) {
+	switch (dice_roll(d, 11)) {
+	case 10:
+		forwarding_vid(f, peer.peer,
+			       dice_one_in(d, 4) ? PROBE_VNI : b.vni);
+		break;
 	case 8:
 		random_change_routes(d, f);
 		break;
 	case 0:
 	case 1:
 		port.kind = dice_one_in(d, 4)	? PORT_TUNNEL
+			    : dice_one_in(d, 4) ? PORT_SLEEVE
 			    : dice_one_in(d, 8) ? PORT_HOST
 						: PORT_ENDPOINT;
 		port.binding = b;
@@ -329,6 +334,7 @@ static UNUSED void random_change(struct dice *d, struct forwarding *f)
 		peer.remote = random_underlay(d);
 		peer.up = !dice_one_in(d, 3);
 		peer.n_lanes = dice_roll(d, 17);
+		peer.way = dice_one_in(d, 3) ? FWD_BY_SLEEVE : FWD_BY_TUNNEL;
 		forwarding_set_peer(f, &peer);
 		break;
 	case 5:
@@ -424,6 +430,31 @@ random_from_peer(struct dice *d, const struct forwarding *fwd, struct flow *f)
 	}
 }
 
+/* And as if it came in through the trunk. */
+static inline void
+random_from_trunk(struct dice *d, const struct forwarding *fwd, struct flow *f)
+{
+	f->vlan_tpid = ETH_TYPE_VLAN;
+	for (int i = 0; i < 60; i++) {
+		uint16_t vid = (uint16_t)(1 + dice_roll(d, 30));
+		const struct vlan *vlan = forwarding_vlan(fwd, vid);
+		struct mac mac = M(random_number(d));
+		const struct fwd_target *owner;
+
+		f->vlan_tci = (uint16_t)(dice_roll(d, 8) << 13 | 1 << 12 | vid);
+		if (!vlan) {
+			continue;
+		}
+		owner = forwarding_by_mac(fwd, vlan->vni, &mac);
+		if (vlan->vni == PROBE_VNI ||
+		    (owner && !owner->local &&
+		     (owner->peer == vlan->peer || dice_one_in(d, 4)))) {
+			f->eth_src = mac;
+			return;
+		}
+	}
+}
+
 /* A key as the kernel could make it; fields of other protocols are zero.
  * Mostly of a packet that has a chance to get through 'fwd'. */
 static UNUSED struct flow random_flow(struct dice *d,
@@ -461,15 +492,21 @@ static UNUSED struct flow random_flow(struct dice *d,
 	if (port && port->kind == PORT_TUNNEL && !dice_one_in(d, 4)) {
 		random_from_peer(d, fwd, &f);
 	}
+	if (port && port->kind == PORT_SLEEVE && !dice_one_in(d, 4)) {
+		random_from_trunk(d, fwd, &f);
+	}
 	if (port && port->kind == PORT_ENDPOINT && !dice_one_in(d, 6)) {
 		own = &port->binding;
 		f.eth_src = own->mac;
 	}
-	if (dice_one_in(d, 20)) {
+	if (!f.vlan_tci && dice_one_in(d, 20)) {
 		f.vlan_tci = (uint16_t)(dice_roll(d, 65536) | 0x1000);
 		f.vlan_tpid = dice_one_in(d, 2) ? ETH_TYPE_VLAN : ETH_TYPE_QINQ;
 	}
 	f.eth_type = types[dice_roll(d, 8)];
+	if (port && port->kind == PORT_SLEEVE && dice_one_in(d, 8)) {
+		f.eth_type = dice_one_in(d, 2) ? ETH_TYPE_VLAN : PROBE_ETH_TYPE;
+	}
 	if (f.tunnel.present && dice_one_in(d, 24)) {
 		f.tunnel.vni = PROBE_VNI;
 		if (!dice_one_in(d, 4)) {
