@@ -1,8 +1,31 @@
 #include "packet/checksum.h"
 
+#include <arpa/inet.h>
+#include <string.h>
+
+/* The sum of whole words in whatever byte order they have here is the right one
+ * with its bytes swapped or not (RFC 1071 2 B). */
+static uint16_t sum_words(const uint8_t *data, size_t size)
+{
+	uint64_t sum = 0;
+	uint32_t word;
+
+	for (size_t i = 0; i < size; i += sizeof word) {
+		memcpy(&word, data + i, sizeof word);
+		sum += word;
+	}
+	while (sum >> 16) {
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return ntohs((uint16_t)sum);
+}
+
 void checksum_add(struct checksum *c, const uint8_t *data, size_t size)
 {
-	for (size_t i = 0; i + 1 < size; i += 2) {
+	size_t words = size & ~(sizeof(uint32_t) - 1);
+
+	c->sum += sum_words(data, words);
+	for (size_t i = words; i + 1 < size; i += 2) {
 		c->sum += (uint64_t)data[i] << 8 | data[i + 1];
 	}
 	if (size % 2) {
