@@ -26,6 +26,7 @@
 #include "kmod-glue/guard_iptables.h"
 #include "kmod-glue/netns.h"
 #include "kmod-glue/privilege.h"
+#include "kmod-glue/tap.h"
 #include "kmod-glue/veth.h"
 
 VLOG_DEFINE_THIS_MODULE(agent)
@@ -52,6 +53,7 @@ enum request_type {
 	REQUEST_GUARD_DEL,
 	REQUEST_GUARD_FIND,
 	REQUEST_MTU,
+	REQUEST_TAP,
 	N_REQUESTS
 };
 
@@ -63,9 +65,13 @@ struct request {
 	uint32_t number; /* Of the request; returned. */
 	uint32_t udp_port;
 	uint32_t n_peers, n_pairs;
-	struct agent_mtu mtu;
+	union {
+		struct agent_mtu mtu;
+		struct agent_tap tap;
+	};
 };
 
+/* That to REQUEST_TAP comes with the queues (SCM_RIGHTS). */
 struct answer {
 	uint32_t number; /* Of the request, or NUMBER_CHANGED. */
 	int32_t error;
@@ -81,7 +87,7 @@ struct self {
 	struct guard_iptables *iptables;
 	bool watching;		/* The guard, */
 	long long int check_ms; /* again then. */
-	pid_t helper;		/* That sets an MTU, or 0. */
+	pid_t helper;		/* That is in a namespace, or 0. */
 	uint32_t helper_number;
 };
 
@@ -148,42 +154,113 @@ static bool is_valid(const struct self *self, struct message *m, size_t size)
 		return r->udp_port == self->udp_port;
 	}
 	if (r->type == REQUEST_MTU) {
-		return is_text(r->mtu.host_ifname, sizeof r->mtu.host_ifname) &&
+		return memchr(r->mtu.host_ifname, '\0',
+			      sizeof r->mtu.host_ifname) &&
 		       is_text(r->mtu.ifname, sizeof r->mtu.ifname) &&
 		       is_text(r->mtu.netns, sizeof r->mtu.netns) &&
 		       r->mtu.mtu >= MIN_MTU && r->mtu.mtu <= MAX_MTU;
 	}
+	if (r->type == REQUEST_TAP) {
+		return is_text(r->tap.ifname, sizeof r->tap.ifname) &&
+		       is_text(r->tap.netns, sizeof r->tap.netns) &&
+		       r->tap.n_queues && r->tap.n_queues <= TAP_QUEUES_MAX;
+	}
 	return true;
 }
 
-static void send_answer(const struct self *self, const struct answer *answer)
+/* Room for the queues of a TAP beside an answer. */
+union passed {
+	char bytes[CMSG_SPACE(TAP_QUEUES_MAX * sizeof(int))];
+	struct cmsghdr align;
+};
+
+static void send_answer_with(const struct self *self,
+			     const struct answer *answer, const int *fds,
+			     size_t n_fds)
 {
+	struct answer copy = *answer;
+	struct iovec iov = {&copy, sizeof copy};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	union passed passed;
 	ssize_t n;
 
+	if (n_fds) {
+		struct cmsghdr *c;
+
+		memset(&passed, 0, sizeof passed);
+		msg.msg_control = passed.bytes;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof *fds);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof *fds);
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof *fds);
+	}
 	do {
-		n = send(self->fd, answer, sizeof *answer, MSG_NOSIGNAL);
+		n = sendmsg(self->fd, &msg, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		_exit(0); /* The daemon is gone. */
 	}
 }
 
-/* In a process of its own. */
-static void OVS_NO_RETURN help(const struct self *self,
-			       const struct agent_mtu *mtu,
-			       struct answer *answer)
+static void send_answer(const struct self *self, const struct answer *answer)
+{
+	send_answer_with(self, answer, NULL, 0);
+}
+
+/* The rest is for a process of its own. */
+
+static void set_mtu(const struct agent_mtu *mtu, struct answer *answer)
 {
 	int fd;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	answer->error =
 		netns_open(mtu->netns, &fd, answer->why, sizeof answer->why);
 	if (!answer->error) {
 		answer->error = attachment_set_mtu(
-			mtu->host_ifname, fd, mtu->ifname, mtu->mtu,
-			answer->why, sizeof answer->why);
+			mtu->host_ifname[0] ? mtu->host_ifname : NULL, fd,
+			mtu->ifname, mtu->mtu, answer->why, sizeof answer->why);
 	}
-	send_answer(self, answer);
+}
+
+/* Descriptors cannot come back from netns_run(), so we go there. */
+static void open_tap(const struct agent_tap *tap, int *fds,
+		     struct answer *answer)
+{
+	int fd;
+
+	answer->error =
+		netns_open(tap->netns, &fd, answer->why, sizeof answer->why);
+	if (answer->error) {
+		return;
+	}
+	alarm(NETNS_RUN_SECONDS);
+	if (setns(fd, CLONE_NEWNET)) {
+		answer->error = errno;
+		snprintf(answer->why, sizeof answer->why,
+			 "cannot enter the network namespace: %s",
+			 ovs_strerror(errno));
+		return;
+	}
+	answer->error = attachment_open_tap(tap->ifname, tap->n_queues, fds,
+					    answer->why, sizeof answer->why);
+}
+
+static void OVS_NO_RETURN help(const struct self *self, const struct request *r,
+			       struct answer *answer)
+{
+	int fds[TAP_QUEUES_MAX];
+	size_t n_fds = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (r->type == REQUEST_TAP) {
+		open_tap(&r->tap, fds, answer);
+		n_fds = answer->error ? 0 : r->tap.n_queues;
+	} else {
+		set_mtu(&r->mtu, answer);
+	}
+	send_answer_with(self, answer, fds, n_fds);
 	_exit(0);
 }
 
@@ -206,8 +283,8 @@ static void reap_helper(struct self *self, int options)
 }
 
 /* Returns false if the helper answers, later. */
-static bool do_mtu(struct self *self, const struct request *r,
-		   struct answer *answer)
+static bool do_inside(struct self *self, const struct request *r,
+		      struct answer *answer)
 {
 	pid_t pid;
 
@@ -216,7 +293,7 @@ static bool do_mtu(struct self *self, const struct request *r,
 	reap_helper(self, 0);
 	pid = fork();
 	if (!pid) {
-		help(self, &r->mtu, answer);
+		help(self, r, answer);
 	} else if (pid < 0) {
 		answer->error = errno;
 		return true;
@@ -249,7 +326,8 @@ static bool do_request(struct self *self, struct message *m,
 		answer->yes = guard_iptables_find(self->iptables);
 		break;
 	case REQUEST_MTU:
-		now = do_mtu(self, &m->r, answer);
+	case REQUEST_TAP:
+		now = do_inside(self, &m->r, answer);
 		break;
 	case N_REQUESTS:
 		OVS_NOT_REACHED();
@@ -389,18 +467,24 @@ struct job {
 	uint64_t cookie;
 	uint32_t number;	  /* AGENT_GUARD_PUT, */
 	long long int timeout_ms; /* it takes no longer. */
-	struct agent_mtu mtu;
+	union {
+		struct agent_mtu mtu;
+		struct agent_tap tap;
+	};
 	/* What came of it, in the list 'done'. */
 	int error;
 	char why[WHY_SIZE];
+	int fds[TAP_QUEUES_MAX];
+	size_t n_fds;
 };
 
 struct agent {
 	pid_t pid;
 	int fd; /* -1: it is gone. */
 	uint32_t number;
-	struct ovs_list guards;	 /* Being put, the oldest first. */
-	struct ovs_list waiting; /* MTUs; the first is under way if 'busy'. */
+	struct ovs_list guards; /* Being put, the oldest first. */
+	/* MTUs and TAPs; the first is under way if 'busy'. */
+	struct ovs_list waiting;
 	struct ovs_list done;
 	bool changed; /* The guard, by somebody else. */
 	bool busy, forgotten;
@@ -465,15 +549,36 @@ static void job_done(struct agent *agent, struct job *job, int error,
 	ovs_list_push_back(&agent->done, &job->node);
 }
 
-static void finish_mtu(struct agent *agent, int error, const char *why)
+static void job_free(struct job *job)
+{
+	tap_close(job->fds, job->n_fds);
+	free(job);
+}
+
+/* 'fds' are taken over. */
+static void finish_inside(struct agent *agent, int error, const char *why,
+			  const int *fds, size_t n_fds)
 {
 	struct job *job = first_of(&agent->waiting);
+	size_t n = job->work == AGENT_TAP ? job->tap.n_queues : 0;
+
+	if (!error && n_fds != n) {
+		/* We have no room for so many. */
+		error = EMFILE;
+		why = ovs_strerror(error);
+	}
+	if (error) {
+		tap_close(fds, n_fds);
+	} else {
+		memcpy(job->fds, fds, n_fds * sizeof *fds);
+		job->n_fds = n_fds;
+	}
 
 	agent->busy = false;
 	if (agent->forgotten) {
 		agent->forgotten = false;
 		ovs_list_remove(&job->node);
-		free(job);
+		job_free(job);
 		return;
 	}
 	job_done(agent, job, error, why);
@@ -484,7 +589,8 @@ static const char *gone_text = "the privileged part of fdpd died; restart fdpd";
 /* It cannot be had again: we have no privileges to give. */
 static void lose(struct agent *agent)
 {
-	VLOG_ERR("%s to have MTUs and a guard in iptables set again",
+	VLOG_ERR("%s to have MTUs and a guard in iptables set again, and "
+		 "containers attached by TAPs",
 		 gone_text);
 	close(agent->fd);
 	agent->fd = -1;
@@ -494,11 +600,12 @@ static void lose(struct agent *agent)
 		job_done(agent, first_of(&agent->guards), ESHUTDOWN, gone_text);
 	}
 	while (!ovs_list_is_empty(&agent->waiting)) {
-		finish_mtu(agent, ESHUTDOWN, gone_text);
+		finish_inside(agent, ESHUTDOWN, gone_text, NULL, 0);
 	}
 }
 
-static void take_answer(struct agent *agent, const struct answer *answer)
+static void take_answer(struct agent *agent, const struct answer *answer,
+			const int *fds, size_t n_fds)
 {
 	struct job *guard = first_of(&agent->guards);
 
@@ -507,15 +614,37 @@ static void take_answer(struct agent *agent, const struct answer *answer)
 	} else if (guard && answer->number == guard->number) {
 		job_done(agent, guard, answer->error, answer->why);
 	} else if (agent->busy && answer->number == agent->busy_number) {
-		finish_mtu(agent, answer->error, answer->why);
+		finish_inside(agent, answer->error, answer->why, fds, n_fds);
+		return;
 	}
+	tap_close(fds, n_fds);
+}
+
+static size_t take_descriptors(struct msghdr *msg, int *fds)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	size_t n;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+		return 0;
+	}
+	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof *fds;
+	memcpy(fds, CMSG_DATA(c), n * sizeof *fds);
+	return n;
 }
 
 /* Reads one answer; false if there is none within 'timeout_ms'. */
 static bool receive(struct agent *agent, int timeout_ms, struct answer *answer)
 {
 	struct pollfd pfd = {agent->fd, POLLIN, 0};
-	int ready;
+	struct iovec iov = {answer, sizeof *answer};
+	union passed passed;
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = passed.bytes,
+			     .msg_controllen = sizeof passed.bytes};
+	int ready, fds[TAP_QUEUES_MAX];
+	size_t n_fds;
 	ssize_t n;
 
 	do {
@@ -525,14 +654,16 @@ static bool receive(struct agent *agent, int timeout_ms, struct answer *answer)
 		return false;
 	}
 	do {
-		n = recv(agent->fd, answer, sizeof *answer, MSG_DONTWAIT);
+		n = recvmsg(agent->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
+	n_fds = n < 0 ? 0 : take_descriptors(&msg, fds);
 	if (n != (ssize_t)sizeof *answer) {
+		tap_close(fds, n_fds);
 		lose(agent);
 		return false;
 	}
 	answer->why[sizeof answer->why - 1] = '\0';
-	take_answer(agent, answer);
+	take_answer(agent, answer, fds, n_fds);
 	return true;
 }
 
@@ -662,11 +793,26 @@ static void send_next(struct agent *agent)
 	if (agent->busy || ovs_list_is_empty(&agent->waiting)) {
 		return;
 	}
-	job = CONTAINER_OF(ovs_list_front(&agent->waiting), struct job, node);
-	r.mtu = job->mtu;
+	job = first_of(&agent->waiting);
+	if (job->work == AGENT_TAP) {
+		r.type = REQUEST_TAP;
+		r.tap = job->tap;
+	} else {
+		r.mtu = job->mtu;
+	}
 	if (send_request(agent, &r, NULL)) {
 		agent->busy = true;
 		agent->busy_number = r.number;
+	}
+}
+
+static void queue_inside(struct agent *agent, struct job *job)
+{
+	ovs_list_push_back(&agent->waiting, &job->node);
+	if (agent->fd < 0) {
+		finish_inside(agent, ESHUTDOWN, gone_text, NULL, 0);
+	} else {
+		send_next(agent);
 	}
 }
 
@@ -678,12 +824,18 @@ void agent_set_mtu(struct agent *agent, uint64_t cookie,
 	job->work = AGENT_MTU;
 	job->cookie = cookie;
 	job->mtu = *mtu;
-	ovs_list_push_back(&agent->waiting, &job->node);
-	if (agent->fd < 0) {
-		finish_mtu(agent, ESHUTDOWN, gone_text);
-	} else {
-		send_next(agent);
-	}
+	queue_inside(agent, job);
+}
+
+void agent_open_tap(struct agent *agent, uint64_t cookie,
+		    const struct agent_tap *tap)
+{
+	struct job *job = xzalloc(sizeof *job);
+
+	job->work = AGENT_TAP;
+	job->cookie = cookie;
+	job->tap = *tap;
+	queue_inside(agent, job);
 }
 
 static void free_jobs(struct ovs_list *jobs)
@@ -691,7 +843,7 @@ static void free_jobs(struct ovs_list *jobs)
 	struct job *job;
 
 	LIST_FOR_EACH_POP (job, node, jobs) {
-		free(job);
+		job_free(job);
 	}
 }
 
@@ -727,7 +879,14 @@ void agent_run(struct agent *agent, agent_result_cb *cb, void *aux)
 	/* After a synchronous question has read the answer. */
 	send_next(agent);
 	LIST_FOR_EACH_POP (job, node, &agent->done) {
-		cb(aux, job->work, job->cookie, job->error, job->why);
+		struct agent_result result = {.work = job->work,
+					      .cookie = job->cookie,
+					      .error = job->error,
+					      .text = job->why,
+					      .fds = job->fds,
+					      .n_fds = job->n_fds};
+
+		cb(aux, &result);
 		free(job);
 	}
 }

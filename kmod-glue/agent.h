@@ -4,14 +4,15 @@
  * It is forked at the start, before capabilities are dropped, has no socket
  * but the one to the daemon, and reads nothing that comes from the network.
  * It takes requests of fixed form, checks them, and does exactly this: set the
- * MTU of an attachment (entering its namespace needs CAP_SYS_ADMIN, finding it
- * by process id CAP_SYS_PTRACE), and keep the netfilter guard in iptables (a
- * program to be executed, which needs CAP_NET_RAW).  A guard in nftables needs
- * no agent.  It ends with the daemon.
+ * MTU of an attachment, or open the queues of its TAP and pass them on
+ * (entering its namespace needs CAP_SYS_ADMIN, finding it by process id
+ * CAP_SYS_PTRACE), and keep the netfilter guard in iptables (a program to be
+ * executed, which needs CAP_NET_RAW).  A guard in nftables needs no agent.  It
+ * ends with the daemon.
  *
- * Neither is waited for: iptables takes a while, and an MTU may take seconds
- * in a namespace that is stuck, so the results come later.  The guard's
- * requests are carried out in their order, and overtake those of MTUs.
+ * None is waited for: iptables takes a while, and an attachment may take
+ * seconds in a namespace that is stuck, so the results come later.  The guard's
+ * requests are carried out in their order, and overtake those of attachments.
  */
 #ifndef FDP_GLUE_AGENT_H
 #define FDP_GLUE_AGENT_H 1
@@ -55,15 +56,25 @@ bool agent_guard_settle(struct agent *);
 
 /* An attachment and its new MTU. */
 struct agent_mtu {
-	char host_ifname[16];
-	char ifname[16]; /* Inside 'netns'. */
-	char netns[108]; /* As for netns_open(). */
+	char host_ifname[16]; /* "": it is a TAP, and has no other end. */
+	char ifname[16];      /* Inside 'netns'. */
+	char netns[108];      /* As for netns_open(). */
 	uint32_t mtu;
 };
 
 /* Has the MTU set; agent_run() tells what came of it.  Requests are carried
  * out one after the other, each in at most NETNS_RUN_SECONDS. */
 void agent_set_mtu(struct agent *, uint64_t cookie, const struct agent_mtu *);
+
+/* An attachment that is a TAP. */
+struct agent_tap {
+	char ifname[16]; /* Inside 'netns'. */
+	char netns[108]; /* As for netns_open(). */
+	uint32_t n_queues;
+};
+
+/* Has its queues opened, in turn with MTUs; agent_run() hands them over. */
+void agent_open_tap(struct agent *, uint64_t cookie, const struct agent_tap *);
 
 /* Nobody is interested any more in what was asked for so far.  A guard that is
  * being put is there at the return: whoever comes next finds no iptables of
@@ -72,11 +83,22 @@ void agent_forget(struct agent *);
 
 enum agent_work {
 	AGENT_GUARD_PUT,
-	AGENT_MTU
+	AGENT_MTU,
+	AGENT_TAP
 };
 
-typedef void agent_result_cb(void *aux, enum agent_work, uint64_t cookie,
-			     int error, const char *text);
+struct agent_result {
+	enum agent_work work;
+	uint64_t cookie;
+	int error;
+	const char *text;
+	/* AGENT_TAP: as many as were asked for, which are the callee's then;
+	 * none if there is an error. */
+	const int *fds;
+	size_t n_fds;
+};
+
+typedef void agent_result_cb(void *aux, const struct agent_result *);
 
 /* Hands over every result there is; and has poll_block() wake for the next. */
 void agent_run(struct agent *, agent_result_cb *, void *aux);

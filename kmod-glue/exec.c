@@ -17,6 +17,7 @@
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
 #include "kmod-glue/statefile.h"
+#include "kmod-glue/tap.h"
 #include "kmod-glue/tcp.h"
 #include "kmod-glue/udp.h"
 #include "kmod-glue/xfrm_socket.h"
@@ -522,17 +523,19 @@ static void run_link_set(struct exec *exec, const struct op *op)
 	}
 }
 
-static void agent_told(void *exec, enum agent_work work, uint64_t cookie,
-		       int error, const char *text)
+static void agent_told(void *exec, const struct agent_result *r)
 {
-	const struct op op = {.type = OP_LINK_MTU, .cookie = cookie};
+	const struct op op = {.type = OP_LINK_MTU, .cookie = r->cookie};
 
-	switch (work) {
+	switch (r->work) {
 	case AGENT_GUARD_PUT:
-		guard_put_told(exec, cookie, error, text);
+		guard_put_told(exec, r->cookie, r->error, r->text);
 		break;
 	case AGENT_MTU:
-		queue_result(exec, &op, error, text);
+		queue_result(exec, &op, r->error, r->text);
+		break;
+	case AGENT_TAP:
+		tap_close(r->fds, r->n_fds);
 		break;
 	}
 }

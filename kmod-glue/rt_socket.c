@@ -377,6 +377,13 @@ static int set_link(struct rt_socket *rt, uint32_t ifindex,
 	if (change->alias) {
 		rtnl_link_set_ifalias(to, change->alias);
 	}
+	if (change->mac) {
+		struct nl_addr *mac = to_nl_addr(AF_LLC, change->mac->b,
+						 sizeof change->mac->b);
+
+		rtnl_link_set_addr(to, mac);
+		nl_addr_put(mac);
+	}
 	if (change->no_addrgen) {
 		error = rtnl_link_inet6_set_addr_gen_mode(
 			to, IN6_ADDR_GEN_MODE_NONE);

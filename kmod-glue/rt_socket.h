@@ -79,6 +79,7 @@ struct rt_link_change {
 	uint32_t mtu;
 	const char *alias;
 	const char *name; /* Only while it is down. */
+	const struct mac *mac;
 };
 /* ENODEV, EPERM, EINVAL (MTU). */
 int rt_link_set(struct rt_socket *, const char *name,

@@ -8,11 +8,15 @@
 #include <unistd.h>
 
 #include "kmod-glue/netns.h"
+#include "kmod-glue/tap.h"
 #include "util.h"
 
 enum {
 	IPV6_MIN_MTU = 1280
 }; /* RFC 8200 5. */
+
+/* What `ip link` shows of interfaces of ours begins so. */
+static const char our_alias[] = "fdpd:";
 
 static int open_rt(struct rt_socket **rt, char *why, size_t why_size)
 {
@@ -124,10 +128,28 @@ static int add_addresses(struct rt_socket *rt,
 	return 0;
 }
 
+static int configure(struct rt_socket *rt,
+		     const struct attachment_request *request, char *why,
+		     size_t why_size)
+{
+	const struct rt_link_change up = {.set_up = true};
+	int error;
+
+	ignore_router_advertisements(request->ifname);
+	error = add_addresses(rt, request, why, why_size);
+	if (!error) {
+		error = rt_link_set(rt, request->ifname, &up);
+		if (error) {
+			explain(rt, error, "cannot set the interface up", why,
+				why_size);
+		}
+	}
+	return error;
+}
+
 static int configure_inside(void *request_, char *why, size_t why_size)
 {
 	const struct attachment_request *request = request_;
-	const struct rt_link_change up = {.set_up = true};
 	struct rt_socket *rt;
 	int error = open_rt(&rt, why, why_size);
 
@@ -136,18 +158,174 @@ static int configure_inside(void *request_, char *why, size_t why_size)
 	}
 	error = check_addresses(rt, request, why, why_size);
 	if (!error) {
-		ignore_router_advertisements(request->ifname);
-		error = add_addresses(rt, request, why, why_size);
+		error = configure(rt, request, why, why_size);
 	}
+	rt_socket_close(rt);
+	return error;
+}
+
+/* A TAP, inside. */
+
+static void explain_tap(int error, const char *ifname, char *why,
+			size_t why_size)
+{
+	const char *text = ovs_strerror(error);
+
+	switch (error) {
+	case EPERM:
+		text = "not permitted: run as root";
+		break;
+	case EBUSY:
+		text = "somebody else has it open";
+		break;
+	case ENOENT:
+	case ENODEV:
+		text = "the kernel has no TAP interfaces: load the module tun";
+		break;
+	default:
+		break;
+	}
+	snprintf(why, why_size, "TAP interface %s: %s", ifname, text);
+}
+
+/* With its final properties, and to stay. */
+static int dress_tap(struct rt_socket *rt, int fd,
+		     const struct attachment_request *request, char *why,
+		     size_t why_size)
+{
+	const struct rt_link_change change = {
+		.mac = &request->mac,
+		.mtu = request->mtu,
+		.alias = request->host_alias,
+	};
+	int error = rt_link_set(rt, request->ifname, &change);
+
+	if (error) {
+		return explain(rt, error, "cannot set up the interface", why,
+			       why_size);
+	}
+	error = tap_persist(fd, true);
+	if (error) {
+		explain_tap(error, request->ifname, why, why_size);
+	}
+	return error;
+}
+
+static int make_tap(struct rt_socket *rt,
+		    const struct attachment_request *request, char *why,
+		    size_t why_size)
+{
+	struct rt_link link;
+	int fd, error = rt_link_get(rt, request->ifname, &link);
+
+	if (error != ENODEV) {
+		snprintf(why, why_size,
+			 "that network namespace has an interface %s already; "
+			 "choose another name with --ifname",
+			 request->ifname);
+		return error ? error : EEXIST;
+	}
+	error = tap_open(request->ifname, 1, &fd);
+	if (error) {
+		explain_tap(error, request->ifname, why, why_size);
+		return error;
+	}
+	error = dress_tap(rt, fd, request, why, why_size);
 	if (!error) {
-		error = rt_link_set(rt, request->ifname, &up);
+		error = configure(rt, request, why, why_size);
+	}
+	if (error) {
+		ignore(tap_persist(fd, false));
+	}
+	tap_close(&fd, 1);
+	return error;
+}
+
+static int make_tap_inside(void *request_, char *why, size_t why_size)
+{
+	const struct attachment_request *request = request_;
+	struct rt_socket *rt;
+	int error = open_rt(&rt, why, why_size);
+
+	if (error) {
+		return error;
+	}
+	error = check_addresses(rt, request, why, why_size);
+	if (!error) {
+		error = make_tap(rt, request, why, why_size);
+	}
+	rt_socket_close(rt);
+	return error;
+}
+
+static int find_tap(struct rt_socket *rt, const char *ifname, char *why,
+		    size_t why_size)
+{
+	struct rt_link link;
+	int error = rt_link_get(rt, ifname, &link);
+
+	if (error == ENODEV) {
+		snprintf(why, why_size,
+			 "there is no interface %s in that network namespace",
+			 ifname);
+	} else if (error) {
+		explain(rt, error, "cannot read the interface", why, why_size);
+	} else if (strcmp(link.kind, "tun") ||
+		   strncmp(link.alias, our_alias, strlen(our_alias))) {
+		snprintf(why, why_size, "%s is no TAP interface of fdp's",
+			 ifname);
+		error = EINVAL;
+	}
+	return error;
+}
+
+int attachment_open_tap(const char *ifname, size_t n, int *fds, char *why,
+			size_t why_size)
+{
+	struct rt_socket *rt;
+	int error = open_rt(&rt, why, why_size);
+
+	if (error) {
+		return error;
+	}
+	error = find_tap(rt, ifname, why, why_size);
+	rt_socket_close(rt);
+	if (!error) {
+		error = tap_open(ifname, n, fds);
 		if (error) {
-			explain(rt, error, "cannot set the interface up", why,
+			explain_tap(error, ifname, why, why_size);
+		}
+	}
+	return error;
+}
+
+static int remove_tap_inside(void *ifname, char *why, size_t why_size)
+{
+	struct rt_socket *rt;
+	int error = open_rt(&rt, why, why_size);
+
+	if (error) {
+		return error;
+	}
+	error = find_tap(rt, ifname, why, why_size);
+	if (!error) {
+		error = rt_link_del(rt, ifname);
+		if (error) {
+			explain(rt, error, "cannot remove the interface", why,
 				why_size);
 		}
 	}
 	rt_socket_close(rt);
 	return error;
+}
+
+int attachment_remove_tap(int netns_fd, const char *ifname, char *why,
+			  size_t why_size)
+{
+	char name[RT_NAME_SIZE];
+
+	ovs_strlcpy(name, ifname, sizeof name);
+	return netns_run(netns_fd, remove_tap_inside, name, 0, why, why_size);
 }
 
 /* On the host. */
@@ -255,6 +433,10 @@ int attachment_make(const struct attachment_request *request, char *why,
 	struct rt_socket *rt;
 	int error = check_request(request, why, why_size);
 
+	if (!error && request->tap) {
+		return netns_run(request->netns_fd, make_tap_inside, &copy, 0,
+				 why, why_size);
+	}
 	if (!error) {
 		error = open_rt(&rt, why, why_size);
 	}

@@ -1,5 +1,7 @@
 /* An attachment: a veth pair, one end on this host (later a port of the
  * datapath), the other inside a container's network namespace, configured.
+ * Where there is no kernel datapath it is a TAP inside that namespace, which
+ * stays there while nobody serves it (agent.h opens its queues).
  *
  * Making one is all or nothing.  The container's end is born inside, with its
  * final name and MAC; it answers no router advertisements, and its addresses
@@ -21,8 +23,10 @@ enum {
 };
 
 struct attachment_request {
-	int netns_fd;			/* Of the container. */
-	char host_ifname[RT_NAME_SIZE]; /* Must be free on this host. */
+	int netns_fd; /* Of the container. */
+	bool tap;     /* Else a veth pair. */
+	/* Must be free on this host.  A TAP has only the name. */
+	char host_ifname[RT_NAME_SIZE];
 	char host_alias[RT_ALIAS_SIZE]; /* For `ip link`; "" = none. */
 	char ifname[RT_NAME_SIZE];	/* Must be free in the namespace. */
 	struct mac mac;			/* Of the container's end. */
@@ -41,6 +45,14 @@ int attachment_make(const struct attachment_request *, char *why,
  * if it is no veth and so not ours. */
 int attachment_remove(const char *host_ifname, char *why,
 		      size_t why_size) FDP_MUST_CHECK;
+/* Removes the TAP.  ENODEV; EINVAL: it is none of ours. */
+int attachment_remove_tap(int netns_fd, const char *ifname, char *why,
+			  size_t why_size) FDP_MUST_CHECK;
+
+/* Opens 'n' queues of the TAP 'ifname' in the namespace of the calling thread.
+ * ENODEV; EINVAL: it is none of ours; or what tap_open() says. */
+int attachment_open_tap(const char *ifname, size_t n, int *fds, char *why,
+			size_t why_size) FDP_MUST_CHECK;
 
 /* Sets the MTU of both ends; 'host_ifname' may be NULL.  ENODEV, EINVAL. */
 int attachment_set_mtu(const char *host_ifname, int netns_fd,

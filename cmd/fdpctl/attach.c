@@ -81,6 +81,7 @@ static bool read_attachment(const struct json *reply, int netns_fd,
 
 	memset(r, 0, sizeof *r);
 	r->netns_fd = netns_fd;
+	r->tap = !strcmp(reply_text(reply, "device", ""), "tap");
 	r->mtu = (uint32_t)reply_number(reply, "mtu", 0);
 	ovs_strlcpy(r->ifname, reply_text(reply, "ifname", ""),
 		    sizeof r->ifname);
@@ -104,6 +105,12 @@ static bool read_attachment(const struct json *reply, int netns_fd,
 	return true;
 }
 
+static int unmake(const struct attachment_request *r, char *why, size_t size)
+{
+	return r->tap ? attachment_remove_tap(r->netns_fd, r->ifname, why, size)
+		      : attachment_remove(r->host_ifname, why, size);
+}
+
 /* Makes the interface that 'checked' describes and hands it to the daemon;
  * '*made' is then an entry of "ports". */
 static enum health make(const struct context *ctx, const struct json *checked,
@@ -124,7 +131,7 @@ static enum health make(const struct context *ctx, const struct json *checked,
 	}
 	health = daemon_call(ctx->run_dir, CONTROL_ATTACH,
 			     json_deep_clone(checked), made, error);
-	if (health && attachment_remove(request.host_ifname, why, sizeof why)) {
+	if (health && unmake(&request, why, sizeof why)) {
 		char *both = xasprintf("%s; and what was made could not be "
 				       "removed: %s",
 				       *error, why);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -18,15 +19,18 @@
 #include "control/reply.h"
 #include "daemon.h"
 #include "kmod-glue/guard.h"
+#include "kmod-glue/netns.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
+#include "kmod-glue/veth.h"
 #include "kmod-glue/xfrm_socket.h"
 #include "selector.h"
 
 #define ALIAS_PREFIX "fdpd:"
 
 enum {
-	MARK_STRLEN = 32
+	MARK_STRLEN = 32,
+	TEXT_SIZE = 256
 };
 
 struct reset {
@@ -198,6 +202,44 @@ static void reset_links(struct reset *r, struct rt_socket *links)
 	free(names.v);
 }
 
+/* TAPs in containers, of which nothing is on this host: the daemon told before
+ * it was stopped. */
+static void reset_tap(struct reset *r, const char *netns, const char *ifname)
+{
+	char why[TEXT_SIZE];
+	int fd, error = netns_open(netns, &fd, why, sizeof why);
+
+	if (error == ENOENT) {
+		return; /* It is gone, and the TAP with it. */
+	}
+	if (!error) {
+		error = r->dry_run ? 0
+				   : attachment_remove_tap(fd, ifname, why,
+							   sizeof why);
+		close(fd);
+	}
+	if (error && error != ENODEV) {
+		remember(r, error, ifname, why);
+	} else if (!error) {
+		note(r->removed,
+		     xasprintf("interface %s in %s", ifname, netns));
+	}
+}
+
+static void reset_taps(struct reset *r, const struct json *ports)
+{
+	struct json *const *port;
+	size_t n, i;
+
+	port = reply_array(ports, "ports", &n);
+	for (i = 0; i < n; i++) {
+		if (!strcmp(reply_text(port[i], "device", ""), "tap")) {
+			reset_tap(r, reply_text(port[i], "netns", ""),
+				  reply_text(port[i], "ifname", ""));
+		}
+	}
+}
+
 /* ---- IPsec --------------------------------------------------------------- */
 
 struct doomed {
@@ -351,9 +393,10 @@ static void reset_guard(struct reset *r)
 
 /* ---- command ------------------------------------------------------------- */
 
-/* '*stopped': there was a daemon; with a dry run it goes on. */
+/* '*stopped': there was a daemon; with a dry run it goes on.  '*ports': what it
+ * had attached, or NULL. */
 static enum health stop_daemon(const struct reset *r, bool *stopped,
-			       char **error)
+			       struct json **ports, char **error)
 {
 	enum health health;
 	pid_t pid;
@@ -363,6 +406,12 @@ static enum health stop_daemon(const struct reset *r, bool *stopped,
 	if (!health) {
 		*stopped = true;
 		health = daemon_enter_netns(pid, error);
+	}
+	if (!health && daemon_call(r->ctx->run_dir, CONTROL_PORTS,
+				   json_object_create(), ports, error)) {
+		/* One that cannot answer is stopped all the same. */
+		free(*error);
+		*error = NULL;
 	}
 	if (!health && !r->dry_run) {
 		health = daemon_stop(r->ctx->run_dir, error);
@@ -393,14 +442,16 @@ enum health run_reset(const struct context *ctx, const struct json *args)
 {
 	struct reset r = {.ctx = ctx,
 			  .dry_run = reply_flag(args, "dry_run", false)};
+	struct json *ports = NULL;
 	struct rt_socket *links;
 	enum health health;
 	char *error = NULL;
 	bool stopped;
 	int failed;
 
-	health = stop_daemon(&r, &stopped, &error);
+	health = stop_daemon(&r, &stopped, &ports, &error);
 	if (health) {
+		json_destroy(ports);
 		fail(ctx, health, "%s", error);
 		free(error);
 		return health;
@@ -415,11 +466,15 @@ enum health run_reset(const struct context *ctx, const struct json *args)
 		reset_links(&r, links);
 		rt_socket_close(links);
 	}
+	if (ports) {
+		reset_taps(&r, ports);
+	}
 	/* With the datapath still there, its protection stays too. */
 	if (!r.error) {
 		reset_ipsec(&r);
 		reset_guard(&r);
 	}
+	json_destroy(ports);
 	health = finish(ctx, report(&r, stopped), render_reset);
 	if (r.error) {
 		fprintf(stderr, "fdpctl: %s\n", r.error);
