@@ -7,6 +7,7 @@ set -u
 failed=0
 for program in "${FDP_BUILD:?}"/tests/kernel/*_check; do
 	name=$(basename "$program" _check)
+	[ "$name" != sleeve ] || continue # test_sleeve_plane.sh
 	# In a network and mount namespace of its own, so that each starts afresh.
 	unshare --net --mount "$program" < /dev/null > /tmp/out
 	status=$?
