@@ -269,6 +269,22 @@ static void put_losers(struct ds *ds, const struct json *upcalls)
 	}
 }
 
+/* Which one, and why it is not the kernel's. */
+static void put_datapath(const struct json *datapath, bool user, struct ds *ds)
+{
+	put_label(ds, "datapath");
+	printable_put(ds, reply_text(datapath, "name", "-"));
+	ds_put_cstr(ds, ", ");
+	printable_put(ds, reply_text(datapath, "state", "unknown"));
+	if (user) {
+		ds_put_cstr(ds, ", in user space, as ");
+		printable_put(ds, reply_text(datapath, "reason", "-"));
+		ds_put_cstr(ds, ": ");
+		printable_put(ds, reply_text(datapath, "detail", "-"));
+	}
+	ds_put_char(ds, '\n');
+}
+
 void render_status(const struct json *status, bool colour, struct ds *ds)
 {
 	static const char *const states[] = {"established", "connecting",
@@ -279,6 +295,8 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 					    NULL};
 	static const char *const upcalls[] = {"handled", "lost", NULL};
 	const struct json *datapath = reply_object(status, "datapath");
+	const struct json *sleeve = reply_object(status, "sleeve");
+	const bool user = !strcmp(reply_text(datapath, "kind", ""), "user");
 	const struct json *up = reply_object(status, "upcalls");
 	const char *guard = reply_text(status, "guard", "");
 	int64_t restored = reply_number(up, "features_restored", 0);
@@ -314,7 +332,7 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 		colour_put(ds, colour, COLOUR_BAD, "NONE");
 	} else {
 		printable_put(ds, reply_text(status, "encryption", "-"));
-		if (*guard) {
+		if (*guard && !user) {
 			ds_put_cstr(ds, ", guard ");
 			printable_put(ds, guard);
 		}
@@ -324,15 +342,18 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 		put_password(reply_object(status, "password"), ds);
 	}
 	put_label(ds, "listening");
-	ds_put_format(ds,
-		      "TCP %" PRId64 " (control), UDP %" PRId64 " (vxlan)\n",
-		      reply_number(status, "control_port", 0),
-		      reply_number(status, "vxlan_port", 0));
-	put_label(ds, "datapath");
-	printable_put(ds, reply_text(datapath, "name", "-"));
-	ds_put_cstr(ds, ", ");
-	printable_put(ds, reply_text(datapath, "state", "unknown"));
+	ds_put_format(ds, "TCP %" PRId64 " (control)",
+		      reply_number(status, "control_port", 0));
+	if (!user) {
+		ds_put_format(ds, ", UDP %" PRId64 " (vxlan)",
+			      reply_number(status, "vxlan_port", 0));
+	}
+	if (!strcmp(reply_text(sleeve, "state", ""), "up")) {
+		ds_put_format(ds, ", UDP %" PRId64 " (sleeve)",
+			      reply_number(sleeve, "port", 0));
+	}
 	ds_put_char(ds, '\n');
+	put_datapath(datapath, user, ds);
 	put_label(ds, "ports");
 	ds_put_format(ds, "%" PRId64 "\n", reply_number(status, "ports", 0));
 	put_label(ds, "peers");
@@ -486,6 +507,15 @@ static void put_connection(struct columns *c, const struct json *connection)
 		columns_format(c, "%s: %s", reason, detail);
 	} else {
 		columns_put(c, *reason ? reason : detail);
+	}
+	if (*reply_text(connection, "overlay_reason", "") && established) {
+		char *note = xasprintf(
+			"%s, as %s: %s", reply_text(connection, "overlay", "-"),
+			reply_text(connection, "overlay_reason", "-"),
+			reply_text(connection, "overlay_detail", ""));
+
+		columns_note(c, note);
+		free(note);
 	}
 	if (*remedy_of(reason)) {
 		char *note = xasprintf("what to do: %s", remedy_of(reason));

@@ -155,6 +155,28 @@ static void put_reason(struct ds *ds, const struct json *why)
 	}
 }
 
+/* "sleeve, aes-256-gcm", and why not fastdp. */
+static void put_overlay(struct ds *ds, const struct json *why)
+{
+	const char *overlay = reply_text(why, "overlay", "none");
+	const char *reason = reply_text(why, "overlay_reason", "");
+
+	if (!*reason || !strcmp(overlay, "none") || !strcmp(overlay, "relay")) {
+		return;
+	}
+	put_label(ds, "overlay");
+	printable_put(ds, overlay);
+	if (*reply_text(why, "cipher", "")) {
+		ds_put_cstr(ds, ", ");
+		printable_put(ds, reply_text(why, "cipher", ""));
+	}
+	ds_put_cstr(ds, ", as ");
+	printable_put(ds, reason);
+	ds_put_cstr(ds, ": ");
+	printable_put(ds, reply_text(why, "overlay_detail", ""));
+	ds_put_char(ds, '\n');
+}
+
 void render_why(const struct json *why, bool colour, struct ds *ds)
 {
 	const char *verdict = reply_text(why, "verdict", "unknown");
@@ -174,6 +196,7 @@ void render_why(const struct json *why, bool colour, struct ds *ds)
 	if (*reply_text(why, "via", "")) {
 		put_fact(ds, "reached via", reply_text(why, "via", ""));
 	}
+	put_overlay(ds, why);
 	if (reply_object(why, "session")) {
 		put_session(ds, reply_object(why, "session"));
 	}

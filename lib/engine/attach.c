@@ -16,7 +16,6 @@ struct json *attach_port_json(const struct engine *e, const struct port *p)
 	struct json *json = json_object_create();
 	struct json *list = json_array_create_empty();
 
-	(void)e;
 	for (size_t i = 0; i < p->binding.n_ips; i++) {
 		struct ip_prefix prefix = {.ip = p->binding.ips[i],
 					   .len = p->prefix_len[i]};
@@ -35,6 +34,7 @@ struct json *attach_port_json(const struct engine *e, const struct port *p)
 	json_object_put(json, "addresses", list);
 	jsonput_int(json, "network", p->binding.vni);
 	jsonput_int(json, "mtu", p->mtu);
+	json_object_put_string(json, "device", e->user ? "tap" : "veth");
 	return json;
 }
 
@@ -218,9 +218,7 @@ void attach_run(struct engine *e, uint32_t command, const struct json *args)
 		port_remove(e, lost, false);
 	}
 	op = ops_add(e->ops, OP_VPORT_ADD);
-	op->vport.type = ODP_VPORT_NETDEV;
-	op->vport.port_no = UINT32_MAX;
-	copy_text(op->vport.name, sizeof op->vport.name, port->host_ifname);
+	port_fill_in(e, port, op);
 	pending = engine_expect(e, op, PENDING_ATTACH);
 	pending->command = command;
 	pending->port = port;

@@ -75,6 +75,8 @@ void conn_free(struct engine *e, struct conn *c)
 	drop_handshake(c);
 	channel_wipe(&c->channel);
 	secret_wipe(&c->esp);
+	secret_wipe(&c->sleeve_in);
+	secret_wipe(&c->sleeve_out);
 	ratchet_wipe(&c->ratchet);
 	record_free(&c->inbox.record);
 	wbuf_free(&c->rx);
@@ -418,11 +420,20 @@ static void begin_handshake(struct engine *e, struct conn *c)
 	copy_text(self.name, sizeof self.name, e->config.name);
 	self.id = e->config.id;
 	self.incarnation = e->config.incarnation;
-	self.capabilities = CAPABILITY_FASTDP | CAPABILITY_PROBE;
-	if (engine_encrypts(e)) {
+	self.capabilities = CAPABILITY_PROBE;
+	if (!e->user) {
+		self.capabilities |= CAPABILITY_FASTDP;
+		self.vxlan_port = e->config.vxlan_port;
+	}
+	if (!e->user && engine_encrypts(e)) {
 		self.capabilities |= CAPABILITY_ESP;
 	}
-	self.vxlan_port = e->config.vxlan_port;
+	if (e->has_sleeve) {
+		self.capabilities |= CAPABILITY_SLEEVE;
+	}
+	if (e->has_sleeve && e->sleeve_aes) {
+		self.capabilities |= CAPABILITY_SLEEVE_AES;
+	}
 	c->state = CONN_HANDSHAKE;
 	c->since_us = e->now_us;
 	c->hs = xzalloc(sizeof *c->hs);
@@ -490,6 +501,13 @@ static bool renewed(struct engine *e, struct conn *c)
 	return true;
 }
 
+void conn_derive(struct conn *c, const struct secret *s1, uint32_t epoch)
+{
+	session_export(s1, KEY_LABEL_ESP, &c->esp);
+	sleeve_key(s1, epoch, key_direction_rx(c->role), &c->sleeve_in);
+	sleeve_key(s1, epoch, key_direction_tx(c->role), &c->sleeve_out);
+}
+
 /* The handshake is done: from here on there are records. */
 static bool handshake_over(struct engine *e, struct conn *c)
 {
@@ -504,7 +522,7 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	c->password = result.encrypted ? e->password_ids[result.slot] : 0;
 	c->identity = result.peer;
 	channel_init(&c->channel, &result);
-	session_export(&result.s1, KEY_LABEL_ESP, &c->esp);
+	conn_derive(c, &result.s1, 0);
 	ratchet_init(&c->ratchet, &result.s1);
 	hs_result_wipe(&result);
 	if (c->admitted) {

@@ -169,6 +169,7 @@ void engine_free(struct engine *e)
 	flow_table_free(e->flows);
 	translation_free(&e->xlate);
 	free(e->sas);
+	free(e->sleeve_ins);
 	free(e->stale);
 	free(e->found_vports);
 	adopt_free(e);
@@ -246,18 +247,22 @@ static void start_running(struct engine *e)
 	ground_repair(e);
 }
 
+void tunnel_port_fill_in(const struct engine *e, struct odp_vport *vport)
+{
+	memset(vport, 0, sizeof *vport);
+	vport->type = e->user ? ODP_VPORT_SLEEVE : ODP_VPORT_VXLAN;
+	vport->port_no = UINT32_MAX;
+	vport->udp_port = e->user ? e->sleeve_port : e->config.vxlan_port;
+	copy_text(vport->name, sizeof vport->name, e->tunnel_footing.name);
+}
+
 static void start_tunnel_port(struct engine *e)
 {
 	const struct odp_vport *found = NULL;
 	struct odp_vport vport;
 	struct op *op;
 
-	memset(&vport, 0, sizeof vport);
-	vport.type = ODP_VPORT_VXLAN;
-	vport.port_no = UINT32_MAX;
-	vport.udp_port = e->config.vxlan_port;
-	snprintf(vport.name, sizeof vport.name, "vxlan-%u",
-		 e->config.vxlan_port);
+	tunnel_port_fill_in(e, &vport);
 	for (size_t i = 0; i < e->n_found_vports; i++) {
 		const struct odp_vport *v = &e->found_vports[i];
 
@@ -298,14 +303,32 @@ static void start_host_port(struct engine *e)
 	e->start_waits++;
 }
 
+static void use_user_datapath(struct engine *e, enum reason reason,
+			      const char *detail)
+{
+	e->user = true;
+	e->no_fastdp = reason;
+	copy_text(e->no_fastdp_detail, sizeof e->no_fastdp_detail, detail);
+	snprintf(e->tunnel_footing.name, sizeof e->tunnel_footing.name,
+		 "sleeve-%u", e->sleeve_port);
+	engine_log(e, OP_LOG_WARN, "%s: %s%s%s",
+		   reason == REASON_NO_FASTDP
+			   ? "without the kernel datapath"
+			   : "without the kernel datapath, by the sleeve alone",
+		   reason_text(reason), *detail ? ": " : "", detail);
+}
+
 /* Every result of the present phase was good: on to the next one. */
 static void start_advance(struct engine *e)
 {
+	struct op *op;
+
 	switch (e->phase) {
 	case PHASE_BLOCKING:
 		e->phase = PHASE_DATAPATH;
-		engine_expect(e, ops_add(e->ops, OP_DATAPATH_ADD),
-			      PENDING_START);
+		op = ops_add(e->ops, OP_DATAPATH_ADD);
+		op->datapath.user = e->user;
+		engine_expect(e, op, PENDING_START);
 		e->start_waits++;
 		break;
 	case PHASE_DATAPATH:
@@ -331,9 +354,25 @@ void tunnel_port_ready(struct engine *e, uint32_t port_no)
 	enum err err;
 
 	e->tunnel_port = port_no;
-	snprintf(port.name, sizeof port.name, "vxlan-%u", e->config.vxlan_port);
+	copy_text(port.name, sizeof port.name, e->tunnel_footing.name);
 	err = forwarding_add_port(e->fwd, &port, NULL);
 	ovs_assert(!err);
+}
+
+/* There is no IPsec in the kernel.  Is the sleeve to do instead? */
+static bool start_without_kernel(struct engine *e, enum reason reason,
+				 const char *detail)
+{
+	if (e->user) {
+		return true; /* One block policy has told already. */
+	}
+	if (!e->has_sleeve || e->config.overlay == OVERLAY_FASTDP ||
+	    !e->datapath_made) {
+		return false;
+	}
+	ops_add(e->ops, OP_GUARD_DEL);
+	use_user_datapath(e, reason, detail);
+	return true;
 }
 
 static void start_result(struct engine *e, const struct event *event)
@@ -343,6 +382,9 @@ static void start_result(struct engine *e, const struct event *event)
 	if (event->os_errno) {
 		switch (event->result.op) {
 		case OP_POLICY_PUT:
+			if (start_without_kernel(e, REASON_NO_ESP, detail)) {
+				break;
+			}
 			start_fail(e,
 				   "cannot install the IPsec block policy: "
 				   "%s; load the modules xfrm_user, esp4 and "
@@ -354,9 +396,10 @@ static void start_result(struct engine *e, const struct event *event)
 				   e->config.datapath, detail);
 			break;
 		default:
-			start_fail(e,
-				   "cannot open the tunnel port on UDP %u: %s",
-				   e->config.vxlan_port, detail);
+			start_fail(
+				e, "cannot open the tunnel port on UDP %u: %s",
+				e->user ? e->sleeve_port : e->config.vxlan_port,
+				detail);
 			break;
 		}
 		return;
@@ -372,6 +415,40 @@ static void start_result(struct engine *e, const struct event *event)
 		footing_set(&e->tunnel_footing, event->result.ifindex);
 		tunnel_port_ready(e, e->tunnel_port);
 	}
+}
+
+/* False if the start has failed. */
+static bool choose_datapath(struct engine *e,
+			    const struct kernel_snapshot *found)
+{
+	const bool wanted = e->config.overlay == OVERLAY_SLEEVE;
+
+	e->has_sleeve =
+		found->sleeve.there && e->config.overlay != OVERLAY_FASTDP;
+	e->sleeve_aes = found->sleeve.aes_gcm;
+	e->sleeve_port = found->sleeve.port;
+	copy_text(e->no_sleeve_detail, sizeof e->no_sleeve_detail,
+		  found->sleeve.detail ? found->sleeve.detail : "");
+	if (wanted && !e->has_sleeve) {
+		start_fail(e, "cannot have a sleeve on UDP %u: %s",
+			   e->config.port, e->no_sleeve_detail);
+		return false;
+	}
+	if (!wanted && (!found->no_fastdp || !e->has_sleeve)) {
+		return true; /* If it cannot be had, the start fails of it. */
+	}
+	if (found->datapath_exists) {
+		start_fail(e,
+			   "this host still has the datapath %s of a run "
+			   "without --overlay sleeve; run `fdpctl reset` first",
+			   e->config.datapath);
+		return false;
+	}
+	use_user_datapath(e, wanted ? REASON_NO_FASTDP : found->no_fastdp,
+			  wanted || !found->no_fastdp_detail
+				  ? ""
+				  : found->no_fastdp_detail);
+	return true;
 }
 
 static bool has_tunnel_port(const struct engine *e)
@@ -396,6 +473,14 @@ static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 		e->found_vports = xmemdup(
 			found->vports, found->n_vports * sizeof *found->vports);
 		e->n_found_vports = found->n_vports;
+	}
+	if (!choose_datapath(e, found)) {
+		return;
+	}
+	if (e->user) {
+		e->phase = PHASE_BLOCKING;
+		start_advance(e);
+		return;
 	}
 	adopt_start(e, found);
 	if (found->n_drops) {
@@ -484,6 +569,10 @@ static void engine_result(struct engine *e, const struct event *event)
 	case PENDING_SA_DEL:
 	case PENDING_POLICY_DEL:
 		tunnel_result(e, p, event);
+		break;
+	case PENDING_SLEEVE_IN:
+	case PENDING_SLEEVE_OUT:
+		sleeve_result(e, p, event);
 		break;
 	case PENDING_GUARD:
 		if (e->start_needs_guard) {
@@ -676,12 +765,14 @@ static void dispatch(struct engine *e, const struct event *event)
 		guard_gone(e);
 		break;
 	case EVENT_SLEEVE:
+		sleeve_event(e, event);
 		break;
 	case EVENT_COUNTERS:
 		e->upcalls = event->counters.upcalls;
 		e->upcalls_lost = event->counters.lost;
 		e->features_restored = event->counters.features_restored;
 		ports_count(e, event);
+		sleeve_count(e, event);
 		break;
 	case EVENT_PASSWORDS:
 		password_event(e, event);

@@ -70,13 +70,13 @@ static void mend(struct engine *e, struct footing *f)
 		op->link.up = f != &e->datapath;
 	} else if (f == &e->datapath) {
 		op = ops_add(e->ops, OP_DATAPATH_ADD);
+		op->datapath.user = e->user;
+	} else if (is_port(e, f)) {
+		op = ops_add(e->ops, OP_VPORT_ADD);
+		port_fill_in(e, port_of(f), op);
 	} else {
 		op = ops_add(e->ops, OP_VPORT_ADD);
-		op->vport.type =
-			is_port(e, f) ? ODP_VPORT_NETDEV : ODP_VPORT_VXLAN;
-		op->vport.port_no = UINT32_MAX;
-		op->vport.udp_port = is_port(e, f) ? 0 : e->config.vxlan_port;
-		copy_text(op->vport.name, sizeof op->vport.name, f->name);
+		tunnel_port_fill_in(e, &op->vport);
 	}
 	copy_text(engine_expect(e, op, PENDING_GROUND)->ifname, IFNAME_SIZE,
 		  f->name);

@@ -124,7 +124,7 @@ void guard_result(struct engine *e, const struct event *event)
 
 void guard_gone(struct engine *e)
 {
-	if (!engine_encrypts(e)) {
+	if (!engine_encrypts(e) || e->user) {
 		return;
 	}
 	engine_log(e, OP_LOG_WARN,

@@ -4,6 +4,7 @@
 #include "engine/state.h"
 #include "ipsec/overhead.h"
 #include "packet/probe.h"
+#include "sleeve/sleeve.h"
 #include "util.h"
 
 /* The tunnel's MTU follows, and what depends on it. */
@@ -20,6 +21,7 @@ static void update(struct engine *e, struct peer *p)
 				   p->name, mtu, t->mtu, t->mtu_limit);
 		}
 		t->mtu = mtu;
+		sleeve_mtu(e, p);
 		gossip_self_changed(e);
 	}
 	ports_update_mtu(e);
@@ -30,8 +32,16 @@ void mtu_limit(struct engine *e, struct peer *p)
 	struct tunnel *t = &p->tunnel;
 	uint32_t limit;
 
-	t->mtu_limit = overhead_inner_mtu(t->path_mtu, !ip_is_v4(&t->remote),
-					  engine_encrypts(e));
+	if (t->by_sleeve) {
+		t->mtu_limit =
+			t->path_mtu
+				? sleeve_inner_mtu(sleeve_datagram_size(
+					  t->path_mtu, ip_is_v4(&t->remote)))
+				: 0;
+	} else {
+		t->mtu_limit = overhead_inner_mtu(
+			t->path_mtu, !ip_is_v4(&t->remote), engine_encrypts(e));
+	}
 	limit = MIN(t->mtu_limit, (uint32_t)PROBE_MAX_BYTES);
 	pmtu_limit(&p->pmtu, limit >= PROBE_MIN_BYTES ? (uint16_t)limit : 0,
 		   e->now_us);

@@ -163,7 +163,8 @@ struct op {
 			char netns[108]; /* As given to attach. */
 			uint32_t mtu;
 			uint32_t ifindex;
-			bool up; /* Else it stays as it is. */
+			bool up;  /* Else it stays as it is. */
+			bool tap; /* OP_LINK_MTU: there is no host end. */
 		} link;
 		struct {
 			uint32_t command;

@@ -306,6 +306,8 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 		check_answered(e, c->peer, &m->path_checked);
 		break;
 	case MSG_SLEEVE:
+		sleeve_heard(e, c->peer, &m->sleeve);
+		break;
 	case MSG_SA_DELETE:
 	case MSG_PING:
 	case MSG_PONG:
@@ -412,7 +414,8 @@ static struct peer *peer_at(const struct engine *e, const struct ip_addr *ip,
 	struct peer *p;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->tunnel.placed && ip_equal(&p->tunnel.remote, ip) &&
+		if (p->tunnel.placed && !p->tunnel.by_sleeve &&
+		    ip_equal(&p->tunnel.remote, ip) &&
 		    !peer_id_equal(&p->id, but)) {
 			return p;
 		}
@@ -420,14 +423,15 @@ static struct peer *peer_at(const struct engine *e, const struct ip_addr *ip,
 	return NULL;
 }
 
-/* One address is one peer's: policies, SAs and the source of what comes
- * through the tunnel go by it.  A host that was installed anew takes the place
- * of what it was; false if the other one is there still. */
+/* One address is one peer's, unless it is reached by the sleeve: policies, SAs
+ * and the source of what comes through the tunnel go by it.  A host that was
+ * installed anew takes the place of what it was; false if the other one is
+ * there still. */
 static bool take_address(struct engine *e, struct conn *c)
 {
 	struct peer *other = peer_at(e, &c->remote.ip, &c->identity.id);
 
-	if (!other) {
+	if (!other || sleeve_is_all(e, c)) {
 		return true;
 	}
 	if (!other->conn) {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "engine/state.h"
-#include "ipsec/overhead.h"
 #include "openvswitch/json.h"
 #include "util.h"
 
@@ -54,6 +53,18 @@ static struct fwd_port make_fwd(const struct port *port, uint32_t port_no)
 
 	copy_text(fwd.name, sizeof fwd.name, port->host_ifname);
 	return fwd;
+}
+
+void port_fill_in(const struct engine *e, const struct port *port,
+		  struct op *op)
+{
+	op->vport.type = e->user ? ODP_VPORT_TAP : ODP_VPORT_NETDEV;
+	op->vport.port_no = UINT32_MAX;
+	copy_text(op->vport.name, sizeof op->vport.name, port->host_ifname);
+	if (e->user) {
+		copy_text(op->tap_ifname, sizeof op->tap_ifname, port->ifname);
+		copy_text(op->tap_netns, sizeof op->tap_netns, port->netns);
+	}
 }
 
 /* Opens the port for traffic.  'port' is taken over on success. */
@@ -116,10 +127,11 @@ void port_remove(struct engine *e, struct port *port, bool kernel)
 	if (kernel && port->port_no != UINT32_MAX) {
 		op = ops_add(e->ops, OP_VPORT_DEL);
 		op->vport.port_no = port->port_no;
+		op->vport.type = e->user ? ODP_VPORT_TAP : ODP_VPORT_NETDEV;
 		copy_text(op->vport.name, sizeof op->vport.name,
 			  port->host_ifname);
 	}
-	if (kernel) {
+	if (kernel && !e->user) { /* A TAP goes with its port. */
 		op = ops_add(e->ops, OP_LINK_DEL);
 		copy_text(op->link.host_ifname, sizeof op->link.host_ifname,
 			  port->host_ifname);
@@ -218,10 +230,7 @@ void ports_adopt(struct engine *e)
 		if (vport) {
 			op->vport = *vport;
 		} else {
-			op->vport.type = ODP_VPORT_NETDEV;
-			op->vport.port_no = UINT32_MAX;
-			copy_text(op->vport.name, sizeof op->vport.name,
-				  port->host_ifname);
+			port_fill_in(e, port, op);
 		}
 		pending = engine_expect(e, op, PENDING_ADOPT);
 		pending->port = port;
@@ -289,7 +298,6 @@ void port_result(struct engine *e, struct pending *p, const struct event *event)
  * nothing is. */
 static uint32_t least_mtu(const struct engine *e)
 {
-	const bool encrypted = engine_encrypts(e);
 	uint32_t mtu = UINT32_MAX;
 	const struct peer *p;
 
@@ -302,8 +310,8 @@ static uint32_t least_mtu(const struct engine *e)
 		if (t->hinted) {
 			continue; /* Once it is connected. */
 		}
-		uint32_t inner = overhead_inner_mtu(
-			t->path_mtu, !ip_is_v4(&t->remote.ip), encrypted);
+		uint32_t inner = tunnel_inner_mtu(e, t->path_mtu,
+						  !ip_is_v4(&t->remote.ip));
 
 		/* Our own address is reached through the loopback. */
 		if (inner && t->reason != REASON_SELF) {
@@ -318,8 +326,7 @@ uint32_t ports_mtu(const struct engine *e)
 	const uint32_t mtu = least_mtu(e);
 
 	return mtu != UINT32_MAX ? mtu
-				 : overhead_inner_mtu(DEFAULT_PATH_MTU, false,
-						      engine_encrypts(e));
+				 : tunnel_inner_mtu(e, DEFAULT_PATH_MTU, false);
 }
 
 /* May attached interfaces grow?  Only when it is known what gets to those that
@@ -353,6 +360,7 @@ struct op *port_set_mtu(struct engine *e, const struct port *p, uint32_t mtu)
 	copy_text(op->link.ifname, sizeof op->link.ifname, p->ifname);
 	copy_text(op->link.netns, sizeof op->link.netns, p->netns);
 	op->link.mtu = mtu;
+	op->link.tap = e->user;
 	return op;
 }
 

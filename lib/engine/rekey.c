@@ -71,13 +71,18 @@ static void use_secret(struct engine *e, struct peer *p, struct secret *s1)
 {
 	struct tunnel *t = &p->tunnel;
 
-	session_export(s1, KEY_LABEL_ESP, &p->conn->esp);
+	conn_derive(p->conn, s1, p->conn->ratchet.epoch);
 	secret_wipe(s1);
 	t->epoch = p->conn->ratchet.epoch;
 	t->peer_active = false;
 	t->rekey_began_us = e->now_us;
 	engine_wake(e, e->now_us + REKEY_STUCK_US);
-	tunnel_add_sas_in(e, p);
+	if (!t->by_sleeve) {
+		tunnel_add_sas_in(e, p);
+	}
+	if (t->sleeve.on) {
+		sleeve_begin(e, p);
+	}
 }
 
 enum err tunnel_rekey_requested(struct engine *e, struct peer *p,
@@ -87,9 +92,10 @@ enum err tunnel_rekey_requested(struct engine *e, struct peer *p,
 	struct secret s1;
 	enum err err;
 
-	/* Each is finished before the next one begins. */
+	/* Each is finished before the next one begins; with the sleeve the
+	 * initiator may know before we do that we have what it told us. */
 	if (!engine_encrypts(e) || is_initiator(p) ||
-	    !tunnel_is_keyed(&p->tunnel)) {
+	    (!p->tunnel.by_sleeve && !tunnel_is_keyed(&p->tunnel))) {
 		return ERR_STATE;
 	}
 	err = ratchet_respond(&p->conn->ratchet, request, e->rng, &m.rekey,
@@ -293,7 +299,7 @@ void tunnel_xfrm_event(struct engine *e, const struct event *event)
 	struct known_sa *sa;
 	struct peer *p;
 
-	if (!engine_encrypts(e) || e->phase < PHASE_BLOCKING ||
+	if (!engine_encrypts(e) || e->user || e->phase < PHASE_BLOCKING ||
 	    e->phase > PHASE_RUNNING) {
 		return;
 	}

@@ -41,6 +41,10 @@ void show_each_row(const struct engine *, show_row_fn *, void *aux);
 const char *show_via(const struct engine *, const struct peer *);
 /* How frames reach it. */
 const char *show_overlay(const struct peer *);
+/* The same with the reason, if it is not the best there is, and the cipher;
+ * NULL: nobody is there. */
+void show_put_overlay(const struct engine *, const struct peer *,
+		      struct json *);
 
 /* What probes tell of the way there and back. */
 struct json *show_path(const struct engine *, const struct watch *);

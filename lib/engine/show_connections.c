@@ -186,8 +186,7 @@ static void add_row(const struct engine *e, const struct show_row *row,
 	jsonput_bool(json, "encrypted",
 		     row->state == SHOWN_ESTABLISHED && engine_encrypts(e));
 	jsonput_bool(json, "plain", t && plain_is_on(t));
-	json_object_put_string(json, "overlay",
-			       row->peer ? show_overlay(row->peer) : "none");
+	show_put_overlay(e, row->peer, json);
 	json_object_put_string(json, "via",
 			       row->peer ? show_via(e, row->peer) : "");
 	jsonput_int(json, "hops", row->peer ? row->peer->hops : 0);

@@ -6,6 +6,7 @@
 #include "engine/show.h"
 #include "engine/state.h"
 #include "openvswitch/json.h"
+#include "sleeve/sleeve.h"
 #include "util.h"
 
 static struct json *binding_json(const struct binding *b)
@@ -68,9 +69,47 @@ const char *show_via(const struct engine *e, const struct peer *p)
 
 const char *show_overlay(const struct peer *p)
 {
-	return p->via != FWD_NOBODY	      ? "relay"
-	       : tunnel_is_usable(&p->tunnel) ? "fastdp"
-					      : "none";
+	return p->via != FWD_NOBODY	       ? "relay"
+	       : !tunnel_is_usable(&p->tunnel) ? "none"
+	       : p->tunnel.by_sleeve	       ? "sleeve"
+					       : "fastdp";
+}
+
+/* Why it is not fastdp. */
+static enum reason overlay_reason(const struct engine *e, const struct peer *p,
+				  const char **detail)
+{
+	*detail = "";
+	if (!p->tunnel.by_sleeve) {
+		return REASON_NONE;
+	}
+	if (!e->user) {
+		return REASON_PEER_NO_FASTDP;
+	}
+	*detail = e->no_fastdp_detail;
+	return e->no_fastdp;
+}
+
+void show_put_overlay(const struct engine *e, const struct peer *p,
+		      struct json *json)
+{
+	const char *detail = "";
+	enum reason reason = REASON_NONE;
+
+	if (p) {
+		reason = overlay_reason(e, p, &detail);
+	}
+	json_object_put_string(json, "overlay", p ? show_overlay(p) : "none");
+	json_object_put_string(json, "overlay_reason", reason_slug(reason));
+	json_object_put_string(json, "overlay_detail",
+			       *detail ? detail : reason_text(reason));
+	json_object_put_string(
+		json, "cipher",
+		!p || !tunnel_is_usable(&p->tunnel) ? ""
+		: p->tunnel.by_sleeve
+			? sleeve_cipher_name(p->tunnel.sleeve.cipher)
+		: engine_encrypts(e) ? "aes-256-gcm"
+				     : "none");
 }
 
 static struct json *peer_json(const struct engine *e, const struct peer *p)
@@ -83,7 +122,7 @@ static struct json *peer_json(const struct engine *e, const struct peer *p)
 	json_object_put_string(json, "name", p->name);
 	jsonput_ip(json, "address", &t->remote);
 	jsonput_bool(json, "connected", p->conn != NULL);
-	json_object_put_string(json, "overlay", show_overlay(p));
+	show_put_overlay(e, p, json);
 	json_object_put_string(json, "via", show_via(e, p));
 	jsonput_int(json, "hops", p->hops);
 	jsonput_bool(json, "plain", plain_is_on(t));
@@ -164,6 +203,12 @@ void show_names(struct engine *e, uint32_t command)
 			json_object_put_string(
 				peers, ip_format(&peer->tunnel.remote, buf),
 				peer->name);
+		}
+		if (peer->tunnel.by_sleeve) {
+			const struct ip_addr ip = sleeve_addr(peer->number);
+
+			json_object_put_string(peers, ip_format(&ip, buf),
+					       peer->name);
 		}
 		snprintf(buf, sizeof buf, "%" PRIu32, peer->number);
 		json_object_put_string(numbers, buf, peer->name);

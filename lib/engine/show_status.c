@@ -180,7 +180,7 @@ static const char *judge(const struct engine *e, const struct census *census,
 		verdict = "degraded";
 	}
 	/* At a restart it may still be on its way. */
-	if (engine_encrypts(e) && !e->guard &&
+	if (engine_encrypts(e) && !e->user && !e->guard &&
 	    !(e->guard_busy && !*e->guard_detail)) {
 		add_reason(why,
 			   "no netfilter guard: if somebody flushes the IPsec "
@@ -303,6 +303,21 @@ static struct json *losers_json(const struct engine *e)
 	return list;
 }
 
+static struct json *sleeve_json(const struct engine *e)
+{
+	struct json *json = json_object_create();
+
+	json_object_put_string(json, "setting",
+			       overlay_setting_name(e->config.overlay));
+	json_object_put_string(json, "state",
+			       e->has_sleeve			     ? "up"
+			       : e->config.overlay == OVERLAY_FASTDP ? "off"
+								     : "down");
+	json_object_put_string(json, "detail", e->no_sleeve_detail);
+	jsonput_int(json, "port", e->sleeve_port);
+	return json;
+}
+
 void show_status(struct engine *e, uint32_t command)
 {
 	const struct flow_table_losses losses = flow_table_losses(e->flows);
@@ -323,7 +338,10 @@ void show_status(struct engine *e, uint32_t command)
 	jsonput_id(json, "id", &e->config.id);
 	jsonput_int(json, "uptime", show_age_s(e, e->started_us));
 	json_object_put_string(json, "encryption",
-			       engine_encrypts(e) ? "aes-256-gcm esp" : "none");
+			       !engine_encrypts(e) ? "none"
+			       : !e->user	   ? "aes-256-gcm esp"
+			       : e->sleeve_aes	   ? "aes-256-gcm sleeve"
+					       : "xsalsa20-poly1305 sleeve");
 	json_object_put(json, "plain", plain_json(e));
 	json_object_put_string(json, "guard", guard_kind_name(e->guard));
 	if (engine_encrypts(e)) {
@@ -333,7 +351,14 @@ void show_status(struct engine *e, uint32_t command)
 	json_object_put(json, "state", state_json(e));
 	jsonput_int(json, "control_port", e->config.port);
 	jsonput_int(json, "vxlan_port", e->config.vxlan_port);
+	json_object_put(json, "sleeve", sleeve_json(e));
 	sub = json_object_create();
+	json_object_put_string(sub, "kind", e->user ? "user" : "kernel");
+	json_object_put_string(sub, "reason", reason_slug(e->no_fastdp));
+	json_object_put_string(sub, "detail",
+			       *e->no_fastdp_detail
+				       ? e->no_fastdp_detail
+				       : reason_text(e->no_fastdp));
 	json_object_put_string(sub, "name", e->config.datapath);
 	json_object_put_string(sub, "state",
 			       e->tunnel_port == UINT32_MAX ? "down" : "up");

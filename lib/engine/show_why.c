@@ -333,7 +333,7 @@ void show_why(struct engine *e, uint32_t command, const struct json *args)
 	jsonput_int(json, "since", show_age_s(e, v.since_us));
 	jsonput_int(json, "failures", s.target ? s.target->failures : 0);
 	if (s.peer) {
-		json_object_put_string(json, "overlay", show_overlay(s.peer));
+		show_put_overlay(e, s.peer, json);
 		json_object_put_string(json, "via", show_via(e, s.peer));
 		jsonput_int(json, "hops", s.peer->hops);
 		if (s.peer->conn) {

@@ -4,6 +4,7 @@
  *	conn.c     control connections: dial, accept, handshake, records, health
  *	peer.c     the hosts we know: sessions, their endpoints
  *	tunnel.c   the way to one peer: MTU, policies, security associations
+ *	sleeve.c   the keys of the sleeve with one peer
  *	rekey.c    new keys for it, and repair of what others took away
  *	plain.c    peers with whom it need not be encrypted
  *	probe.c    whether traffic gets there
@@ -174,8 +175,9 @@ struct conn {
 	uint32_t password; /* Its number, see password_slot(); 0 = plain. */
 	struct channel channel;
 	struct ratchet ratchet;
-	struct secret esp;	  /* session_export(S1, KEY_LABEL_ESP) */
-	struct identity identity; /* The other side's. */
+	struct secret esp; /* session_export(S1, KEY_LABEL_ESP) */
+	struct secret sleeve_in, sleeve_out; /* Of the epoch, if encrypted. */
+	struct identity identity;	     /* The other side's. */
 	struct peer *peer;
 	struct record_inbox inbox;
 	struct held_statement *held; /* Of a summary, so far. */
@@ -211,6 +213,23 @@ struct plain {
 	bool out;	 /* We send in the clear. */
 };
 
+/* The keys of the sleeve with a peer (sleeve.c): for each epoch ours for what
+ * comes in, then the peer is told, then its index for what goes out. */
+struct sleeve {
+	bool on; /* Both hosts have one. */
+	enum sleeve_cipher cipher;
+	uint32_t index_in;   /* Of the present epoch; 0 = none. */
+	bool told;	     /* The peer is, as it is installed. */
+	uint32_t index_out;  /* In use; 0 = none yet. */
+	uint32_t epoch_out;  /* That it belongs to. */
+	uint32_t index_next; /* Being installed; 0 = none. */
+	struct ip_addr local;
+	struct ip_endpoint named;  /* Where the peer says that it is... */
+	struct ip_endpoint remote; /* ...and where it is. */
+	int send_errno;		   /* The kernel's word on that. */
+	struct sleeve_load load;   /* As last counted. */
+};
+
 /* The way to one peer.  Keying: both policies, our inbound SAs, our offer; on
  * the peer's offer the outbound SAs, then the out policies are pinned to them,
  * then flows may use them; up when the peer said the same.  All lanes take each
@@ -220,6 +239,9 @@ struct tunnel {
 	enum reason reason; /* Why not up. */
 	char detail[DETAIL_SIZE];
 	bool placed; /* 'local' and 'remote' hold. */
+	/* It is the sleeve, as one of the hosts has nothing else: there are
+	 * neither policies nor SAs. */
+	bool by_sleeve;
 	struct ip_addr local, remote;
 	uint16_t udp_port;  /* The peer's. */
 	uint32_t path_mtu;  /* By route; 0 = unknown. */
@@ -246,6 +268,7 @@ struct tunnel {
 	uint64_t rekey_began_us; /* One is under way since; 0 = none. */
 	bool rekey_again;	 /* Something was lost meanwhile. */
 	struct plain plain;
+	struct sleeve sleeve;
 };
 
 /* A session that is to be replaced by one with another password. */
@@ -351,6 +374,12 @@ struct known_sa {
 	uint64_t delete_us; /* UINT64_MAX: in use. */
 };
 
+/* An index of ours under which the sleeve takes datagrams. */
+struct sleeve_in {
+	uint32_t index, peer;
+	uint64_t delete_us; /* UINT64_MAX: in use. */
+};
+
 /* A policy that no peer has claimed, found at the start, or that could not be
  * removed. */
 struct stale_policy {
@@ -435,6 +464,8 @@ enum pending_kind {
 	PENDING_PIN,	   /* The out policy on the new SA. */
 	PENDING_SA_DEL,
 	PENDING_POLICY_DEL,
+	PENDING_SLEEVE_IN,
+	PENDING_SLEEVE_OUT,
 	PENDING_GUARD,	     /* The netfilter guard. */
 	PENDING_ROUTE,	     /* OP_ROUTE_GET for a peer. */
 	PENDING_TARGET,	     /* OP_ROUTE_GET for a target. */
@@ -494,6 +525,17 @@ struct engine {
 	uint64_t adopt_due_us; /* When they are looked at next. */
 	bool datapath_made;    /* By us, in this start. */
 	bool blocks_made;      /* Likewise, on a host without traces of fdp. */
+
+	/* The user-space datapath, as the kernel's cannot be had or is not
+	 * wanted; why not. */
+	bool user;
+	enum reason no_fastdp;
+	char no_fastdp_detail[DETAIL_SIZE];
+	bool has_sleeve, sleeve_aes;
+	uint16_t sleeve_port;
+	char no_sleeve_detail[DETAIL_SIZE];
+	struct sleeve_in *sleeve_ins;
+	size_t n_sleeve_ins, allocated_sleeve_ins;
 
 	struct footing datapath, tunnel_footing;
 	uint64_t ground_us;   /* When to try again; UINT64_MAX: all is well. */
@@ -578,6 +620,8 @@ struct pending *engine_expect(struct engine *, struct op *, enum pending_kind);
 bool engine_encrypts(const struct engine *);
 /* How many SAs we want from each peer, and to it at most. */
 unsigned int engine_lanes(const struct engine *);
+/* What the tunnel port is to be. */
+void tunnel_port_fill_in(const struct engine *, struct odp_vport *);
 /* The datapath has the tunnel port, under that number. */
 void tunnel_port_ready(struct engine *, uint32_t port_no);
 /* Copies 'from' as far as it fits; always terminated. */
@@ -621,6 +665,8 @@ void conn_send(struct engine *, struct conn *, const struct message *);
 void conn_end(struct engine *, struct conn *, enum err, enum reason,
 	      const char *detail);
 void conn_free(struct engine *, struct conn *);
+/* The keys of that epoch, for ESP and for the sleeve. */
+void conn_derive(struct conn *, const struct secret *s1, uint32_t epoch);
 /* Something speaks for 'conn' being dead: asks, and waits less than usual. */
 void conn_doubt(struct engine *, struct conn *);
 void conn_timers(struct engine *);
@@ -745,6 +791,29 @@ void tunnel_forget_sa(struct engine *, const struct ip_addr *dst, uint32_t spi);
 void tunnel_put_in(struct engine *, struct peer *, enum pending_kind);
 void tunnel_put_out(struct engine *, struct peer *, enum pending_kind);
 
+/* ---- sleeve.c ---- */
+
+/* Is it the only way to the peer that 'c' leads to?  Also if the peer has none:
+ * then there is no way. */
+bool sleeve_is_all(const struct engine *, const struct conn *c);
+/* A session has begun, or has new keys. */
+void sleeve_begin(struct engine *, struct peer *);
+void sleeve_heard(struct engine *, struct peer *, const struct msg_sleeve *);
+void sleeve_result(struct engine *, const struct pending *,
+		   const struct event *);
+/* EVENT_SLEEVE, and what EVENT_COUNTERS has of it. */
+void sleeve_event(struct engine *, const struct event *);
+void sleeve_count(struct engine *, const struct event *);
+/* Are the keys of the present epoch in use? */
+bool sleeve_is_keyed(const struct tunnel *);
+/* How large the datagrams may be has changed. */
+void sleeve_mtu(struct engine *, struct peer *);
+/* The peer's keys go.  Nothing leads there any more. */
+void sleeve_end(struct engine *, struct peer *);
+void sleeve_timers(struct engine *);
+const char *sleeve_cipher_text(enum sleeve_cipher); /* For people. */
+const char *sleeve_cipher_name(enum sleeve_cipher); /* For programs. */
+
 /* ---- plain.c ---- */
 
 /* A session has begun, and its policies are there. */
@@ -792,6 +861,13 @@ void tunnel_check_routes(struct engine *);
 void tunnel_check_route(struct engine *, struct peer *);
 void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
 bool tunnel_is_usable(const struct tunnel *);
+/* The sleeve has keys, which may be all that there is to a tunnel. */
+void tunnel_sleeve_keyed(struct engine *, struct peer *);
+/* The kernel, or the sleeve, refused a part of it. */
+void tunnel_failed(struct engine *, struct peer *, const struct event *);
+/* The inner MTU over a path of 'path_mtu' bytes, before anything is known of
+ * the peer. */
+uint32_t tunnel_inner_mtu(const struct engine *, uint32_t path_mtu, bool v6);
 /* Are the keys of the present epoch in use in both directions? */
 bool tunnel_is_keyed(const struct tunnel *);
 
@@ -939,6 +1015,8 @@ struct port *port_find(const struct engine *, uint32_t port_no);
 struct port *port_by_host_ifname(const struct engine *, const char *);
 struct port *port_by_inside(const struct engine *, const char *netns,
 			    const char *ifname);
+/* What OP_VPORT_ADD has to know. */
+void port_fill_in(const struct engine *, const struct port *, struct op *);
 /* Opens the ports that the snapshot and the state file know. */
 void ports_adopt(struct engine *);
 void port_result(struct engine *, struct pending *, const struct event *);

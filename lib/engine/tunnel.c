@@ -16,6 +16,7 @@
 #include "ipsec/overhead.h"
 #include "ipsec/policy.h"
 #include "ipsec/sa.h"
+#include "sleeve/sleeve.h"
 #include "util.h"
 
 /* What is being removed from the kernel. */
@@ -222,6 +223,7 @@ void tunnel_timers(struct engine *e)
 			engine_wake(e, e->sas[i++].delete_us);
 		}
 	}
+	sleeve_timers(e);
 	for (size_t i = 0; i < e->n_stale;) {
 		if (e->now_us >= e->stale[i].delete_us) {
 			const struct xfrm_policy gone = e->stale[i].policy;
@@ -249,7 +251,8 @@ void tunnel_timers(struct engine *e)
 bool tunnel_is_usable(const struct tunnel *t)
 {
 	return t->state == TUNNEL_UP ||
-	       (t->state == TUNNEL_KEYING && t->lanes[0].spi_out);
+	       (t->state == TUNNEL_KEYING &&
+		(t->by_sleeve ? t->sleeve.index_out : t->lanes[0].spi_out));
 }
 
 /* Tells the forwarding table what the tunnel is now. */
@@ -266,6 +269,13 @@ static void publish(struct engine *e, struct peer *p)
 		.up = tunnel_is_usable(t),
 	};
 
+	if (t->by_sleeve) {
+		/* Where it is only the sleeve knows: addresses may change. */
+		peer.local = sleeve_addr(FWD_NOBODY);
+		peer.remote = sleeve_addr(p->number);
+		peer.n_lanes = 1;
+		peer.up &= e->user;
+	}
 	forwarding_set_peer(e->fwd, &peer);
 	relay_touch(e);
 }
@@ -301,12 +311,16 @@ static enum reason reason_of_refusal(const struct event *event)
 			break;
 		}
 	}
+	if (event->result.op == OP_SLEEVE_IN ||
+	    event->result.op == OP_SLEEVE_OUT) {
+		return REASON_SLEEVE_FAILED;
+	}
 	return REASON_SA_FAILED;
 }
 
 /* The kernel refused a policy or an SA.  There is no half of a tunnel: after a
  * while the session ends, and the next one begins from the start. */
-static void failed(struct engine *e, struct peer *p, const struct event *event)
+void tunnel_failed(struct engine *e, struct peer *p, const struct event *event)
 {
 	struct tunnel *t = &p->tunnel;
 
@@ -335,10 +349,12 @@ static void up(struct engine *e, struct peer *p)
 
 	if (!t->failed) {
 		if (t->state != TUNNEL_UP || t->reason) {
-			engine_log(e, OP_LOG_INFO,
-				   "tunnel to %s is up: fastdp, %s", p->name,
-				   engine_encrypts(e) ? "ESP with AES-256-GCM"
-						      : "NOT ENCRYPTED");
+			engine_log(e, OP_LOG_INFO, "tunnel to %s is up: %s, %s",
+				   p->name, t->by_sleeve ? "sleeve" : "fastdp",
+				   t->by_sleeve ? sleeve_cipher_text(
+							  t->sleeve.cipher)
+				   : engine_encrypts(e) ? "ESP with AES-256-GCM"
+							: "NOT ENCRYPTED");
 			health_note(e, p, REASON_NONE, "the tunnel is up");
 			probe_tunnel_up(e, p);
 		}
@@ -632,6 +648,9 @@ void tunnel_offer(struct engine *e, struct peer *p,
 
 bool tunnel_is_keyed(const struct tunnel *t)
 {
+	if (t->by_sleeve) {
+		return sleeve_is_keyed(t);
+	}
 	return t->peer_active && t->lanes[0].spi_out && !t->n_next &&
 	       t->epoch_out == t->epoch;
 }
@@ -641,6 +660,13 @@ static void check_keyed(struct engine *e, struct peer *p)
 	if (tunnel_is_keyed(&p->tunnel)) {
 		up(e, p);
 		tunnel_keyed(e, p);
+	}
+}
+
+void tunnel_sleeve_keyed(struct engine *e, struct peer *p)
+{
+	if (p->tunnel.by_sleeve) {
+		check_keyed(e, p);
 	}
 }
 
@@ -678,7 +704,7 @@ static void sa_in_result(struct engine *e, struct peer *p, uint32_t spi,
 		if (++lane->attempts < SA_ADD_ATTEMPTS && p->conn) {
 			add_sa_in(e, p, lane);
 		} else {
-			failed(e, p, event);
+			tunnel_failed(e, p, event);
 		}
 		return;
 	}
@@ -737,7 +763,7 @@ static void sa_out_result(struct engine *e, struct peer *p, uint32_t spi,
 	if (event->os_errno) {
 		tunnel_forget_sa(e, &t->remote, spi);
 		drop_next(e, t);
-		failed(e, p, event);
+		tunnel_failed(e, p, event);
 		return;
 	}
 	lane->next_ready = true;
@@ -808,7 +834,7 @@ static void pin_result(struct engine *e, struct peer *p, uint32_t spi,
 	if (event->os_errno) {
 		/* Never a policy for a mark that leads to no SA for certain. */
 		lane->policy = lane == t->lanes || lane->spi_out;
-		failed(e, p, event);
+		tunnel_failed(e, p, event);
 	} else {
 		lane->spi_out = spi;
 	}
@@ -839,12 +865,12 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	switch (pending->kind) {
 	case PENDING_POLICY:
 		if (event->os_errno) {
-			failed(e, p, event);
+			tunnel_failed(e, p, event);
 		}
 		break;
 	case PENDING_PLAIN_IN:
 		if (event->os_errno) {
-			failed(e, p, event);
+			tunnel_failed(e, p, event);
 		} else {
 			plain_in_installed(e, p);
 		}
@@ -854,7 +880,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 			/* Nothing is sent rather than plain. */
 			p->tunnel.lanes[0].spi_out = 0;
 			publish(e, p);
-			failed(e, p, event);
+			tunnel_failed(e, p, event);
 		}
 		break;
 	case PENDING_SA_IN:
@@ -868,6 +894,8 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 		break;
 	case PENDING_SA_DEL:
 	case PENDING_POLICY_DEL:
+	case PENDING_SLEEVE_IN:
+	case PENDING_SLEEVE_OUT:
 	case PENDING_START:
 	case PENDING_ADOPT:
 	case PENDING_ATTACH:
@@ -970,22 +998,79 @@ void tunnel_check_routes(struct engine *e)
 	}
 }
 
+uint32_t tunnel_inner_mtu(const struct engine *e, uint32_t path_mtu, bool v6)
+{
+	if (!e->user) {
+		return overhead_inner_mtu(path_mtu, v6, engine_encrypts(e));
+	}
+	return path_mtu ? sleeve_inner_mtu(sleeve_datagram_size(path_mtu, !v6))
+			: 0;
+}
+
+/* Has what there is of the tunnel to go before it can be as 'c' wants it?  The
+ * sleeve goes on wherever a peer may be. */
+static bool is_another(const struct tunnel *t, const struct conn *c,
+		       bool by_sleeve)
+{
+	return t->by_sleeve != by_sleeve ||
+	       (!by_sleeve && (!ip_equal(&t->local, &c->local.ip) ||
+			       !ip_equal(&t->remote, &c->remote.ip) ||
+			       t->udp_port != c->identity.vxlan_port));
+}
+
+/* The first keys of the session are on their way. */
+static void await_keys(struct engine *e, struct tunnel *t)
+{
+	t->epoch = 0;
+	t->epoch_out = UINT32_MAX; /* Keys of another session, if any. */
+	t->rekey_us = UINT64_MAX;
+	t->rekey_began_us = e->now_us;
+	engine_wake(e, e->now_us + KEYING_STUCK_US);
+	t->rekey_again = false;
+	t->peer_active = false;
+	t->failed = false;
+	t->retry_us = 0;
+	if (t->state == TUNNEL_DOWN) {
+		t->state = TUNNEL_KEYING;
+		t->reason = REASON_KEYING;
+		t->detail[0] = '\0';
+	}
+}
+
+static void begin_by_sleeve(struct engine *e, struct peer *p)
+{
+	if (!e->has_sleeve ||
+	    !(p->conn->identity.capabilities & CAPABILITY_SLEEVE)) {
+		down(e, p,
+		     e->has_sleeve ? REASON_PEER_NO_SLEEVE : REASON_NO_SLEEVE,
+		     e->no_sleeve_detail);
+		p->tunnel.rekey_began_us = 0; /* Nothing will come of it. */
+	}
+	publish(e, p);
+	sleeve_begin(e, p);
+}
+
 void tunnel_begin(struct engine *e, struct peer *p)
 {
 	struct tunnel *t = &p->tunnel;
 	const struct conn *c = p->conn;
+	const bool by_sleeve = sleeve_is_all(e, c);
 
 	plain_over(e, p);
-	if (t->placed && (!ip_equal(&t->local, &c->local.ip) ||
-			  !ip_equal(&t->remote, &c->remote.ip) ||
-			  t->udp_port != c->identity.vxlan_port)) {
+	if (t->placed && is_another(t, c, by_sleeve)) {
 		tunnel_end(e, p);
 	}
 	t->placed = true;
+	t->by_sleeve = by_sleeve;
 	t->local = c->local.ip;
 	t->remote = c->remote.ip;
 	t->udp_port = c->identity.vxlan_port;
 	tunnel_check_route(e, p);
+	if (by_sleeve) {
+		await_keys(e, t);
+		begin_by_sleeve(e, p);
+		return;
+	}
 	if (!engine_encrypts(e)) {
 		up(e, p);
 		return;
@@ -993,23 +1078,10 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	if (!t->policies || t->failed) {
 		place_policies(e, p);
 	}
-	if (t->state == TUNNEL_DOWN) {
-		t->state = TUNNEL_KEYING;
-		t->reason = REASON_KEYING;
-		t->detail[0] = '\0';
-	}
+	await_keys(e, t);
 	plain_offer(e, p);
 	publish(e, p);
-	t->epoch = 0;
-	t->epoch_out = UINT32_MAX; /* Keys of another session, if any. */
-	t->rekey_us = UINT64_MAX;
-	t->rekey_began_us = e->now_us;
-	engine_wake(e, e->now_us + KEYING_STUCK_US);
-	t->rekey_again = false;
 	forget_next(t);
-	t->peer_active = false;
-	t->failed = false;
-	t->retry_us = 0;
 	tunnel_add_sas_in(e, p);
 }
 
@@ -1047,6 +1119,7 @@ void tunnel_end(struct engine *e, struct peer *p)
 			       e->config.vxlan_port, t->reqid);
 		policy_delete(e, &policy);
 	}
+	sleeve_end(e, p);
 	memset(t, 0, sizeof *t);
 	t->reason = REASON_CONNECTING;
 	if (guarded) {

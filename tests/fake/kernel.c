@@ -8,6 +8,7 @@
 
 #include "ipsec/policy.h"
 #include "packet/parse.h"
+#include "sleeve/sleeve.h"
 #include "util.h"
 
 static void breach(struct fake_kernel *k, const char *format, ...)
@@ -145,10 +146,15 @@ static int vport_add(struct fake_kernel *k, const struct odp_vport *v,
 	if (!k->datapath) {
 		return ENODEV;
 	}
+	if (v->type == ODP_VPORT_SLEEVE && !k->user) {
+		return EINVAL;
+	}
 	if (fake_kernel_port(k, v->name)) {
 		return EEXIST;
 	}
-	if (v->type == ODP_VPORT_NETDEV && !fake_kernel_link(k, v->name)) {
+	if ((v->type == ODP_VPORT_NETDEV ||
+	     (v->type == ODP_VPORT_TAP && k->user)) &&
+	    !fake_kernel_link(k, v->name)) {
 		return ENODEV;
 	}
 	if (v->type == ODP_VPORT_VXLAN && v->udp_port == k->taken_udp_port) {
@@ -454,6 +460,21 @@ static void check_lanes(struct fake_kernel *k, const struct action *a)
 	}
 }
 
+/* A flow leads into the sleeve only while there is a key for it. */
+static void check_sleeve_flow(struct fake_kernel *k, const struct fake_flow *f)
+{
+	for (size_t i = 0; i < f->actions.n; i++) {
+		const struct action *a = &f->actions.v[i];
+		uint32_t peer;
+
+		if (a->type == ACTION_SET_TUNNEL &&
+		    (sleeve_addr_peer(&a->tunnel.dst, &peer) ||
+		     !fake_sleeve_has_out(&k->sleeve, peer))) {
+			breach(k, "a flow into the sleeve, but no key");
+		}
+	}
+}
+
 /* A flow sends to a peer only while policy and SA are there, and those that its
  * mark asks for. */
 static void check_flow(struct fake_kernel *k, const struct fake_flow *f)
@@ -505,7 +526,9 @@ static void check_invariants(struct fake_kernel *k)
 	}
 	for (size_t i = 0; i < k->n_flows; i++) {
 		/* Nobody knows where those of a dead daemon lead. */
-		if (!k->flows[i].orphan) {
+		if (k->user) {
+			check_sleeve_flow(k, &k->flows[i]);
+		} else if (!k->flows[i].orphan) {
 			check_flow(k, &k->flows[i]);
 		}
 	}
@@ -680,6 +703,47 @@ static int vxlan_send(struct fake_kernel *k, const struct action *tunnel,
 	return 0;
 }
 
+/* Seals it for 'peer', and off it goes. */
+static void sleeve_send(struct fake_kernel *k, uint32_t peer, uint32_t vni,
+			uint8_t ttl, struct span frame)
+{
+	const struct op_sleeve *out = fake_sleeve_out(&k->sleeve, peer);
+	struct fake_packet *p;
+
+	if (!out || route_errno(k)) {
+		k->sleeve.n_no_key += !out;
+		return;
+	}
+	p = xzalloc(sizeof *p);
+	p->vni = vni;
+	p->ttl = ttl;
+	p->src_port = k->sleeve_port;
+	p->frame = xmemdup(frame.data, frame.size);
+	p->frame_size = frame.size;
+	if (!fake_sleeve_seal(&k->sleeve, peer, path_mtu(k, &out->remote.ip),
+			      p)) {
+		fake_packet_free(p);
+		return;
+	}
+	if (k->guarded && p->cipher == SLEEVE_CIPHER_NONE) {
+		breach(k, "a datagram of the sleeve leaves in the clear");
+	}
+	k->transmit(k->aux, p);
+}
+
+/* Out of the user-space datapath's tunnel port. */
+static void sleeve_output(struct fake_kernel *k, const struct action *tunnel,
+			  struct span frame)
+{
+	uint32_t peer;
+
+	if (sleeve_addr_peer(&tunnel->tunnel.dst, &peer)) {
+		breach(k, "a frame into the sleeve for no peer");
+		return;
+	}
+	sleeve_send(k, peer, tunnel->tunnel.vni, tunnel->tunnel.ttl, frame);
+}
+
 /* OP_SEND_TEST: VXLAN from a socket takes the same way. */
 static int send_test(struct fake_kernel *k, const struct op *op)
 {
@@ -762,7 +826,10 @@ static void output(struct fake_kernel *k, const struct fake_port *port,
 
 	if (port->type == ODP_VPORT_VXLAN && tunnel) {
 		vxlan_send(k, tunnel, mark, frame);
-	} else if (port->type == ODP_VPORT_NETDEV) {
+	} else if (port->type == ODP_VPORT_SLEEVE && tunnel) {
+		sleeve_output(k, tunnel, frame);
+	} else if (port->type == ODP_VPORT_NETDEV ||
+		   port->type == ODP_VPORT_TAP) {
 		if (mark) {
 			breach(k, "a mark reaches a container");
 		}
@@ -918,10 +985,59 @@ static bool admit(struct fake_kernel *k, const struct fake_packet *p)
 	return !k->drops_vxlan_in;
 }
 
+static void tell_sleeve(struct fake_kernel *k, uint32_t peer,
+			enum sleeve_news what, const struct fake_packet *p)
+{
+	struct fake_event *e = event_new(EVENT_SLEEVE);
+
+	e->event.sleeve.peer = peer;
+	e->event.sleeve.what = what;
+	e->event.sleeve.local = p->dst;
+	e->event.sleeve.remote.ip = p->src;
+	e->event.sleeve.remote.port = p->src_port;
+	e->event.sleeve.vni = p->vni;
+	k->notify(k->aux, e);
+}
+
+static void sleeve_arrive(struct fake_kernel *k, const struct fake_packet *p)
+{
+	struct flow metadata;
+	uint32_t peer;
+	bool moved;
+
+	if (!k->has_sleeve || p->udp_port != k->sleeve_port ||
+	    !fake_sleeve_open(&k->sleeve, p, &peer, &moved)) {
+		return;
+	}
+	if (k->guarded && p->cipher == SLEEVE_CIPHER_NONE) {
+		breach(k, "a datagram in the clear is taken");
+	}
+	if (moved) {
+		tell_sleeve(k, peer, SLEEVE_MOVED, p);
+	}
+	memset(&metadata, 0, sizeof metadata);
+	for (size_t i = 0; i < k->n_ports; i++) {
+		if (k->ports[i].type == ODP_VPORT_SLEEVE) {
+			metadata.in_port = k->ports[i].port_no;
+			metadata.tunnel.present = true;
+			metadata.tunnel.src = sleeve_addr(peer);
+			metadata.tunnel.vni = p->vni;
+			metadata.tunnel.ttl = p->ttl;
+			metadata.tunnel.flags = FLOW_TNL_KEY;
+			receive(k, &metadata, span_of(p->frame, p->frame_size));
+			return;
+		}
+	}
+}
+
 void fake_kernel_arrive(struct fake_kernel *k, const struct fake_packet *p)
 {
 	struct flow metadata;
 
+	if (p->sleeve) {
+		sleeve_arrive(k, p);
+		return;
+	}
 	if (!admit(k, p)) {
 		return;
 	}
@@ -976,8 +1092,12 @@ static void result(struct fake_kernel *k, const struct op *op, int error,
 	k->notify(k->aux, e);
 }
 
-static int datapath_add(struct fake_kernel *k)
+static int datapath_add(struct fake_kernel *k, bool user)
 {
+	if (!user && k->no_ovs) {
+		return ENOENT;
+	}
+	k->user = user;
 	if (k->foreign_datapath) {
 		return EEXIST;
 	}
@@ -1095,7 +1215,7 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	}
 	switch (op->type) {
 	case OP_DATAPATH_ADD:
-		error = datapath_add(k);
+		error = datapath_add(k, op->datapath.user);
 		break;
 	case OP_DATAPATH_DEL:
 		if (!k->foreign_datapath) {
@@ -1135,7 +1255,8 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 		sa_del(k, &op->sa);
 		break;
 	case OP_POLICY_PUT:
-		error = policy_put(k, &op->policy);
+		error = k->no_esp ? EPROTONOSUPPORT
+				  : policy_put(k, &op->policy);
 		break;
 	case OP_POLICY_DEL:
 		policy_del(k, &op->policy);
@@ -1159,7 +1280,8 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	case OP_SLEEVE_MTU:
 	case OP_SLEEVE_DEL:
 	case OP_SLEEVE_LANE:
-		error = ENOTSUP;
+		error = k->has_sleeve ? fake_sleeve_run(&k->sleeve, op)
+				      : ENOTSUP;
 		break;
 	case OP_SEND_TEST:
 		error = send_test(k, op);
@@ -1291,6 +1413,17 @@ void fake_kernel_lose_guard(struct fake_kernel *k)
 	k->notify(k->aux, event_new(EVENT_GUARD_GONE));
 }
 
+void fake_kernel_sleeve_used_up(struct fake_kernel *k, uint32_t peer,
+				uint32_t index)
+{
+	struct fake_event *e = event_new(EVENT_SLEEVE);
+
+	e->event.sleeve.peer = peer;
+	e->event.sleeve.what = SLEEVE_USED_UP;
+	e->event.sleeve.index = index;
+	k->notify(k->aux, e);
+}
+
 /* ---- Looking at it ---- */
 
 /* As dumps show keys.  An address keeps its family. */
@@ -1318,6 +1451,12 @@ static struct flow masked(const struct flow *key, const struct flow *mask)
 
 void fake_kernel_orphan(struct fake_kernel *k)
 {
+	/* The process took these along. */
+	memset(&k->sleeve, 0, sizeof k->sleeve);
+	if (k->user) {
+		datapath_clear(k);
+		k->user = false;
+	}
 	for (size_t i = 0; i < k->n_ports; i++) {
 		k->ports[i].served = false;
 	}
@@ -1368,6 +1507,12 @@ void fake_kernel_snapshot(struct fake_kernel *k, struct kernel_snapshot *s)
 	s->policies = k->snapshot_policies;
 	s->n_policies = k->n_policies;
 	s->guard = k->guard;
+	s->no_fastdp = k->no_ovs ? REASON_NO_DATAPATH : REASON_NONE;
+	s->no_fastdp_detail = k->no_ovs ? "No such file or directory" : NULL;
+	s->sleeve.there = k->has_sleeve;
+	s->sleeve.aes_gcm = k->sleeve_aes;
+	s->sleeve.port = k->sleeve_port;
+	s->sleeve.detail = k->has_sleeve ? NULL : "Address already in use";
 }
 
 size_t fake_kernel_n_sas(const struct fake_kernel *k, const struct ip_addr *src,

@@ -26,6 +26,7 @@
 #include "crypto/replay.h"
 #include "engine/event.h"
 #include "engine/op.h"
+#include "fake/sleeve.h"
 
 enum {
 	FAKE_MAX_PORTS = 64,
@@ -36,7 +37,7 @@ enum {
 	FAKE_MAX_ROUTES = 16
 };
 
-/* VXLAN on the underlay. */
+/* VXLAN, or a datagram of the sleeve, on the underlay. */
 struct fake_packet {
 	struct ip_addr src, dst;
 	uint16_t udp_port; /* Destination. */
@@ -48,6 +49,10 @@ struct fake_packet {
 	uint32_t spi;
 	uint64_t seq;
 	uint8_t key[XFRM_KEY_SIZE];
+	/* Sealed with that key, if there is a cipher; 'spi' is the index. */
+	bool sleeve;
+	enum sleeve_cipher cipher;
+	uint16_t src_port;
 	uint8_t *frame; /* The inner Ethernet frame. Owned. */
 	size_t frame_size;
 };
@@ -120,6 +125,13 @@ struct fake_kernel {
 			 * things is not to be had. */
 	bool robbed; /* SAs are gone, and nobody may be there for new ones. */
 	bool datapath, foreign_datapath;
+	/* Openvswitch or ESP are missing.  There is a sleeve, on UDP
+	 * 'sleeve_port', with AES. */
+	bool no_ovs, no_esp;
+	bool has_sleeve, sleeve_aes;
+	uint16_t sleeve_port;
+	struct fake_sleeve sleeve;
+	bool user;		 /* The datapath is the daemon's own. */
 	uint16_t taken_udp_port; /* By somebody else. */
 	bool netns_outlive;	 /* Containers do, when a link is deleted. */
 	struct fake_port ports[FAKE_MAX_PORTS];
@@ -218,6 +230,10 @@ void fake_kernel_lose_policy(struct fake_kernel *, size_t i);
 void fake_kernel_flush_sas(struct fake_kernel *);
 void fake_kernel_flush_policies(struct fake_kernel *);
 void fake_kernel_lose_guard(struct fake_kernel *);
+
+/* The sleeve has used up most of the key of that index. */
+void fake_kernel_sleeve_used_up(struct fake_kernel *, uint32_t peer,
+				uint32_t index);
 
 /* The daemon has died: nobody reads upcalls any more. */
 void fake_kernel_orphan(struct fake_kernel *);

@@ -91,6 +91,7 @@ struct world {
 	size_t n_hosts;
 	bool apart[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS];
 	size_t largest[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS]; /* VXLAN packet. */
+	size_t largest_sealed[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS];
 	bool routers_tell;
 
 	struct occurrence **heap;
@@ -536,6 +537,14 @@ void world_filter(struct world *w, const struct host *from,
 	w->largest[from->index][to->index] = size;
 }
 
+void world_filter_sleeve(struct world *w, const struct host *from,
+			 const struct host *to, size_t size)
+{
+	world_note(w, "-- from %s to %s, sealed, up to %zu bytes", from->name,
+		   to->name, size);
+	w->largest_sealed[from->index][to->index] = size;
+}
+
 void world_routers_tell(struct world *w, bool tell)
 {
 	w->routers_tell = tell;
@@ -566,14 +575,16 @@ static void step(struct host *h, const struct event *event)
 }
 
 /* No key twice, other than once at each end. */
-static void check_key(struct host *h, const struct xfrm_sa *sa)
+static void check_key(struct host *h, const uint8_t *key, size_t size, bool out,
+		      uint32_t spi)
 {
 	struct world *w = h->world;
-	bool out = ip_equal(&sa->src, &h->v4) || ip_equal(&sa->src, &h->v6);
+	uint8_t padded[XFRM_KEY_SIZE] = {0};
 	struct known_key *k = NULL;
 
+	memcpy(padded, key, size);
 	for (size_t i = 0; i < w->n_keys; i++) {
-		if (!memcmp(w->keys[i].key, sa->key, sizeof sa->key)) {
+		if (!memcmp(w->keys[i].key, padded, sizeof padded)) {
 			k = &w->keys[i];
 		}
 	}
@@ -581,13 +592,33 @@ static void check_key(struct host *h, const struct xfrm_sa *sa)
 		ovs_assert(w->n_keys < MAX_KEYS);
 		k = &w->keys[w->n_keys++];
 		memset(k, 0, sizeof *k);
-		memcpy(k->key, sa->key, sizeof k->key);
+		memcpy(k->key, padded, sizeof k->key);
 	}
 	if (out ? k->out || k->in == h : k->in || k->out == h) {
-		world_fail(w, "%s installs a key twice (SPI %x)", h->name,
-			   sa->spi);
+		world_fail(w, "%s installs a key twice (SPI %x)", h->name, spi);
 	}
 	*(out ? &k->out : &k->in) = h;
+}
+
+static void check_sa_key(struct host *h, const struct xfrm_sa *sa)
+{
+	bool out = ip_equal(&sa->src, &h->v4) || ip_equal(&sa->src, &h->v6);
+
+	check_key(h, sa->key, sizeof sa->key, out, sa->spi);
+}
+
+/* Where there is a password, there is a cipher. */
+static void check_sleeve_key(struct host *h, const struct op *op)
+{
+	const struct op_sleeve *s = &op->sleeve;
+
+	if (s->cipher != SLEEVE_CIPHER_NONE) {
+		check_key(h, s->key.b, sizeof s->key.b,
+			  op->type == OP_SLEEVE_OUT, s->index);
+	} else if (h->kernel.guarded) {
+		world_fail(h->world, "%s has a sleeve without a cipher",
+			   h->name);
+	}
 }
 
 /* An out policy is pinned only to what is there. */
@@ -622,6 +653,9 @@ static void hash_op(struct world *w, const struct host *h, const struct op *op)
 		hash(w, &op->flow.ufid, sizeof op->flow.ufid);
 	} else if (op->type == OP_SA_ADD) {
 		hash(w, op->sa.key, sizeof op->sa.key);
+	} else if (op->type == OP_SLEEVE_IN || op->type == OP_SLEEVE_OUT) {
+		hash(w, &op->sleeve.key, sizeof op->sleeve.key);
+		hash_u64(w, op->sleeve.index);
 	} else if (op->type == OP_POLICY_PUT || op->type == OP_POLICY_DEL) {
 		hash_u64(w, op->policy.reqid);
 		hash_u64(w, op->policy.spi);
@@ -661,6 +695,21 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_FATAL:
 		snprintf(buf, size, "%s", op->text);
 		break;
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_IN_DEL:
+	case OP_SLEEVE_OUT:
+	case OP_SLEEVE_MTU:
+	case OP_SLEEVE_DEL:
+		snprintf(buf, size, "peer %u index %x epoch %u mtu %u",
+			 op->sleeve.peer, op->sleeve.index, op->sleeve.epoch,
+			 op->sleeve.mtu);
+		break;
+	case OP_SLEEVE_LANE:
+		snprintf(buf, size, "vid %u peer %u vni %u%s",
+			 op->sleeve_lane.vid, op->sleeve_lane.peer,
+			 op->sleeve_lane.vni,
+			 op->sleeve_lane.del ? " gone" : "");
+		break;
 	case OP_FLOW_PUT:
 	case OP_FLOW_DEL:
 		snprintf(buf, size, "%02x%02x %zu actions", op->flow.ufid.b[0],
@@ -676,12 +725,6 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_IPSEC_LOOK:
-	case OP_SLEEVE_IN:
-	case OP_SLEEVE_IN_DEL:
-	case OP_SLEEVE_OUT:
-	case OP_SLEEVE_MTU:
-	case OP_SLEEVE_DEL:
-	case OP_SLEEVE_LANE:
 	case OP_SEND_TEST:
 	case OP_ROUTE_GET:
 	case OP_ROUTE_FORGET:
@@ -738,8 +781,12 @@ static void run_op(struct host *h, const struct op *op)
 		free(h->fatal);
 		h->fatal = xstrdup(op->text);
 		return;
+	case OP_SLEEVE_IN:
+	case OP_SLEEVE_OUT:
+		check_sleeve_key(h, op);
+		break;
 	case OP_SA_ADD:
-		check_key(h, &op->sa);
+		check_sa_key(h, &op->sa);
 		break;
 	case OP_POLICY_PUT:
 		if (op->policy.spi) {
@@ -760,9 +807,7 @@ static void run_op(struct host *h, const struct op *op)
 	case OP_GUARD_PUT:
 	case OP_GUARD_DEL:
 	case OP_IPSEC_LOOK:
-	case OP_SLEEVE_IN:
 	case OP_SLEEVE_IN_DEL:
-	case OP_SLEEVE_OUT:
 	case OP_SLEEVE_MTU:
 	case OP_SLEEVE_DEL:
 	case OP_SLEEVE_LANE:
@@ -784,15 +829,16 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 	struct host *h = aux;
 	struct world *w = h->world;
 	struct host *to = host_at(w, &p->dst);
+	const size_t largest = !to ? 0
+			       : p->sleeve
+				       ? w->largest_sealed[h->index][to->index]
+				       : w->largest[h->index][to->index];
 	unsigned int copies = 1;
 
-	if (to && p->size > w->largest[h->index][to->index] &&
-	    w->routers_tell && w->largest[h->index][to->index]) {
-		fake_kernel_tell(&h->kernel, &p->dst,
-				 (uint32_t)w->largest[h->index][to->index]);
+	if (to && p->size > largest && w->routers_tell && largest) {
+		fake_kernel_tell(&h->kernel, &p->dst, (uint32_t)largest);
 	}
-	if (!to || p->size > w->largest[h->index][to->index] ||
-	    chance(w, w->weather.loss)) {
+	if (!to || p->size > largest || chance(w, w->weather.loss)) {
 		fake_packet_free(p);
 		return;
 	}
@@ -1076,6 +1122,7 @@ struct world *world_new(uint64_t seed)
 	w->weather.delay_max_us = 3000;
 	w->next_command = 1;
 	memset(w->largest, 0xff, sizeof w->largest);
+	memset(w->largest_sealed, 0xff, sizeof w->largest_sealed);
 	return w;
 }
 
@@ -1233,6 +1280,14 @@ struct host *world_add_host(struct world *w, const char *name,
 	return h;
 }
 
+void host_give_sleeve(struct host *h, bool ovs, bool aes)
+{
+	h->kernel.has_sleeve = true;
+	h->kernel.no_ovs = !ovs;
+	h->kernel.sleeve_aes = aes;
+	h->kernel.sleeve_port = WORLD_PORT;
+}
+
 void host_add_target(struct host *h, const struct ip_addr *ip)
 {
 	struct ip_endpoint *e = &h->targets[h->n_targets++];
@@ -1291,6 +1346,7 @@ void host_start(struct host *h)
 	config.n_targets = h->n_targets;
 	config.discover = h->discovers;
 	config.conn_limit = h->conn_limit;
+	config.overlay = h->overlay;
 	config.n_trusted = h->n_trusts_now = h->n_trusts;
 	memcpy(config.trusted, h->trusts, sizeof h->trusts);
 	config.n_advertised = !ip_is_zero(&h->advertises.ip);
@@ -1480,7 +1536,21 @@ struct json *host_ask(struct host *h, const char *name, const char *args)
 	return json;
 }
 
-bool host_is_connected(struct host *a, const struct host *b)
+/* By whatever is the best that both have. */
+static const char *best_overlay(const struct host *a, const struct host *b)
+{
+	const struct host *both[] = {a, b};
+
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		if (both[i]->kernel.user) {
+			return "sleeve";
+		}
+	}
+	return "fastdp";
+}
+
+static bool is_connected(struct host *a, const struct host *b,
+			 const char *overlay)
 {
 	struct json *json = host_ask(a, "connections", NULL);
 	const struct json *list = jsonget(json, "connections");
@@ -1491,11 +1561,23 @@ bool host_is_connected(struct host *a, const struct host *b)
 
 		up |= !strcmp(jsonget_string(row, "name"), b->name) &&
 		      !strcmp(jsonget_string(row, "state"), "established") &&
-		      !strcmp(jsonget_string(row, "overlay"), "fastdp") &&
+		      !strcmp(jsonget_string(row, "overlay"), overlay) &&
 		      !strcmp(jsonget_string(row, "reason"), "");
 	}
 	json_destroy(json);
 	return up;
+}
+
+bool host_is_connected(struct host *a, const struct host *b)
+{
+	return is_connected(a, b, best_overlay(a, b));
+}
+
+const char *host_overlay(struct host *a, const struct host *b)
+{
+	return is_connected(a, b, "fastdp")   ? "fastdp"
+	       : is_connected(a, b, "sleeve") ? "sleeve"
+					      : "";
 }
 
 static bool all_connected(void *aux)

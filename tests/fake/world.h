@@ -60,6 +60,7 @@ struct host {
 	size_t n_targets;
 	bool discovers; /* Dials hosts that others know. */
 	size_t conn_limit;
+	enum overlay_setting overlay; /* At the next start. */
 	/* With whom it may be plain, at the next start. */
 	struct ip_prefix trusts[2];
 	size_t n_trusts;
@@ -118,6 +119,10 @@ void host_set_password(struct host *, size_t slot, const char *password);
 /* Makes them the passwords of a running daemon, which answers as to `fdpctl
  * reload`; NULL if it refused.  'second' may be NULL. */
 struct json *host_reload(struct host *, const char *first, const char *second);
+/* It has a sleeve, and a kernel without openvswitch unless 'ovs'. */
+void host_give_sleeve(struct host *, bool ovs, bool aes);
+/* What 'a' says of how it reaches 'b'; "" if it does not.  Static. */
+const char *host_overlay(struct host *a, const struct host *b);
 /* To be dialled after the next start. */
 void host_add_target(struct host *, const struct ip_addr *);
 
@@ -148,6 +153,10 @@ void world_partition(struct world *, const struct host *a, const struct host *b,
  * bytes on the wire: 0 = all of them, SIZE_MAX = none. */
 void world_filter(struct world *, const struct host *from,
 		  const struct host *to, size_t size);
+
+/* The same for datagrams of the sleeve. */
+void world_filter_sleeve(struct world *, const struct host *from,
+			 const struct host *to, size_t size);
 
 /* Whoever loses them for their size tells the sender's kernel. */
 void world_routers_tell(struct world *, bool);
