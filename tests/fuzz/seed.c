@@ -11,6 +11,8 @@
 #include "packet/probe.h"
 #include "session/identity.h"
 #include "session/message.h"
+#include "sleeve/frame.h"
+#include "sleeve/vnet.h"
 
 static const char *top;
 
@@ -25,7 +27,9 @@ static void put(const char *target, const char *name, const void *head,
 	snprintf(path, sizeof path, "%s/%s/%s", top, target, name);
 	f = fopen(path, "w");
 	REQUIRE(f);
-	fwrite(head, 1, head_size, f);
+	if (head_size) {
+		fwrite(head, 1, head_size, f);
+	}
 	fwrite(body.data, 1, body.size, f);
 	fclose(f);
 }
@@ -307,6 +311,89 @@ static void handshakes(void)
 	"\"mac\":\"5e:82:68:8e:d2:f0\",\"mtu\":1416,\"netns\":\"c4\"," \
 	"\"network\":1}"
 
+/* Frames of a TAP, and the records that become of them. */
+static void sleeve(void)
+{
+	static const uint8_t payload[3000];
+	static const struct {
+		const char *name;
+		uint16_t type;
+		uint8_t proto, gso_type;
+		uint16_t vlan_tci, mss;
+	} table[] = {
+		{"tcp4", ETH_TYPE_IPV4, IP_PROTO_TCP, VNET_GSO_TCPV4, 0, 1000},
+		{"tcp6", ETH_TYPE_IPV6, IP_PROTO_TCP, VNET_GSO_TCPV6, 0, 1000},
+		{"udp4", ETH_TYPE_IPV4, IP_PROTO_UDP, VNET_GSO_UDP_L4, 0, 1000},
+		{"tagged", ETH_TYPE_IPV4, IP_PROTO_TCP, VNET_GSO_TCPV4, 0x1005,
+		 1000},
+		{"large", ETH_TYPE_IPV4, IP_PROTO_TCP, VNET_GSO_NONE, 0, 0},
+		{"pieces", ETH_TYPE_IPV4, IP_PROTO_ICMP, VNET_GSO_NONE, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		struct flow f = {.eth_type = table[i].type,
+				 .vlan_tci = table[i].vlan_tci,
+				 .vlan_tpid = ETH_TYPE_VLAN,
+				 .nw_proto = table[i].proto,
+				 .nw_src = ip(1),
+				 .nw_dst = ip(2)};
+		struct wbuf frame = WBUF_INITIALIZER(0);
+		struct vnet_l4 l = {0};
+		struct vnet_hdr h = {0};
+		uint8_t head[1 + VNET_BYTES] = {0x80};
+
+		build_frame(&frame, &f, span_of(payload, sizeof payload));
+		if (!vnet_find_l4(wbuf_span(&frame), &l)) {
+			h.flags = table[i].mss ? VNET_NEEDS_CSUM : 0;
+			h.gso_type = table[i].gso_type;
+			h.gso_size = table[i].mss;
+			h.csum_start = h.flags ? l.l4 : 0;
+			h.csum_offset = h.flags ? (uint16_t)(l.csum - l.l4) : 0;
+		}
+		memcpy(head + 1, &h, sizeof h);
+		put("sleeve", table[i].name, head, sizeof head,
+		    wbuf_span(&frame));
+		wbuf_free(&frame);
+	}
+}
+
+/* Segments of one super-frame, pieces of one frame. */
+static void sleeve_records(void)
+{
+	struct flow f = {.eth_type = ETH_TYPE_IPV4,
+			 .nw_proto = IP_PROTO_TCP,
+			 .nw_src = ip(1),
+			 .nw_dst = ip(2)};
+	static const uint8_t payload[100];
+	struct wbuf segments = WBUF_INITIALIZER(0), pieces = segments;
+	struct wbuf frame = segments;
+
+	build_frame(&frame, &f, span_of(payload, sizeof payload));
+	wbuf_u8(&segments, 0);
+	wbuf_u8(&pieces, 0);
+	for (uint8_t i = 0; i < 3; i++) {
+		frame.data[41] = (uint8_t)(i * sizeof payload); /* Sequence. */
+		wbuf_u8(&segments, 1);
+		wbuf_u16(&segments, (uint16_t)(3 + frame.size));
+		wbuf_u8(&segments, FRAME_PARTIAL | (i ? FRAME_FOLLOWS : 0));
+		wbuf_u16(&segments, (uint16_t)frame.size);
+		wbuf_bytes(&segments, frame.data, frame.size);
+
+		wbuf_u8(&pieces, 1);
+		wbuf_u16(&pieces, 3 + 40);
+		wbuf_u8(&pieces,
+			(uint8_t)(FRAME_PIECE | (i ? FRAME_FOLLOWS : 0) |
+				  (i < 2 ? FRAME_MORE : 0)));
+		wbuf_u16(&pieces, 40);
+		wbuf_bytes(&pieces, frame.data + 40 * (size_t)i, 40);
+	}
+	put("sleeve", "segments", NULL, 0, wbuf_span(&segments));
+	put("sleeve", "in-pieces", NULL, 0, wbuf_span(&pieces));
+	wbuf_free(&segments);
+	wbuf_free(&pieces);
+	wbuf_free(&frame);
+}
+
 static void command(const char *name, const char *text)
 {
 	const uint8_t head[4] = {1, 3, 0, (uint8_t)strlen(text)};
@@ -364,6 +451,8 @@ int main(int argc, char *argv[])
 	packets();
 	probes();
 	handshakes();
+	sleeve();
+	sleeve_records();
 	texts();
 	return 0;
 }

@@ -1,0 +1,204 @@
+/* Small packets between two network namespaces, for tests/bench/sleeve.
+ *
+ *	sleeve_load rtt A B ADDRESS COUNT
+ *		UDP there and back, one at a time: median in microseconds
+ *	sleeve_load pps A B ADDRESS BYTES RATE
+ *		RATE packets a second for 0.3 s: "sent received"
+ *
+ * A and B are files of network namespaces; ADDRESS is B's.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	PORT = 7707,
+	BURST = 16, /* Sent at once; timers are no finer. */
+	TRIAL_MS = 300,
+	DRAIN_MS = 100,
+	ECHO_BYTES = 64
+};
+
+static atomic_bool stop;
+static atomic_ulong n_received;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void sleep_until(uint64_t ns)
+{
+	struct timespec t = {(time_t)(ns / 1000000000u),
+			     (long)(ns % 1000000000u)};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/* A socket stays in the namespace where it was made. */
+static int socket_in(const char *netns)
+{
+	int fd = open(netns, O_RDONLY | O_CLOEXEC), s, size = 64 << 20;
+	struct timeval wait = {.tv_usec = 50000};
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET)) {
+		die(netns);
+	}
+	close(fd);
+	s = socket(AF_INET, SOCK_DGRAM, 0);
+	if (s < 0) {
+		die("socket");
+	}
+	setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+	setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+	return s;
+}
+
+static void *count(void *fd)
+{
+	static char buf[64][2048];
+	struct mmsghdr m[64];
+	struct iovec iov[64];
+
+	memset(m, 0, sizeof m);
+	for (int i = 0; i < 64; i++) {
+		iov[i] = (struct iovec){buf[i], sizeof buf[i]};
+		m[i].msg_hdr.msg_iov = &iov[i];
+		m[i].msg_hdr.msg_iovlen = 1;
+	}
+	while (!stop) {
+		int n = recvmmsg(*(int *)fd, m, 64, MSG_WAITFORONE, NULL);
+
+		if (n > 0) {
+			n_received += (unsigned long)n;
+		}
+	}
+	return NULL;
+}
+
+static void *echo(void *fd)
+{
+	char buf[2048];
+
+	while (!stop) {
+		struct sockaddr_in from;
+		socklen_t size = sizeof from;
+		ssize_t n = recvfrom(*(int *)fd, buf, sizeof buf, 0,
+				     (struct sockaddr *)&from, &size);
+
+		if (n > 0) {
+			(void)!sendto(*(int *)fd, buf, (size_t)n, 0,
+				      (struct sockaddr *)&from, size);
+		}
+	}
+	return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void rtt(int s, size_t n)
+{
+	uint64_t *took = calloc(n, sizeof *took);
+	char buf[ECHO_BYTES] = "";
+	size_t got = 0;
+
+	for (size_t i = 0; took && i < n; i++) {
+		uint64_t begin = now_ns();
+
+		if (send(s, buf, sizeof buf, 0) == sizeof buf &&
+		    recv(s, buf, sizeof buf, 0) == sizeof buf) {
+			took[got++] = now_ns() - begin;
+		}
+	}
+	if (!got) {
+		fprintf(stderr, "sleeve_load: no echo\n");
+		exit(1);
+	}
+	qsort(took, got, sizeof *took, compare);
+	printf("%.1f\n", (double)took[got / 2] / 1000);
+	free(took);
+}
+
+static void pps(int s, size_t bytes, uint64_t rate)
+{
+	char buf[2048] = "";
+	struct mmsghdr m[BURST];
+	struct iovec iov = {buf, bytes};
+	uint64_t sent = 0, begin = now_ns(), end = begin + TRIAL_MS * 1000000u;
+
+	memset(m, 0, sizeof m);
+	for (int i = 0; i < BURST; i++) {
+		m[i].msg_hdr.msg_iov = &iov;
+		m[i].msg_hdr.msg_iovlen = 1;
+	}
+	for (uint64_t at = begin; at < end;
+	     at = begin + sent * 1000000000u / rate) {
+		int n;
+
+		sleep_until(at);
+		n = sendmmsg(s, m, BURST, 0);
+		sent += n > 0 ? (uint64_t)n : 0;
+		if (now_ns() > end) {
+			break; /* Cannot keep up. */
+		}
+	}
+	sleep_until(now_ns() + DRAIN_MS * 1000000u);
+	printf("%llu %lu\n", (unsigned long long)sent, n_received);
+}
+
+int main(int argc, char *argv[])
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(PORT)};
+	pthread_t thread;
+	int a, b;
+
+	if (argc < 6 || inet_pton(AF_INET, argv[4], &to.sin_addr) != 1) {
+		fprintf(stderr, "usage: see tests/bench/sleeve_load.c\n");
+		return 2;
+	}
+	a = socket_in(argv[2]);
+	b = socket_in(argv[3]);
+	if (bind(b, (struct sockaddr *)&to, sizeof to) ||
+	    connect(a, (struct sockaddr *)&to, sizeof to)) {
+		die(argv[4]);
+	}
+	if (!strcmp(argv[1], "rtt")) {
+		pthread_create(&thread, NULL, echo, &b);
+		rtt(a, strtoul(argv[5], NULL, 10));
+	} else {
+		pthread_create(&thread, NULL, count, &b);
+		pps(a, strtoul(argv[5], NULL, 10),
+		    strtoul(argc > 6 ? argv[6] : "1000", NULL, 10));
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	return 0;
+}
