@@ -573,6 +573,16 @@ static void run_save(struct exec *exec, const struct op *op)
 	ds_destroy(&why);
 }
 
+static void run_remember(struct exec *exec, const struct op *op)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	int error = statefile_save_peers(exec->config.state,
+					 wbuf_span(&op->bytes), &why);
+
+	queue_result(exec, op, error, ds_cstr(&why));
+	ds_destroy(&why);
+}
+
 static void run_log(const struct op *op)
 {
 	/* Whatever strangers make us say, the log stays readable. */
@@ -661,6 +671,7 @@ static void log_op(const struct op *op)
 	case OP_REPLY:
 	case OP_LOG:
 	case OP_SAVE:
+	case OP_REMEMBER:
 	case OP_FATAL:
 		break;
 	}
@@ -777,6 +788,9 @@ static void run_op(struct exec *exec, size_t index)
 	case OP_SAVE:
 		run_save(exec, op);
 		break;
+	case OP_REMEMBER:
+		run_remember(exec, op);
+		break;
 	case OP_FATAL:
 		config->fatal(config->aux, op->text);
 		break;
@@ -828,6 +842,7 @@ static enum batch batch_of(enum op_type type)
 	case OP_REPLY:
 	case OP_LOG:
 	case OP_SAVE:
+	case OP_REMEMBER:
 	case OP_FATAL:
 		break;
 	}

@@ -441,7 +441,7 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	struct engine_config ec;
 	struct exec_config xc;
 	struct ds damaged = DS_EMPTY_INITIALIZER;
-	char *saved = NULL;
+	char *saved = NULL, *peers = NULL;
 	int error;
 
 	memset(&ec, 0, sizeof ec);
@@ -502,11 +502,13 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 		ec.trusted[i] = config->trusted.v[i];
 	}
 	ec.state = saved;
+	ec.remembered = peers = statefile_load_peers(loop->state);
 	error = start_engine(loop, &ec, why);
 out:
 	secret_wipe_bytes(&ec, sizeof ec);
 	free(targets);
 	free(saved);
+	free(peers);
 	ds_destroy(&damaged);
 	if (error) {
 		loop_free(loop);

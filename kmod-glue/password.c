@@ -283,6 +283,7 @@ static void child_main(const char *path, bool allow_weak, int fd)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
+	prctl(PR_SET_NAME, "fdpd-password");
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &no_core);
 	/* Nothing that the daemon closes meanwhile shall stay open here. */

@@ -19,6 +19,7 @@
 static const char ID_FILE[] = "id";
 static const char KEY_FILE[] = "key";
 static const char STATE_FILE[] = "state";
+static const char PEERS_FILE[] = "peers";
 static const char DAMAGED_FILE[] = "state.damaged";
 static const char LOCK_FILE[] = "lock";
 
@@ -213,9 +214,9 @@ static int write_all(int fd, struct span bytes)
 	return 0;
 }
 
-/* Replaces file 'name' as a whole. */
+/* Replaces file 'name' as a whole; with 'sync' it is on disk afterwards. */
 static int replace(struct statefile *sf, const char *name, struct span content,
-		   struct ds *why)
+		   bool sync, struct ds *why)
 {
 	char temporary[32];
 	int error;
@@ -231,7 +232,7 @@ static int replace(struct statefile *sf, const char *name, struct span content,
 		return fail(why, errno, sf->path, temporary, "cannot make");
 	}
 	error = write_all(fd, content);
-	if (!error && fsync(fd)) {
+	if (!error && sync && fsync(fd)) {
 		error = errno;
 	}
 	if (close(fd) && !error) {
@@ -247,7 +248,7 @@ static int replace(struct statefile *sf, const char *name, struct span content,
 		unlinkat(sf->dir_fd, temporary, 0);
 		return error;
 	}
-	if (fsync(sf->dir_fd)) {
+	if (sync && fsync(sf->dir_fd)) {
 		return fail(why, errno, sf->path, "", "cannot sync");
 	}
 	return 0;
@@ -314,7 +315,7 @@ static int write_id(struct statefile *sf, struct ds *why)
 	peer_id_format(&sf->id, text);
 	size = strlen(text);
 	text[size++] = '\n';
-	return replace(sf, ID_FILE, span_of(text, size), why);
+	return replace(sf, ID_FILE, span_of(text, size), true, why);
 }
 
 static int write_key(struct statefile *sf, struct ds *why)
@@ -324,7 +325,8 @@ static int write_key(struct statefile *sf, struct ds *why)
 
 	sodium_bin2hex(text, sizeof text, sf->key.b, sizeof sf->key.b);
 	text[2 * SECRET_SIZE] = '\n';
-	error = replace(sf, KEY_FILE, span_of(text, 2 * SECRET_SIZE + 1), why);
+	error = replace(sf, KEY_FILE, span_of(text, 2 * SECRET_SIZE + 1), true,
+			why);
 	secret_wipe_bytes(text, sizeof text);
 	return error;
 }
@@ -546,10 +548,38 @@ int statefile_save(struct statefile *sf, struct span content, struct ds *why)
 	}
 	error = catch_up(sf, why);
 	if (!error) {
-		error = replace(sf, STATE_FILE, content, why);
+		error = replace(sf, STATE_FILE, content, true, why);
 	}
 	if (!error) {
 		ds_clear(&sf->trouble);
 	}
 	return error;
+}
+
+char *statefile_load_peers(struct statefile *sf)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	char *text = NULL;
+	size_t size = 0;
+
+	if (!slurp(sf, PEERS_FILE, STATEFILE_MAX_PEERS_BYTES, &text, &size,
+		   &why) &&
+	    strlen(text) != size) {
+		free(text);
+		text = NULL;
+	}
+	ds_destroy(&why);
+	return text;
+}
+
+int statefile_save_peers(struct statefile *sf, struct span content,
+			 struct ds *why)
+{
+	if (sf->dir_fd < 0) {
+		return fail(why, ENODEV, sf->path, PEERS_FILE, "cannot write");
+	}
+	if (content.size > STATEFILE_MAX_PEERS_BYTES) {
+		return fail(why, EFBIG, sf->path, PEERS_FILE, "cannot write");
+	}
+	return replace(sf, PEERS_FILE, content, false, why);
 }

@@ -1,6 +1,7 @@
 /* The daemon's directory of things that outlive it: its id ("id"), the seed of
- * its identity key ("key"), what it has to remember ("state") and a lock
- * ("lock"), so that two daemons never believe they are the same host.
+ * its identity key ("key"), what it has to remember ("state"), what it may
+ * forget ("peers") and a lock ("lock"), so that two daemons never believe they
+ * are the same host.
  *
  * Files are replaced as a whole or not at all: written under another name,
  * synced, renamed, the directory synced.  Every failure leaves what was there
@@ -26,7 +27,8 @@ struct ds;
 struct statefile;
 
 enum {
-	STATEFILE_MAX_BYTES = 4 * 1024 * 1024
+	STATEFILE_MAX_BYTES = 4 * 1024 * 1024,
+	STATEFILE_MAX_PEERS_BYTES = 16 * 1024 * 1024
 };
 
 /* Opens 'dir', making it (mode 0700) and what is missing above it, and locks
@@ -67,5 +69,14 @@ void statefile_set_aside(struct statefile *, struct ds *why);
  * before. */
 int statefile_save(struct statefile *, struct span content,
 		   struct ds *why) FDP_MUST_CHECK;
+
+/* The content of the file of peers, zero terminated, for the caller to free;
+ * NULL if there is none that can be read. */
+char *statefile_load_peers(struct statefile *);
+
+/* Replaces it, as a whole, but without waiting for the disk: after a power
+ * failure it may be damaged, and is of no use any more. */
+int statefile_save_peers(struct statefile *, struct span content,
+			 struct ds *why) FDP_MUST_CHECK;
 
 #endif

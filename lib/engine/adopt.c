@@ -46,7 +46,14 @@ void adopt_touch(struct engine *e)
 static bool is_final(const struct engine *e, const struct flow *key,
 		     const struct translation *x)
 {
+	const struct peer *p;
+
 	if (!x->install || !x->actions.n) {
+		return false;
+	}
+	/* What is only remembered the kernel may know better. */
+	p = x->reason == REASON_LOCAL ? NULL : peer_by_number(e, x->peer);
+	if (p && p->remembered && e->now_us < e->started_us + ADOPT_ALL_US) {
 		return false;
 	}
 	return e->now_us >= e->started_us + ADOPT_ALL_US ||

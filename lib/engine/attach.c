@@ -150,6 +150,7 @@ static bool is_free(struct engine *e, uint32_t command, const struct port *port)
 			       port->ifname, port->netns);
 		return false;
 	}
+	peers_yield(e, b);
 	if (!mac_is_zero(&b->mac)) {
 		t = forwarding_by_mac(e->fwd, b->vni, &b->mac);
 		mac_format(&b->mac, what);

@@ -81,6 +81,9 @@ struct engine *engine_new(const struct engine_config *config)
 	}
 	e->saved_state = config->state ? xstrdup(config->state) : NULL;
 	e->config.state = NULL;
+	e->remembered = config->remembered ? xstrdup(config->remembered) : NULL;
+	e->config.remembered = NULL;
+	e->remember_us = UINT64_MAX;
 	copy_text(e->state_error, sizeof e->state_error,
 		  config->state_error ? config->state_error : "");
 	copy_text(e->state_damaged, sizeof e->state_damaged,
@@ -176,6 +179,7 @@ void engine_free(struct engine *e)
 	free(e->found_drops);
 	free(e->pins);
 	free(e->saved_state);
+	free(e->remembered);
 	free(e->addresses);
 	secret_wipe_bytes(&e->config.slots, sizeof e->config.slots);
 	sign_pair_wipe(&e->key);
@@ -233,6 +237,7 @@ static void start_running(struct engine *e)
 	struct target *t;
 
 	e->phase = PHASE_RUNNING;
+	remember_restore(e);
 	drop_found_drops(e);
 	e->dump_us = e->now_us + FLOW_DUMP_US;
 	engine_wake(e, e->dump_us);
@@ -587,6 +592,9 @@ static void engine_result(struct engine *e, const struct event *event)
 	case PENDING_SAVE:
 		persist_result(e, event);
 		break;
+	case PENDING_REMEMBER:
+		remember_result(e, event);
+		break;
 	case PENDING_CHECK:
 		if (peer_by_number(e, p->peer)) {
 			check_sent(e, peer_by_number(e, p->peer), event);
@@ -654,6 +662,7 @@ static void engine_stop(struct engine *e)
 	if (e->save_us != UINT64_MAX) {
 		persist_save(e);
 	}
+	remember_write(e);
 	HMAP_FOR_EACH_SAFE (c, next, node, &e->conns) {
 		conn_end(e, c, ERR_REFUSED, REASON_STOPPED, "stopping");
 	}
@@ -684,6 +693,7 @@ static void engine_timer(struct engine *e)
 	adopt_timers(e);
 	ports_timers(e);
 	persist_timers(e);
+	remember_timers(e);
 }
 
 /* A first change is heeded at once; where one follows another, as when many

@@ -51,8 +51,9 @@ struct engine_config {
 	/* Hosts with which it may be plain, if they say so too. */
 	struct ip_prefix trusted[ENGINE_MAX_TRUSTED];
 	size_t n_trusted;
-	const char *state; /* Content of the state file or NULL; copied. */
-	struct secret key; /* The seed of the identity key. */
+	const char *state;	/* Content of the state file or NULL; copied. */
+	const char *remembered; /* As OP_REMEMBER was given it; likewise. */
+	struct secret key;	/* The seed of the identity key. */
 	bool has_key;
 	/* It is not on disk yet, and not used before the first save that
 	 * succeeds: peers would not know us after a restart. */

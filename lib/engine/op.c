@@ -78,6 +78,8 @@ const char *op_type_name(enum op_type type)
 		return "log";
 	case OP_SAVE:
 		return "save";
+	case OP_REMEMBER:
+		return "remember";
 	case OP_FATAL:
 		return "fatal";
 	}
@@ -132,6 +134,7 @@ static void op_done(struct op *op)
 	case OP_REPLY:
 	case OP_LOG:
 	case OP_SAVE:
+	case OP_REMEMBER:
 	case OP_FATAL:
 		break;
 	}

@@ -69,10 +69,11 @@ enum op_type {
 	OP_LINK_DEL,	 /* 'link.host_ifname', made by `fdpctl attach`. */
 
 	/* The world outside. */
-	OP_REPLY, /* Answers EVENT_COMMAND 'reply.command'. */
-	OP_LOG,	  /* One line for the log. */
-	OP_SAVE,  /* 'bytes': the new content of the state file. */
-	OP_FATAL  /* The start failed: print 'text', exit non-zero. */
+	OP_REPLY,    /* Answers EVENT_COMMAND 'reply.command'. */
+	OP_LOG,	     /* One line for the log. */
+	OP_SAVE,     /* 'bytes': the new content of the state file. */
+	OP_REMEMBER, /* 'bytes': likewise, of the file of peers. */
+	OP_FATAL     /* The start failed: print 'text', exit non-zero. */
 };
 
 enum {
@@ -116,7 +117,8 @@ struct op {
 	enum op_type type;
 	uint64_t cookie;
 	uint32_t conn; /* OP_DIAL, OP_SEND, OP_CLOSE */
-	/* OP_SEND, OP_SAVE, OP_EXECUTE (frame), OP_SEND_TEST.  Owned. */
+	/* OP_SEND, OP_SAVE, OP_REMEMBER, OP_EXECUTE (frame), OP_SEND_TEST.
+	 * Owned. */
 	struct wbuf bytes;
 	char *text; /* OP_REPLY, OP_LOG, OP_FATAL.  Owned. */
 	union {

@@ -100,6 +100,9 @@ static void bind_all(struct engine *e, struct peer *p)
 			continue;
 		}
 		err = forwarding_bind(e->fwd, p->number, b, &conflict);
+		if (err == ERR_EXISTS && !p->remembered && peers_yield(e, b)) {
+			err = forwarding_bind(e->fwd, p->number, b, &conflict);
+		}
 		bound->is = !err;
 		if (!err) {
 			moves_bound(e, b);
@@ -183,12 +186,48 @@ void peers_rebind(struct engine *e)
 	}
 }
 
+/* Forgets endpoint 'i'. */
+static void drop_endpoint(struct engine *e, struct peer *p, size_t i)
+{
+	struct record *r = &p->record;
+	const size_t n_after = r->n - i - 1;
+
+	if (p->bound[i].is) {
+		forwarding_unbind(e->fwd, p->number, r->v[i].vni, &r->v[i].mac);
+		moves_left(e, &r->v[i]);
+	}
+	memmove(&r->v[i], &r->v[i + 1], n_after * sizeof *r->v);
+	memmove(&p->bound[i], &p->bound[i + 1], n_after * sizeof *p->bound);
+	r->n--;
+}
+
+bool peers_yield(struct engine *e, const struct binding *b)
+{
+	const struct binding given = *b;
+	bool some = false;
+	struct peer *p;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		for (size_t i = 0; p->remembered && i < p->record.n;) {
+			if (share_address(&p->record.v[i], &given)) {
+				drop_endpoint(e, p, i);
+				some = true;
+			} else {
+				i++;
+			}
+		}
+	}
+	return some;
+}
+
 /* Replaces the peer's record by 'record' (taken over), touching only what
  * differs in the forwarding table. */
 void peer_set_record(struct engine *e, struct peer *p, struct record *record)
 {
 	struct bound *bound = xcalloc(record->n + 1, sizeof *bound);
 
+	p->remembered = false;
+	remember_touch(e);
 	for (size_t i = 0; i < p->record.n; i++) {
 		const struct binding *old = &p->record.v[i];
 		struct binding_key key = binding_key(old);
@@ -395,6 +434,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 	p->doubted_us = 0;
 	p->incarnation = c->identity.incarnation;
 	copy_text(p->name, sizeof p->name, c->identity.name);
+	remember_touch(e);
 	engine_log(e, OP_LOG_INFO, "connected to %s (%s %s)%s", p->name,
 		   c->outbound ? "at" : "from",
 		   endpoint_format(&c->remote, address),
@@ -542,7 +582,7 @@ void peer_remove(struct engine *e, struct peer *p)
 	ports_update_mtu(e);
 }
 
-struct peer *peer_heard_of(struct engine *e, const struct identity *identity)
+struct peer *peer_remembered(struct engine *e, const struct identity *identity)
 {
 	struct peer *p;
 
@@ -551,9 +591,20 @@ struct peer *peer_heard_of(struct engine *e, const struct identity *identity)
 	}
 	p = peer_new(e, identity);
 	p->lost_us = e->now_us;
+	engine_wake(e, p->lost_us + PEER_GRACE_US);
 	p->incarnation = identity->incarnation;
 	copy_text(p->name, sizeof p->name, identity->name);
-	engine_log(e, OP_LOG_INFO, "heard of %s, behind others", p->name);
+	return p;
+}
+
+struct peer *peer_heard_of(struct engine *e, const struct identity *identity)
+{
+	struct peer *p = peer_remembered(e, identity);
+
+	if (p) {
+		engine_log(e, OP_LOG_INFO, "heard of %s, behind others",
+			   p->name);
+	}
 	return p;
 }
 

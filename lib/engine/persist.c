@@ -26,8 +26,7 @@
 #include "util.h"
 
 enum {
-	STATE_VERSION = 1,
-	CHECK_STRLEN = 17
+	STATE_VERSION = 1
 };
 
 /* ---- Reading ---- */
@@ -40,23 +39,23 @@ static void hex(const uint8_t *bytes, size_t n, char *to)
 }
 
 /* Over the text that 'json', without its check, makes in any case. */
-static void checksum(const struct json *json, char check[CHECK_STRLEN])
+static void checksum(const struct json *json, char check[PERSIST_CHECK_STRLEN])
 {
 	uint8_t hash[crypto_hash_sha256_BYTES];
 	char *text = json_to_string(json, JSSF_SORT);
 
 	crypto_hash_sha256(hash, (const uint8_t *)text, strlen(text));
-	hex(hash, (CHECK_STRLEN - 1) / 2, check);
+	hex(hash, (PERSIST_CHECK_STRLEN - 1) / 2, check);
 	free(text);
 }
 
-static bool is_intact(struct json *json)
+bool persist_is_intact(struct json *json)
 {
 	struct json *found =
 		json->type == JSON_OBJECT
 			? shash_find_and_delete(json_object(json), "check")
 			: NULL;
-	char check[CHECK_STRLEN];
+	char check[PERSIST_CHECK_STRLEN];
 	bool intact = true;
 
 	if (found) {
@@ -66,6 +65,14 @@ static bool is_intact(struct json *json)
 		json_destroy(found);
 	}
 	return intact;
+}
+
+void persist_seal(struct json *json)
+{
+	char check[PERSIST_CHECK_STRLEN];
+
+	checksum(json, check);
+	json_object_put_string(json, "check", check);
 }
 
 static bool load_pin(const struct json *json, struct pin *pin)
@@ -173,7 +180,7 @@ static bool load(struct engine *e, const char *text, struct port **found,
 	if (json->type == JSON_STRING) {
 		/* A syntax error, in words. */
 		snprintf(why, size, "%s", json_string(json));
-	} else if (!is_intact(json)) {
+	} else if (!persist_is_intact(json)) {
 		snprintf(why, size, "its check does not fit");
 	} else if (!jsonget_integer(json, "version", STATE_VERSION,
 				    STATE_VERSION, &version)) {
@@ -254,7 +261,6 @@ void persist_save(struct engine *e)
 {
 	struct json *json = json_object_create();
 	struct json *list = json_array_create_empty();
-	char check[CHECK_STRLEN];
 	struct op *op;
 	char *text;
 
@@ -265,8 +271,7 @@ void persist_save(struct engine *e)
 	json_object_put(json, "attachments", list);
 	json_object_put(json, "targets", targets_json(e));
 	json_object_put(json, "pins", pins_json(e));
-	checksum(json, check);
-	json_object_put_string(json, "check", check);
+	persist_seal(json);
 	text = json_to_string(json, JSSF_SORT | JSSF_PRETTY);
 	json_destroy(json);
 	op = ops_add(e->ops, OP_SAVE);

@@ -272,6 +272,7 @@ static void update_way(struct engine *e, struct peer *p)
 	}
 	p->via = number;
 	forwarding_set_via(e->fwd, p->number, number);
+	remember_touch(e);
 	if (via) {
 		engine_log(e, OP_LOG_INFO, "%s is reached via %s, %u hops",
 			   p->name, via->name, p->hops);

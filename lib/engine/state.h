@@ -25,6 +25,7 @@
  *	adopt.c    flows of an earlier run
  *	command.c  what operators ask; attach.c, show_*.c (show.h), trace.c
  *	persist.c  the state file
+ *	remember.c peers of the run before
  */
 #ifndef FDP_ENGINE_STATE_H
 #define FDP_ENGINE_STATE_H 1
@@ -105,6 +106,7 @@ enum {
 	MAX_ALARMS = 16, /* Then the oldest is forgotten. */
 	ALARM_TEXT_SIZE = 512,
 	MAX_PEERS = 4096,
+	PERSIST_CHECK_STRLEN = 17,
 	SA_ADD_ATTEMPTS = 8
 };
 
@@ -349,6 +351,7 @@ struct peer {
 	uint64_t doubted_us;  /* Another one said to be it; 0: never. */
 	uint64_t lost_us;     /* When it was lost. */
 	struct record record; /* Its endpoints. */
+	bool remembered;      /* Of the run before, and not confirmed yet. */
 	struct bound *bound;  /* What became of each of them. */
 	struct tunnel tunnel;
 	struct renewal renewal;
@@ -472,6 +475,7 @@ enum pending_kind {
 	PENDING_CHECK,	     /* A part of a test. */
 	PENDING_CHECK_ASKED, /* A look that a peer asked for. */
 	PENDING_SAVE,	     /* OP_SAVE */
+	PENDING_REMEMBER,    /* OP_REMEMBER */
 	PENDING_DUMP	     /* OP_FLOW_DUMP */
 };
 
@@ -498,6 +502,10 @@ struct engine {
 	char state_error[STATE_ERROR_SIZE];
 	char state_damaged[STATE_ERROR_SIZE];
 	uint64_t save_us; /* When to write; UINT64_MAX: nothing to do. */
+	char *remembered; /* Copy of config.remembered, until it is read. */
+	char remembered_check[PERSIST_CHECK_STRLEN]; /* As it is written. */
+	uint64_t remember_us;			     /* As save_us. */
+	uint64_t remembered_us; /* When it was written last. */
 	/* The numbers of config.slots: each secret has one of its own. */
 	uint32_t password_ids[HANDSHAKE_SLOTS_MAX];
 	uint32_t last_password_id;
@@ -746,6 +754,8 @@ bool peer_is_called(const struct peer *, const char *text);
 void peer_remove(struct engine *, struct peer *);
 /* A host that others know.  NULL: there are too many. */
 struct peer *peer_heard_of(struct engine *, const struct identity *);
+/* One of an earlier run; NULL as above. */
+struct peer *peer_remembered(struct engine *, const struct identity *);
 /* What it announces is now 'record' (taken over). */
 void peer_set_record(struct engine *, struct peer *, struct record *record);
 void peer_timers(struct engine *);
@@ -754,6 +764,9 @@ const char *peer_duplicate(const struct engine *, const struct peer *,
 			   size_t endpoint);
 /* Who else announces an address of ours; "" if nobody does. */
 const char *peer_also_has(const struct engine *, const struct binding *);
+/* What peers had in an earlier run, and have not said since, gives way to 'b',
+ * of which that is not so.  True if something did. */
+bool peers_yield(struct engine *, const struct binding *b);
 /* How many endpoints of others have an address that somebody else has. */
 size_t peers_n_duplicates(const struct engine *);
 /* Something became free: bindings that had to wait may be bound now. */
@@ -860,6 +873,14 @@ void tunnel_check_routes_in(struct engine *, uint64_t delay_us);
 void tunnel_check_routes(struct engine *);
 void tunnel_check_route(struct engine *, struct peer *);
 void tunnel_adopt(struct engine *, const struct kernel_snapshot *);
+/* Did an earlier run leave all that a tunnel needs: policies that demand ESP,
+ * pinned to an SA that is there, and one for what comes back? */
+bool tunnel_is_adopted(struct engine *, const struct ip_addr *local,
+		       const struct ip_addr *remote, uint16_t udp_port);
+/* Goes on with that as the tunnel of 'p', who has none. */
+void tunnel_restore(struct engine *, struct peer *p,
+		    const struct ip_addr *local, const struct ip_addr *remote,
+		    uint16_t udp_port);
 bool tunnel_is_usable(const struct tunnel *);
 /* The sleeve has keys, which may be all that there is to a tunnel. */
 void tunnel_sleeve_keyed(struct engine *, struct peer *);
@@ -1108,5 +1129,20 @@ void persist_save(struct engine *);
 void persist_save_soon(struct engine *);
 void persist_result(struct engine *, const struct event *);
 void persist_timers(struct engine *);
+/* Adds its check to 'json'; takes one away, if there is any, and says whether
+ * it fits. */
+void persist_seal(struct json *json);
+bool persist_is_intact(struct json *json);
+
+/* ---- remember.c ---- */
+
+/* Something of a peer's tunnel or endpoints has changed. */
+void remember_touch(struct engine *);
+/* What has, now. */
+void remember_write(struct engine *);
+void remember_result(struct engine *, const struct event *);
+/* Serves the peers of the run before, as far as the kernel has them still. */
+void remember_restore(struct engine *);
+void remember_timers(struct engine *);
 
 #endif

@@ -278,6 +278,7 @@ static void publish(struct engine *e, struct peer *p)
 	}
 	forwarding_set_peer(e->fwd, &peer);
 	relay_touch(e);
+	remember_touch(e);
 }
 
 static void down(struct engine *e, struct peer *p, enum reason reason,
@@ -515,6 +516,91 @@ static void place_policies(struct engine *e, struct peer *p)
 	/* One that is there goes on using the SA that it is pinned to. */
 	put_out(e, p, 0, PENDING_POLICY, spi ? spi : t->lanes[0].spi_out);
 	adopt_lanes(e, t);
+}
+
+/* ---- A tunnel of an earlier run ---- */
+
+static const struct xfrm_policy *find_stale(const struct engine *e,
+					    const struct xfrm_policy *like)
+{
+	for (size_t i = 0; i < e->n_stale; i++) {
+		const struct xfrm_policy *p = &e->stale[i].policy;
+
+		if (xfrm_policy_same_selector(p, like) && !p->plain &&
+		    p->reqid == like->reqid) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static bool has_sa(const struct engine *e, const struct ip_addr *dst,
+		   uint32_t reqid)
+{
+	for (size_t i = 0; i < e->n_sas; i++) {
+		if (e->sas[i].reqid == reqid && ip_equal(&e->sas[i].dst, dst)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool tunnel_is_adopted(struct engine *e, const struct ip_addr *local,
+		       const struct ip_addr *remote, uint16_t udp_port)
+{
+	const uint32_t reqid = choose_reqid(e, NULL, remote);
+	const struct xfrm_policy *out;
+	struct xfrm_policy policy;
+	const struct known_sa *sa;
+
+	policy_make_in(&policy, local, remote, e->config.vxlan_port, reqid);
+	if (!find_stale(e, &policy) || !has_sa(e, local, reqid)) {
+		return false;
+	}
+	policy_make_out(&policy, local, remote, udp_port, reqid, 0);
+	out = find_stale(e, &policy);
+	sa = out && out->spi ? tunnel_find_sa(e, remote, out->spi) : NULL;
+	return sa && sa->reqid == reqid;
+}
+
+void tunnel_restore(struct engine *e, struct peer *p,
+		    const struct ip_addr *local, const struct ip_addr *remote,
+		    uint16_t udp_port)
+{
+	struct tunnel *t = &p->tunnel;
+	struct xfrm_policy policy;
+	uint32_t spi;
+
+	t->placed = t->policies = true;
+	t->local = *local;
+	t->remote = *remote;
+	t->udp_port = udp_port;
+	t->reqid = choose_reqid(e, p, remote);
+	policy_make_in(&policy, local, remote, e->config.vxlan_port, t->reqid);
+	claim_policy(e, &policy, &spi);
+	tunnel_make_out(t, 0, &policy);
+	claim_policy(e, &policy, &t->lanes[0].spi_out);
+	t->lanes[0].policy = true;
+	adopt_lanes(e, t);
+	while (t->n_out < LANES_MAX && t->lanes[t->n_out].spi_out) {
+		t->n_out++;
+	}
+	/* Its SAs are its own: they go with it, or linger after new keys. */
+	for (size_t i = 0; i < e->n_sas; i++) {
+		if (e->sas[i].reqid == t->reqid) {
+			e->sas[i].delete_us = UINT64_MAX;
+		}
+	}
+	t->state = TUNNEL_KEYING;
+	t->reason = REASON_KEYING;
+	t->epoch_out = UINT32_MAX;
+	t->rekey_us = UINT64_MAX;
+	/* They have been there; somebody may have removed them since. */
+	tunnel_put_policies(e, p);
+	if (udp_port != e->config.vxlan_port) {
+		guard_update(e);
+	}
+	publish(e, p);
 }
 
 static void key_params(const struct engine *e, const struct peer *p,
@@ -906,6 +992,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	case PENDING_CHECK:
 	case PENDING_CHECK_ASKED:
 	case PENDING_SAVE:
+	case PENDING_REMEMBER:
 	case PENDING_DUMP:
 		break;
 	}

@@ -1308,7 +1308,8 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 	case OP_LOG:
 	case OP_FATAL:
 		return;
-	case OP_SAVE: /* Whoever calls keeps the content. */
+	case OP_SAVE:
+	case OP_REMEMBER: /* Whoever calls keeps the content. */
 		error = k->disk_error;
 		break;
 	}

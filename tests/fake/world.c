@@ -732,6 +732,7 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	case OP_LINK_SET:
 	case OP_LINK_DEL:
 	case OP_SAVE:
+	case OP_REMEMBER:
 		*buf = '\0';
 		break;
 	}
@@ -775,6 +776,13 @@ static void run_op(struct host *h, const struct op *op)
 			h->state = xmemdup0((const char *)op->bytes.data,
 					    op->bytes.size);
 			h->n_saves++;
+		}
+		break;
+	case OP_REMEMBER:
+		if (!h->kernel.disk_error) {
+			free(h->peers);
+			h->peers = xmemdup0((const char *)op->bytes.data,
+					    op->bytes.size);
 		}
 		break;
 	case OP_FATAL:
@@ -1141,6 +1149,7 @@ void world_free(struct world *w)
 			endpoint_free(h->endpoints[j]);
 		}
 		free(h->state);
+		free(h->peers);
 		free(h->fatal);
 		free(h->reply);
 		free(h);
@@ -1352,6 +1361,7 @@ void host_start(struct host *h)
 	config.n_advertised = !ip_is_zero(&h->advertises.ip);
 	config.advertised[0] = h->advertises;
 	config.state = h->state;
+	config.remembered = h->peers;
 	config.key = h->key;
 	config.has_key = h->has_key;
 	config.key_unsaved = h->kernel.disk_error != 0;

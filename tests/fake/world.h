@@ -71,6 +71,7 @@ struct host {
 	struct fake_kernel kernel;
 	char *state; /* The state file. Owned. */
 	unsigned int n_saves;
+	char *peers;	   /* The file of peers. Owned. */
 	struct secret key; /* Its identity key... */
 	bool has_key;	   /* ...without which it is an older fdpd. */
 	struct endpoint *endpoints[WORLD_MAX_ENDPOINTS];

@@ -5,7 +5,6 @@
 #
 #   hosts N [MTU]       hosts h1..hN: 172.31.0.i/24 and fd31::i/64 on device u0
 #   fdpd H ARG...       starts fdpd on host H and waits until it is ready
-#   fdpd_begin H ARG... the same without waiting for its passwords: it answers
 #   fdpd_try H ARG...   the same in the foreground, at most 60 s, as a user sees it
 #   fdpd_kill H [SIG]   ends it (KILL) and waits until it is gone
 #   ctl H ARG...        fdpctl on host H
@@ -149,29 +148,21 @@ fdpd_try() { # H ARG...
 }
 
 fdpd() { # H ARG...
-	local n
-
-	n=$(n_ready "$1")
-	n=${n:-0}
-	fdpd_begin "$@"
-	# Interpreted, passwords take some seconds.
-	soon eval "[ \$(n_ready '$1') -gt $n ]" || { echo "not ok fdpd on $1 gets ready"; failed=1; finish; }
-}
-
-n_ready() {
-	grep -c 'ready after ' "$work/$1.log" 2> /dev/null
-	true
-}
-
-fdpd_begin() { # H ARG...
-	local h=$1
+	local h=$1 n
 
 	shift
+	n=$(n_ready "$h")
 	# Not through ns(): the process id has to be the daemon's own.
 	# shellcheck disable=SC2046 # a list of options
 	ip netns exec "$h" "$bin/fdpd" $(dirs "$h") "$@" >> "$work/$h.log" 2>&1 &
 	daemon[$h]=$!
 	soon answers "$h" || { echo "not ok fdpd on $h starts: $(tail -n 3 "$work/$h.log" | tr '\n' ';')"; failed=1; finish; }
+	# Passwords take some seconds, in User-mode Linux.
+	soon eval "[ \$(n_ready '$h') != '$n' ]" || { echo "not ok fdpd on $h gets ready"; failed=1; finish; }
+}
+
+n_ready() { # H: how often it was
+	grep -c 'ready after ' "$work/$1.log" 2> /dev/null
 }
 
 # Whatever its verdict, it speaks.

@@ -107,11 +107,11 @@ case_ok 'every new flow came through' [ "$(wc -l < "$waits")" = "$rounds" ]
 # were ready.  The first start of either waits for the guard, the others do not.
 awk -F'|' '
 	FNR == 1 { n = 0 }
-	/\|ready after / { match($2, /after [0-9]+/); ready = substr($2, RSTART + 6, RLENGTH - 6)
-		match($2, /took [0-9]+/); pass = substr($2, RSTART + 5, RLENGTH - 5); at = $1 }
+	/\|serving after / { match($2, /after [0-9]+/); serving = substr($2, RSTART + 6, RLENGTH - 6) }
+	/\|ready after / { match($2, /after [0-9]+/); ready = substr($2, RSTART + 6, RLENGTH - 6); at = $1 }
 	/\|tunnel to .* is up/ && at {
-		printf "# %s: ready after %d ms (passwords %d), tunnel %.0f ms later\n",
-			n++ ? "restart" : "start", ready, pass, ($1 - at) * 1000
+		printf "# %s: serving after %d ms, ready after %d ms, tunnel %.0f ms later\n",
+			n++ ? "restart" : "start", serving, ready, ($1 - at) * 1000
 		at = 0
 	}' "$work/h1.log" "$work/h2.log"
 echo "# new flows waited, ms from the daemon's start: $(sort -n "$waits" | awk '{ v[NR] = $1 }

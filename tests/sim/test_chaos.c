@@ -273,6 +273,8 @@ static void calm(struct chaos *c)
 		}
 	}
 	world_weather(c->w)->cut = 0;
+	/* By bad luck more are lost than a good way loses, and that is told. */
+	world_weather(c->w)->loss = 10;
 	world_run(c->w, 300 * SEC);
 	expect_repair(c);
 	demand_connected(c->w, 10 * SEC);

@@ -380,7 +380,7 @@ START_TEST(stop_says_so_and_touches_no_kernel_state)
 		enum op_type type = straw.all.v[i].type;
 
 		ck_assert(type == OP_SEND || type == OP_CLOSE ||
-			  type == OP_LOG);
+			  type == OP_REMEMBER || type == OP_LOG);
 	}
 	ck_assert(engine_deadline(straw.engine) == UINT64_MAX);
 	far_free(&f);

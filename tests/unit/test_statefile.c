@@ -245,6 +245,45 @@ START_TEST(damaged_state_set_aside)
 }
 END_TEST
 
+static void expect_peers(const char *text)
+{
+	char *content = statefile_load_peers(sf);
+
+	ck_assert_int_eq(content != NULL, text != NULL);
+	if (text) {
+		ck_assert_str_eq(content, text);
+	}
+	free(content);
+}
+
+/* Nothing that may be wrong with it is an error. */
+START_TEST(file_of_peers_is_kept_as_far_as_it_can_be_read)
+{
+	char *name = name_in_dir("peers"), *new = name_in_dir("peers.new");
+
+	expect_peers(NULL);
+	ck_assert(!statefile_save_peers(sf, span_of("who", 3), &why));
+	expect_peers("who");
+	expect_mode(name, 0600);
+	put("peers.new", "torn", 4);
+	ck_assert(!statefile_save_peers(sf, span_of("others", 6), &why));
+	reopen();
+	expect_peers("others");
+	ck_assert(!mkdir(new, 0700));
+	ck_assert_int_ne(statefile_save_peers(sf, span_of("x", 1), &why), 0);
+	ck_assert_uint_gt(why.length, 0);
+	expect_peers("others");
+	put("peers", "a\0b", 3);
+	expect_peers(NULL);
+	ck_assert(!unlink(name) && !symlink("id", name));
+	expect_peers(NULL);
+	ck_assert_ptr_null(statefile_trouble(sf));
+	rmdir(new);
+	free(new);
+	free(name);
+}
+END_TEST
+
 START_TEST(second_daemon_refused)
 {
 	struct statefile *other = NULL;
@@ -626,6 +665,7 @@ int main(void)
 	tcase_add_test(tc, leftover_of_a_crash_overwritten);
 	tcase_add_test(tc, failed_save_keeps_old_state);
 	tcase_add_test(tc, damaged_state_set_aside);
+	tcase_add_test(tc, file_of_peers_is_kept_as_far_as_it_can_be_read);
 	tcase_add_test(tc, second_daemon_refused);
 	tcase_add_test(tc, file_in_the_way_refused);
 	tcase_add_test(tc, key_made_once_and_kept);
