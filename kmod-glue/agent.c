@@ -838,6 +838,19 @@ void agent_open_tap(struct agent *agent, uint64_t cookie,
 	queue_inside(agent, job);
 }
 
+void agent_settle(struct agent *agent)
+{
+	struct answer answer;
+
+	while (agent->fd >= 0 && !ovs_list_is_empty(&agent->waiting)) {
+		send_next(agent);
+		if (!receive(agent, GUARD_TIMEOUT_MS, &answer) &&
+		    agent->fd >= 0) {
+			lose(agent); /* It is stuck. */
+		}
+	}
+}
+
 static void free_jobs(struct ovs_list *jobs)
 {
 	struct job *job;

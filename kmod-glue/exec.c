@@ -16,17 +16,22 @@
 #include "kmod-glue/guard.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
+#include "kmod-glue/sleeve.h"
 #include "kmod-glue/statefile.h"
 #include "kmod-glue/tap.h"
 #include "kmod-glue/tcp.h"
 #include "kmod-glue/udp.h"
+#include "kmod-glue/userdp.h"
 #include "kmod-glue/xfrm_socket.h"
 #include "kmod-glue/xfrm_stat.h"
 
 VLOG_DEFINE_THIS_MODULE(engine)
 
 enum {
-	XFRM_BATCH = 64
+	XFRM_BATCH = 64,
+	/* The trunk's packets are as large as the datapath has them, super-
+	 * frames aside; 65,521 is the most that a TAP takes. */
+	TRUNK_MTU = 65521
 };
 
 struct queued {
@@ -36,10 +41,16 @@ struct queued {
 	struct ipsec_sight *sights; /* EVENT_IPSEC; owned. */
 };
 
+struct tap_job;
+
 struct exec {
 	struct exec_config config;
 	struct ovs_list events;
-	struct queued *taken; /* What exec_next() returned last. */
+	struct queued *taken;  /* What exec_next() returned last. */
+	struct userdp *userdp; /* NULL: the datapath is the kernel's. */
+	struct tap_job *tap;   /* NULL: no TAP is being opened. */
+	bool has_trunk;
+	uint32_t trunk; /* Its port. */
 	/* While exec_run() runs. */
 	const struct ops *ops;
 	struct xfrm_change xfrm[XFRM_BATCH];
@@ -76,7 +87,13 @@ void exec_free(struct exec *exec)
 		queued_free(q);
 	}
 	queued_free(exec->taken);
+	userdp_free(exec->userdp);
 	free(exec);
+}
+
+struct userdp *exec_userdp(const struct exec *exec)
+{
+	return exec->userdp;
 }
 
 bool exec_next(struct exec *exec, struct event *event)
@@ -142,8 +159,50 @@ static void odp_done(uint64_t index, int error, const char *text, void *exec_)
 
 static void flush_odp(struct exec *exec)
 {
-	if (odp_batch_n(exec->config.odp)) {
+	if (exec->userdp) {
+		sleeve_main_flush(exec->config.sleeve);
+	} else if (exec->config.odp && odp_batch_n(exec->config.odp)) {
 		odp_batch_commit(exec->config.odp, odp_done, exec);
+	}
+}
+
+/* Flows and packets of the datapath in user space. */
+static void run_user_flow(struct exec *exec, size_t index)
+{
+	const struct op *op = &exec->ops->v[index];
+	struct userdp *u = exec->userdp;
+	int error;
+
+	if (op->type == OP_FLOW_PUT) {
+		error = userdp_flow_put(u, &op->flow.ufid, &op->flow.key,
+					&op->flow.mask, &op->flow.actions);
+	} else if (op->type == OP_FLOW_DEL) {
+		error = userdp_flow_del(u, &op->flow.ufid);
+	} else {
+		error = userdp_execute(u, &op->flow.key, wbuf_span(&op->bytes),
+				       &op->flow.actions);
+	}
+	odp_done(index, error, "", exec);
+}
+
+static void run_flow(struct exec *exec, size_t index)
+{
+	const struct op *op = &exec->ops->v[index];
+	struct odp *odp = exec->config.odp;
+
+	if (exec->userdp) {
+		run_user_flow(exec, index);
+	} else if (!odp) {
+		odp_done(index, ENODEV, "", exec);
+	} else if (op->type == OP_FLOW_PUT) {
+		odp_batch_flow_put(odp, index, op->flow.there, &op->flow.ufid,
+				   &op->flow.key, &op->flow.mask,
+				   &op->flow.actions);
+	} else if (op->type == OP_FLOW_DEL) {
+		odp_batch_flow_del(odp, index, &op->flow.ufid);
+	} else {
+		odp_batch_execute(odp, index, &op->flow.key,
+				  wbuf_span(&op->bytes), &op->flow.actions);
 	}
 }
 
@@ -162,20 +221,28 @@ static uint64_t monotonic_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static void dumped_flow(const struct odp_flow *flow, void *dump_)
+static void dumped(struct flow_dump *dump, const struct ufid *ufid,
+		   const struct odp_flow_stats *stats)
 {
-	struct flow_dump *dump = dump_;
-	struct event *event;
+	struct event *event = queue(dump->exec, EVENT_FLOW_STATS);
 
-	if (!flow->has_ufid) {
-		return; /* Not one of ours. */
-	}
-	event = queue(dump->exec, EVENT_FLOW_STATS);
-	event->flow_stats.ufid = flow->ufid;
-	event->flow_stats.stats = flow->stats;
-	event->flow_stats.idle_ms = dump->now_ms > flow->stats.used_ms
-					    ? dump->now_ms - flow->stats.used_ms
+	event->flow_stats.ufid = *ufid;
+	event->flow_stats.stats = *stats;
+	event->flow_stats.idle_ms = dump->now_ms > stats->used_ms
+					    ? dump->now_ms - stats->used_ms
 					    : 0;
+}
+
+static void dumped_flow(const struct odp_flow *flow, void *dump)
+{
+	if (flow->has_ufid) { /* Else not one of ours. */
+		dumped(dump, &flow->ufid, &flow->stats);
+	}
+}
+
+static void dumped_user_flow(const struct userdp_flow *flow, void *dump)
+{
+	dumped(dump, &flow->ufid, &flow->stats);
 }
 
 static void run_flow_dump(struct exec *exec, const struct op *op)
@@ -185,12 +252,17 @@ static void run_flow_dump(struct exec *exec, const struct op *op)
 	struct odp_datapath dp;
 	int error;
 
-	error = odp_dp_get(odp, exec->config.datapath, &dp);
+	if (exec->userdp) {
+		userdp_flow_dump(exec->userdp, dumped_user_flow, &dump);
+		queue_result(exec, op, 0, "");
+		return;
+	}
+	error = odp ? odp_dp_get(odp, exec->config.datapath, &dp) : ENODEV;
 	if (!error) {
 		error = odp_flow_dump(odp, dp.ifindex, true, dumped_flow,
 				      &dump);
 	}
-	queue_result(exec, op, error, odp_detail(odp));
+	queue_result(exec, op, error, odp ? odp_detail(odp) : "");
 }
 
 /* ---- IPsec ------------------------------------------------------------ */
@@ -311,7 +383,8 @@ int exec_find_datapath(struct exec *exec, struct odp_datapath *dp,
 	struct rt_link link;
 	int error;
 
-	error = odp_dp_get(exec->config.odp, name, &found);
+	error = exec->config.odp ? odp_dp_get(exec->config.odp, name, &found)
+				 : ENODEV;
 	if (!error) {
 		error = rt_link_get(exec->config.rt, name, &link);
 		if (!error && !strcmp(link.alias, exec->config.alias)) {
@@ -375,6 +448,99 @@ static int create_datapath(struct exec *exec, struct odp_datapath *dp,
 	return error;
 }
 
+/* A TAP of our own namespace, up if 'up': made, or taken over if it carries our
+ * alias. */
+static int open_own_tap(struct exec *exec, const char *name, bool up,
+			uint32_t mtu, int *fds, size_t n, struct rt_link *link,
+			struct ds *why)
+{
+	const struct rt_link_change change = {.no_addrgen = true,
+					      .set_up = up,
+					      .mtu = mtu,
+					      .alias = exec->config.alias};
+	int error = rt_link_get(exec->config.rt, name, link);
+
+	if (!error && strcmp(link->alias, exec->config.alias)) {
+		ds_put_format(why,
+			      "the network device \"%s\" exists and is not "
+			      "ours; choose another name with --datapath",
+			      name);
+		return EEXIST;
+	}
+	error = tap_open(name, n, fds);
+	if (error) {
+		ds_put_format(why, "cannot make the TAP device \"%s\" (%s)",
+			      name,
+			      error == ENOENT || error == ENODEV
+				      ? "run: modprobe tun"
+				      : ovs_strerror(error));
+		return error;
+	}
+	error = rt_link_set(exec->config.rt, name, &change);
+	if (!error) {
+		error = rt_link_get(exec->config.rt, name, link);
+	}
+	if (error) {
+		ds_put_format(why, "cannot set up the TAP device \"%s\" %s",
+			      name, rt_socket_text(exec->config.rt));
+		tap_close(fds, n);
+	}
+	return error;
+}
+
+/* The host's own port is a TAP of the datapath's name, which stays as long as
+ * the kernel's would. */
+static int make_user_datapath(struct exec *exec, uint32_t *ifindex,
+			      struct ds *why)
+{
+	const struct exec_config *c = &exec->config;
+	struct odp_vport vport = {.port_no = ODP_LOCAL_PORT,
+				  .type = ODP_VPORT_TAP};
+	int fds[TAP_QUEUES_MAX];
+	struct rt_link link;
+	size_t n;
+	int error;
+
+	if (!c->sleeve) {
+		ds_put_cstr(why, "there is no sleeve");
+		return EOPNOTSUPP;
+	}
+	n = sleeve_n_threads(c->sleeve);
+	error = open_own_tap(exec, c->datapath, false, 0, fds, n, &link, why);
+	if (error) {
+		return error;
+	}
+	if (!exec->userdp) {
+		exec->userdp = userdp_new(c->sleeve);
+	}
+	vport.ifindex = link.ifindex;
+	ovs_strlcpy(vport.name, c->datapath, sizeof vport.name);
+	/* Somebody may have taken the device away; it is another one now. */
+	(void)!userdp_port_del(exec->userdp, ODP_LOCAL_PORT, false);
+	(void)!tap_persist(fds[0], true);
+	error = userdp_port_add(exec->userdp, &vport, fds, n);
+	if (error) {
+		tap_close(fds, n);
+		ds_put_format(why, "cannot serve the TAP device \"%s\" (%s)",
+			      c->datapath, ovs_strerror(error));
+	}
+	*ifindex = link.ifindex;
+	return error;
+}
+
+static void run_user_datapath_add(struct exec *exec, const struct op *op)
+{
+	struct ds why = DS_EMPTY_INITIALIZER;
+	uint32_t ifindex = 0;
+	int error = make_user_datapath(exec, &ifindex, &why);
+	struct event *event = queue_result(exec, op, error, ds_cstr(&why));
+
+	if (event && !error) {
+		event->result.ifindex = ifindex;
+	}
+	ds_destroy(&why);
+}
+
 static void run_datapath_add(struct exec *exec, const struct op *op)
 {
 	struct ds why = DS_EMPTY_INITIALIZER;
@@ -382,6 +548,14 @@ static void run_datapath_add(struct exec *exec, const struct op *op)
 	struct event *event;
 	int error;
 
+	if (op->datapath.user) {
+		run_user_datapath_add(exec, op);
+		return;
+	}
+	if (!exec->config.odp) {
+		queue_result(exec, op, ENOENT, EXEC_NO_OPENVSWITCH);
+		return;
+	}
 	error = exec_find_datapath(exec, &dp, &why);
 	if (!error) {
 		error = odp_dp_adopt(exec->config.odp, exec->config.datapath,
@@ -405,6 +579,11 @@ static void run_datapath_del(struct exec *exec, const struct op *op)
 	struct odp_datapath dp;
 	int error;
 
+	if (exec->userdp) {
+		(void)!userdp_port_del(exec->userdp, ODP_LOCAL_PORT, false);
+		queue_result(exec, op, 0, "");
+		return;
+	}
 	/* Never somebody else's. */
 	error = exec_find_datapath(exec, &dp, &why);
 	if (!error) {
@@ -417,28 +596,159 @@ static void run_datapath_del(struct exec *exec, const struct op *op)
 
 static void run_vport_adopt(struct exec *exec, const struct op *op)
 {
-	int error = odp_vport_adopt(exec->config.odp, op->vport.port_no);
+	struct odp *odp = exec->userdp ? NULL : exec->config.odp;
+	struct odp_vport vport;
 	struct event *event;
+	int error;
 
+	/* Whatever there is in user space is served. */
+	error = exec->userdp ? userdp_port_get(exec->userdp, op->vport.port_no,
+					       &vport)
+		: odp	     ? odp_vport_adopt(odp, op->vport.port_no)
+			     : ENODEV;
 	/* EEXIST: its upcalls are served already. */
 	event = queue_result(exec, op, error == EEXIST ? 0 : error,
-			     odp_detail(exec->config.odp));
+			     odp ? odp_detail(odp) : "");
 	if (event) {
 		event->result.port_no = op->vport.port_no;
 		event->result.ifindex = op->vport.ifindex;
 	}
 }
 
+static void vport_added(struct exec *exec, const struct op *op, int error,
+			const char *detail, const struct odp_vport *vport)
+{
+	struct event *event = queue_result(exec, op, error, detail);
+
+	if (event && !error) {
+		event->result.port_no = vport->port_no;
+		event->result.ifindex = vport->ifindex;
+	}
+}
+
+/* A TAP inside of a namespace, whose queues the agent opens. */
+struct tap_job {
+	uint64_t cookie;
+	bool done;
+	int error;
+	char text[256];
+	int fds[TAP_QUEUES_MAX];
+	size_t n_fds;
+};
+
+static void tap_told(struct exec *exec, const struct agent_result *r)
+{
+	struct tap_job *job = exec->tap;
+
+	if (!job || r->cookie != job->cookie || r->n_fds > TAP_QUEUES_MAX) {
+		tap_close(r->fds, r->n_fds);
+		return;
+	}
+	job->done = true;
+	job->error = r->error;
+	ovs_strlcpy(job->text, r->text ? r->text : "", sizeof job->text);
+	memcpy(job->fds, r->fds, r->n_fds * sizeof *r->fds);
+	job->n_fds = r->n_fds;
+}
+
+/* Waits for it, as a command may wait for the port. */
+static void open_tap_inside(struct exec *exec, const struct op *op,
+			    struct tap_job *job)
+{
+	struct agent_tap tap = {.n_queues =
+					sleeve_n_threads(exec->config.sleeve)};
+
+	ovs_strlcpy(tap.ifname, op->tap_ifname, sizeof tap.ifname);
+	ovs_strlcpy(tap.netns, op->tap_netns, sizeof tap.netns);
+	exec->tap = job;
+	agent_open_tap(exec->config.agent, job->cookie, &tap);
+	agent_settle(exec->config.agent);
+	exec_poll(exec);
+	exec->tap = NULL;
+	if (!job->done) {
+		job->error = ESHUTDOWN;
+	}
+}
+
+static void run_user_vport_add(struct exec *exec, const struct op *op)
+{
+	static uint64_t cookie;
+	struct tap_job job = {.cookie = ++cookie};
+	struct odp_vport vport = op->vport;
+
+	if (vport.type == ODP_VPORT_TAP) {
+		open_tap_inside(exec, op, &job);
+	}
+	if (!job.error) {
+		job.error = userdp_port_add(exec->userdp, &vport, job.fds,
+					    job.n_fds);
+		if (job.error) {
+			tap_close(job.fds, job.n_fds);
+		}
+	}
+	vport_added(exec, op, job.error, job.text, &vport);
+}
+
+/* The sleeve beside the kernel datapath: a TAP that is a port of it. */
+static void run_trunk_add(struct exec *exec, const struct op *op)
+{
+	const struct exec_config *c = &exec->config;
+	struct ds why = DS_EMPTY_INITIALIZER;
+	struct odp_vport vport = op->vport;
+	int fds[TAP_QUEUES_MAX];
+	struct rt_link link;
+	size_t n = 0;
+	int error = EOPNOTSUPP;
+
+	if (c->sleeve) {
+		n = sleeve_n_threads(c->sleeve);
+		error = open_own_tap(exec, op->tap_ifname, true, TRUNK_MTU, fds,
+				     n, &link, &why);
+	}
+	if (!error) {
+		error = odp_vport_add(c->odp, &vport);
+		if (error) {
+			ds_put_cstr(&why, odp_detail(c->odp));
+			tap_close(fds, n);
+		}
+	}
+	if (!error) {
+		/* Of one that was taken away. */
+		if (exec->has_trunk) {
+			(void)sleeve_tap_del(c->sleeve, exec->trunk);
+		}
+		error = sleeve_tap_add(c->sleeve, vport.port_no, fds, n,
+				       SLEEVE_TAP_TRUNK);
+		if (error) {
+			tap_close(fds, n); /* The port goes with the device. */
+		} else {
+			exec->has_trunk = true;
+			exec->trunk = vport.port_no;
+		}
+	}
+	vport_added(exec, op, error, ds_cstr(&why), &vport);
+	ds_destroy(&why);
+}
+
 static void run_vport_add(struct exec *exec, const struct op *op)
 {
 	struct odp_vport vport = op->vport;
-	const char *detail;
-	struct event *event;
 	char *own = NULL;
 	int error;
 
+	if (exec->userdp) {
+		run_user_vport_add(exec, op);
+		return;
+	}
+	if (!exec->config.odp) {
+		queue_result(exec, op, ENODEV, "");
+		return;
+	}
+	if (vport.type == ODP_VPORT_TAP) {
+		run_trunk_add(exec, op);
+		return;
+	}
 	error = odp_vport_add(exec->config.odp, &vport);
-	detail = odp_detail(exec->config.odp);
 	if (vport.type == ODP_VPORT_VXLAN &&
 	    (error == EEXIST || error == EADDRINUSE)) {
 		own = xasprintf("the device name \"%s\" or UDP port %u is "
@@ -450,20 +760,53 @@ static void run_vport_add(struct exec *exec, const struct op *op)
 		own = xstrdup("the kernel has no VXLAN ports; run: modprobe "
 			      "vport-vxlan");
 	}
-	event = queue_result(exec, op, error, own ? own : detail);
-	if (event && !error) {
-		event->result.port_no = vport.port_no;
-		event->result.ifindex = vport.ifindex;
-	}
+	vport_added(exec, op, error, own ? own : odp_detail(exec->config.odp),
+		    &vport);
 	free(own);
 }
 
 static void run_vport_del(struct exec *exec, const struct op *op)
 {
-	int error = odp_vport_del(exec->config.odp, op->vport.port_no);
+	struct odp *odp = exec->userdp ? NULL : exec->config.odp;
+	int error = exec->userdp ? userdp_port_del(exec->userdp,
+						   op->vport.port_no, false)
+		    : odp	 ? odp_vport_del(odp, op->vport.port_no)
+				 : ENODEV;
 
+	if (exec->has_trunk && op->vport.port_no == exec->trunk) {
+		(void)sleeve_tap_del(exec->config.sleeve, exec->trunk);
+		exec->has_trunk = false;
+	}
 	queue_result(exec, op, error == ENODEV ? 0 : error,
-		     odp_detail(exec->config.odp));
+		     odp ? odp_detail(odp) : "");
+}
+
+/* ---- the sleeve ------------------------------------------------------- */
+
+static int run_sleeve(struct sleeve *s, const struct op *op)
+{
+	const struct op_sleeve *o = &op->sleeve;
+
+	switch (op->type) {
+	case OP_SLEEVE_IN:
+		return sleeve_put_in(s, o);
+	case OP_SLEEVE_IN_DEL:
+		sleeve_del_in(s, o->index);
+		return 0;
+	case OP_SLEEVE_OUT:
+		return sleeve_set_out(s, o);
+	case OP_SLEEVE_MTU:
+		return sleeve_set_mtu(s, o->peer, o->mtu);
+	case OP_SLEEVE_DEL:
+		sleeve_del_peer(s, o->peer);
+		return 0;
+	case OP_SLEEVE_LANE:
+		return sleeve_set_vlan(
+			s, op->sleeve_lane.vid, op->sleeve_lane.peer,
+			op->sleeve_lane.vni, op->sleeve_lane.del);
+	default:
+		return EINVAL;
+	}
 }
 
 /* ---- links and routes ------------------------------------------------- */
@@ -499,8 +842,10 @@ static void run_link_mtu(struct exec *exec, const struct op *op)
 {
 	struct agent_mtu mtu = {.mtu = op->link.mtu};
 
-	ovs_strlcpy(mtu.host_ifname, op->link.host_ifname,
-		    sizeof mtu.host_ifname);
+	if (!op->link.tap) {
+		ovs_strlcpy(mtu.host_ifname, op->link.host_ifname,
+			    sizeof mtu.host_ifname);
+	}
 	ovs_strlcpy(mtu.ifname, op->link.ifname, sizeof mtu.ifname);
 	ovs_strlcpy(mtu.netns, op->link.netns, sizeof mtu.netns);
 	agent_set_mtu(exec->config.agent, op->cookie, &mtu);
@@ -535,7 +880,7 @@ static void agent_told(void *exec, const struct agent_result *r)
 		queue_result(exec, &op, r->error, r->text);
 		break;
 	case AGENT_TAP:
-		tap_close(r->fds, r->n_fds);
+		tap_told(exec, r);
 		break;
 	}
 }
@@ -713,16 +1058,9 @@ static void run_op(struct exec *exec, size_t index)
 		run_vport_del(exec, op);
 		break;
 	case OP_FLOW_PUT:
-		odp_batch_flow_put(config->odp, index, op->flow.there,
-				   &op->flow.ufid, &op->flow.key,
-				   &op->flow.mask, &op->flow.actions);
-		break;
 	case OP_FLOW_DEL:
-		odp_batch_flow_del(config->odp, index, &op->flow.ufid);
-		break;
 	case OP_EXECUTE:
-		odp_batch_execute(config->odp, index, &op->flow.key,
-				  wbuf_span(&op->bytes), &op->flow.actions);
+		run_flow(exec, index);
 		break;
 	case OP_FLOW_DUMP:
 		run_flow_dump(exec, op);
@@ -754,7 +1092,10 @@ static void run_op(struct exec *exec, size_t index)
 	case OP_SLEEVE_MTU:
 	case OP_SLEEVE_DEL:
 	case OP_SLEEVE_LANE:
-		queue_result(exec, op, ENOTSUP, "");
+		queue_result(exec, op,
+			     config->sleeve ? run_sleeve(config->sleeve, op)
+					    : EOPNOTSUPP,
+			     "");
 		break;
 	case OP_ROUTE_GET:
 		run_route_get(exec, op);

@@ -25,13 +25,20 @@ struct guard;
 struct odp;
 struct odp_datapath;
 struct rt_socket;
+struct sleeve;
 struct statefile;
 struct tcp;
+struct userdp;
 struct xfrm_socket;
+
+#define EXEC_NO_OPENVSWITCH                               \
+	"the kernel module openvswitch is missing; run: " \
+	"modprobe -a openvswitch vport-vxlan"
 
 /* Everything is borrowed and must live as long as the executor. */
 struct exec_config {
-	struct odp *odp;
+	struct odp *odp;	  /* NULL: the kernel has no openvswitch. */
+	struct sleeve *sleeve;	  /* NULL: there is none. */
 	struct xfrm_socket *xfrm; /* NULL: the kernel has no IPsec. */
 	struct guard *guard;
 	struct agent *agent;
@@ -60,6 +67,9 @@ bool exec_wait_guard(struct exec *);
 /* Takes the oldest queued event; false if there is none.  What it points to
  * holds until the next call. */
 bool exec_next(struct exec *, struct event *);
+
+/* The datapath in user space, once the engine wants one; else NULL. */
+struct userdp *exec_userdp(const struct exec *);
 
 /* Is the datapath of the configured name there, and ours?  0; ENODEV: there is
  * none; EEXIST: it is somebody else's, and 'why' says what to do; or another

@@ -19,8 +19,10 @@
 #include "kmod-glue/guard.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
+#include "kmod-glue/sleeve.h"
 #include "kmod-glue/statefile.h"
 #include "kmod-glue/tcp.h"
+#include "kmod-glue/userdp.h"
 #include "kmod-glue/xfrm_socket.h"
 
 VLOG_DEFINE_THIS_MODULE(loop)
@@ -38,9 +40,10 @@ enum {
 struct loop {
 	struct engine *engine;
 	struct exec *exec;
-	struct odp *odp;
+	struct odp *odp;		   /* NULL: no openvswitch. */
 	struct xfrm_socket *xfrm;	   /* NULL: the kernel has no IPsec. */
 	struct xfrm_monitor *xfrm_monitor; /* NULL: not encrypting. */
+	struct sleeve *sleeve;		   /* NULL: there is none. */
 	struct guard *guard;
 	struct agent *agent; /* NULL until there is 'exec'. */
 	struct rt_socket *rt;
@@ -51,6 +54,10 @@ struct loop {
 	char id[PEER_ID_STRLEN];
 	char alias[sizeof "fdpd:" + PEER_ID_STRLEN];
 	char datapath[16];
+	/* Why there is no kernel datapath with ESP, or no sleeve. */
+	enum reason no_fastdp;
+	struct ds no_fastdp_detail, no_sleeve_detail;
+	uint16_t sleeve_port;
 	struct ops ops;	 /* To be carried out. */
 	uint64_t now_us; /* Of the stage that is under way. */
 	char *fatal;
@@ -234,6 +241,12 @@ static int take_snapshot(struct loop *loop, struct snapshot *s, struct ds *why)
 	s->k.policies = s->policies;
 	s->k.drops = s->drops;
 	s->k.flows = s->flows;
+	s->k.no_fastdp = loop->no_fastdp;
+	s->k.no_fastdp_detail = ds_cstr(&loop->no_fastdp_detail);
+	s->k.sleeve.there = loop->sleeve != NULL;
+	s->k.sleeve.aes_gcm = loop->sleeve && sleeve_has_aes_gcm(loop->sleeve);
+	s->k.sleeve.port = loop->sleeve_port;
+	s->k.sleeve.detail = ds_cstr(&loop->no_sleeve_detail);
 	return error;
 }
 
@@ -243,34 +256,12 @@ static int say(struct ds *why, int error, const char *what)
 	return error;
 }
 
-static int open_kernel(struct loop *loop, bool encrypt, struct ds *why)
+/* Without encryption only to see what another run left. */
+static int open_ipsec(struct loop *loop, bool encrypt, struct ds *why)
 {
 	char text[TEXT_SIZE] = "";
-	int error;
+	int error = xfrm_socket_open(&loop->xfrm);
 
-	error = odp_open(&loop->odp);
-	if (error == ENOENT) {
-		ds_put_cstr(why, "the kernel module openvswitch is missing; "
-				 "run: modprobe -a openvswitch vport-vxlan");
-		return error;
-	} else if (error == EPERM) {
-		ds_put_cstr(why, "fdpd needs the capability CAP_NET_ADMIN; run "
-				 "it as root");
-		return error;
-	} else if (error) {
-		return say(why, error,
-			   "cannot open the kernel's Generic "
-			   "Netlink");
-	}
-	error = rt_socket_open(&loop->rt);
-	if (!error) {
-		error = rt_monitor_open(&loop->rt_monitor);
-	}
-	if (error) {
-		return say(why, error, "cannot open the kernel's rtnetlink");
-	}
-	/* Without encryption only to see what another run left. */
-	error = xfrm_socket_open(&loop->xfrm);
 	if (!encrypt) {
 		return 0;
 	}
@@ -288,6 +279,81 @@ static int open_kernel(struct loop *loop, bool encrypt, struct ds *why)
 	error = xfrm_monitor_open(&loop->xfrm_monitor);
 	return error ? say(why, error, "cannot listen to the kernel's IPsec")
 		     : 0;
+}
+
+static int open_datapath(struct loop *loop, struct ds *why)
+{
+	int error = odp_open(&loop->odp);
+
+	if (error == ENOENT) {
+		ds_put_cstr(why, EXEC_NO_OPENVSWITCH);
+	} else if (error == EPERM) {
+		ds_put_cstr(why, "fdpd needs the capability CAP_NET_ADMIN; run "
+				 "it as root");
+	} else if (error) {
+		say(why, error, "cannot open the kernel's Generic Netlink");
+	}
+	return error;
+}
+
+/* What the sleeve can do without. */
+static bool is_dispensable(enum overlay_setting overlay, int error)
+{
+	return overlay != OVERLAY_FASTDP && error != EPERM;
+}
+
+static void do_without(struct loop *loop, enum reason reason,
+		       const struct ds *why)
+{
+	if (loop->no_fastdp == REASON_NONE) {
+		loop->no_fastdp = reason;
+		ds_put_cstr(&loop->no_fastdp_detail, ds_cstr_ro(why));
+	}
+}
+
+static int open_kernel(struct loop *loop, enum overlay_setting overlay,
+		       bool encrypt, struct ds *why)
+{
+	int error = open_datapath(loop, why);
+
+	if (error && is_dispensable(overlay, error)) {
+		do_without(loop, REASON_NO_DATAPATH, why);
+		ds_clear(why);
+	} else if (error) {
+		return error;
+	}
+	error = rt_socket_open(&loop->rt);
+	if (!error) {
+		error = rt_monitor_open(&loop->rt_monitor);
+	}
+	if (error) {
+		return say(why, error, "cannot open the kernel's rtnetlink");
+	}
+	error = open_ipsec(loop, encrypt && overlay != OVERLAY_SLEEVE, why);
+	if (error && is_dispensable(overlay, error)) {
+		do_without(loop, REASON_NO_ESP, why);
+		ds_clear(why);
+		return 0;
+	}
+	return error;
+}
+
+/* On the UDP port of the number of the control port.  Without one the daemon
+ * does what it can. */
+static void open_sleeve(struct loop *loop, const struct config *config)
+{
+	const struct sleeve_config sc = {.listen = config->listen,
+					 .port = config->port};
+
+	if (config_overlay_setting(config) == OVERLAY_FASTDP) {
+		return;
+	}
+	loop->sleeve_port = config->port;
+	if (sleeve_open(&sc, &loop->sleeve, &loop->no_sleeve_detail)) {
+		VLOG_WARN("%s; there is no way for peers but that of the "
+			  "kernel datapath",
+			  ds_cstr(&loop->no_sleeve_detail));
+	}
 }
 
 /* Who made the datapath that is there: we, should there be no disk that knows
@@ -447,6 +513,8 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	memset(&ec, 0, sizeof ec);
 	fill_in_port(config, &config->peers, targets);
 	ops_init(&loop->ops);
+	ds_init(&loop->no_fastdp_detail);
+	ds_init(&loop->no_sleeve_detail);
 	ovs_strlcpy(loop->datapath, config->datapath, sizeof loop->datapath);
 	error = open_state(loop, config, &ec, &saved, &damaged, why);
 	if (!error) {
@@ -457,14 +525,17 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	}
 	if (!error) {
 		tcp_accept(loop->tcp, !lc->encrypt);
-		error = open_kernel(loop, lc->encrypt, why);
+		error = open_kernel(loop, config_overlay_setting(config),
+				    lc->encrypt, why);
 	}
 	if (error) {
 		goto out;
 	}
+	open_sleeve(loop, config);
 
 	memset(&xc, 0, sizeof xc);
 	xc.odp = loop->odp;
+	xc.sleeve = loop->sleeve;
 	xc.xfrm = loop->xfrm;
 	loop->agent = lc->agent;
 	loop->guard = guard_new(lc->agent);
@@ -526,8 +597,12 @@ void loop_free(struct loop *loop)
 	if (loop->agent) {
 		agent_forget(loop->agent);
 	}
+	if (loop->sleeve) {
+		sleeve_stop(loop->sleeve);
+	}
 	engine_free(loop->engine);
 	exec_free(loop->exec);
+	sleeve_close(loop->sleeve);
 	guard_free(loop->guard);
 	tcp_free(loop->tcp);
 	if (loop->rt_monitor) {
@@ -544,6 +619,8 @@ void loop_free(struct loop *loop)
 	}
 	odp_close(loop->odp);
 	statefile_close(loop->state);
+	ds_destroy(&loop->no_fastdp_detail);
+	ds_destroy(&loop->no_sleeve_detail);
 	ops_free(&loop->ops);
 	free(loop->fatal);
 	free(loop->reply);
@@ -553,6 +630,11 @@ void loop_free(struct loop *loop)
 const char *loop_fatal(const struct loop *loop)
 {
 	return loop->fatal;
+}
+
+bool loop_is_in_user_space(const struct loop *loop)
+{
+	return exec_userdp(loop->exec) != NULL;
 }
 
 const char *loop_id(const struct loop *loop)
@@ -648,9 +730,27 @@ static void run_link_events(struct loop *loop)
 	}
 }
 
+static void on_sleeve_event(void *loop, const struct sleeve_event *se)
+{
+	struct event event = {.type = EVENT_SLEEVE, .os_errno = se->os_errno};
+
+	event.sleeve.peer = se->peer;
+	event.sleeve.what = se->what;
+	event.sleeve.local = se->local;
+	event.sleeve.remote = se->remote;
+	event.sleeve.vni = se->vni;
+	event.sleeve.index = se->index;
+	step(loop, &event);
+}
+
 static void run_kernel_events(struct loop *loop)
 {
-	odp_events_run(loop->odp, on_odp_event, loop);
+	if (loop->odp) {
+		odp_events_run(loop->odp, on_odp_event, loop);
+	}
+	if (loop->sleeve) {
+		sleeve_run(loop->sleeve, on_sleeve_event, loop);
+	}
 	if (loop->xfrm_monitor) {
 		(void)!xfrm_monitor_run(loop->xfrm_monitor, on_xfrm_event,
 					loop);
@@ -666,11 +766,21 @@ static void run_kernel_events(struct loop *loop)
 	settle(loop);
 }
 
+static size_t read_upcalls(struct loop *loop)
+{
+	struct userdp *userdp = exec_userdp(loop->exec);
+
+	return userdp ? userdp_upcalls_run(userdp, loop->now_us, UPCALL_BATCH,
+					   on_upcall, loop)
+	       : loop->odp ? odp_upcalls_run(loop->odp, loop->now_us,
+					     UPCALL_BATCH, on_upcall, loop)
+			   : 0;
+}
+
 static void run_upcalls(struct loop *loop)
 {
 	for (int i = 0; i < UPCALL_BATCHES; i++) {
-		size_t n = odp_upcalls_run(loop->odp, loop->now_us,
-					   UPCALL_BATCH, on_upcall, loop);
+		size_t n = read_upcalls(loop);
 
 		settle(loop);
 		if (n < UPCALL_BATCH) {
@@ -709,18 +819,27 @@ static long long int ms_until(uint64_t deadline_us)
 
 void loop_wait(struct loop *loop)
 {
+	const struct userdp *userdp = exec_userdp(loop->exec);
 	uint64_t deadline_us =
 		MIN(engine_deadline(loop->engine), tcp_deadline(loop->tcp));
 
-	deadline_us = MIN(deadline_us, odp_deadline(loop->odp));
-
+	if (userdp) {
+		deadline_us = MIN(deadline_us, userdp_deadline(userdp));
+		poll_fd_wait(userdp_fd(userdp), POLLIN);
+	}
+	if (loop->odp) {
+		deadline_us = MIN(deadline_us, odp_deadline(loop->odp));
+		poll_fd_wait(odp_fd(loop->odp), POLLIN);
+	}
+	if (loop->sleeve) {
+		poll_fd_wait(sleeve_fd(loop->sleeve), POLLIN);
+	}
 	if (loop->ops.n) {
 		poll_immediate_wake();
 	}
 	if (deadline_us != UINT64_MAX) {
 		poll_timer_wait(ms_until(deadline_us));
 	}
-	poll_fd_wait(odp_fd(loop->odp), POLLIN);
 	poll_fd_wait(rt_monitor_fd(loop->rt_monitor), POLLIN);
 	if (loop->xfrm_monitor) {
 		poll_fd_wait(xfrm_monitor_fd(loop->xfrm_monitor), POLLIN);
@@ -761,24 +880,53 @@ static int compare_loads(const void *a_, const void *b_)
 	return a->port_no < b->port_no ? -1 : a->port_no > b->port_no;
 }
 
+struct sleeve_loads {
+	struct sleeve_load *v;
+	size_t n, allocated;
+};
+
+static void take_sleeve_load(void *loads_, const struct sleeve_load *load)
+{
+	struct sleeve_loads *loads = loads_;
+
+	if (loads->n == loads->allocated) {
+		loads->v = x2nrealloc(loads->v, &loads->allocated,
+				      sizeof *loads->v);
+	}
+	loads->v[loads->n++] = *load;
+}
+
 static void feed_counters(struct loop *loop)
 {
+	const struct userdp *userdp = exec_userdp(loop->exec);
 	struct event event = {.type = EVENT_COUNTERS};
-	struct odp_counters counters;
+	struct odp_counters counters = {0};
 	struct loads loads = {NULL, 0, 0};
+	struct sleeve_loads sleeves = {NULL, 0, 0};
 
-	odp_each_port_counters(loop->odp, take_load, &loads);
+	if (userdp) {
+		userdp_each_port_counters(userdp, take_load, &loads);
+		userdp_counters(userdp, &counters);
+	} else if (loop->odp) {
+		odp_each_port_counters(loop->odp, take_load, &loads);
+		odp_counters(loop->odp, &counters);
+	}
+	if (loop->sleeve) {
+		sleeve_each_load(loop->sleeve, take_sleeve_load, &sleeves);
+	}
 	if (loads.n) {
 		qsort(loads.v, loads.n, sizeof *loads.v, compare_loads);
 	}
 	event.counters.ports = loads.v;
 	event.counters.n_ports = loads.n;
-	odp_counters(loop->odp, &counters);
+	event.counters.sleeves = sleeves.v;
+	event.counters.n_sleeves = sleeves.n;
 	event.counters.upcalls = counters.handled;
 	event.counters.lost = counters.lost;
 	event.counters.features_restored = counters.features_restored;
 	feed(loop, &event);
 	free(loads.v);
+	free(sleeves.v);
 }
 
 /* Feeds an event that is to be answered as command number loop->command. */

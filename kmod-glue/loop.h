@@ -1,10 +1,10 @@
 /* The running daemon: the engine, the sockets and the state directory, and the
  * turn of the loop that joins them.
  *
- * Everything happens in one thread.  In each turn first what the kernel tells,
- * then upcalls (a bounded number), then TCP, then timers; whatever happens is
- * an event for the engine, what it wants done is carried out at once, and what
- * comes of that are events again.
+ * Everything happens in one thread, but for the sleeve's packets.  In each turn
+ * first what the kernel tells, then upcalls (a bounded number), then TCP, then
+ * timers; whatever happens is an event for the engine, what it wants done is
+ * carried out at once, and what comes of that are events again.
  */
 #ifndef FDP_GLUE_LOOP_H
 #define FDP_GLUE_LOOP_H 1
@@ -61,6 +61,9 @@ void loop_stop(struct loop *);
 
 /* What the engine gave up for after its start, or NULL. */
 const char *loop_fatal(const struct loop *);
+
+/* Is the datapath in user space, with the sleeve for a tunnel? */
+bool loop_is_in_user_space(const struct loop *);
 
 /* The identity of this host, as text. */
 const char *loop_id(const struct loop *);

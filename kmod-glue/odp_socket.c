@@ -563,7 +563,8 @@ static bool device_is_up(const char *name)
 
 static int rcvbuf_of(enum odp_vport_type type)
 {
-	return type == ODP_VPORT_VXLAN ? SHARED_RCVBUF : PORT_RCVBUF;
+	return type == ODP_VPORT_VXLAN || type == ODP_VPORT_TAP ? SHARED_RCVBUF
+								: PORT_RCVBUF;
 }
 
 static int vport_new(struct odp *o, struct odp_vport *vport)
@@ -589,6 +590,7 @@ static int vport_new(struct odp *o, struct odp_vport *vport)
 
 int odp_vport_add(struct odp *o, struct odp_vport *vport)
 {
+	const enum odp_vport_type type = vport->type;
 	struct channel *c, *stale;
 	int error;
 
@@ -612,6 +614,7 @@ int odp_vport_add(struct odp *o, struct odp_vport *vport)
 		channel_remove(o, stale);
 		free_dead(o);
 	}
+	vport->type = type; /* A TAP is but a device to the kernel. */
 	channel_insert(o, c, vport);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -25,6 +26,7 @@ static const int calls[] = {
 	SCMP_SYS(epoll_ctl),
 	SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(eventfd2),
 	SCMP_SYS(restart_syscall),
 	/* Descriptors. */
 	SCMP_SYS(read),
@@ -158,6 +160,11 @@ static const struct partial_call {
 	{SCMP_SYS(ioctl), 1, UINT32_MAX, SIOCGIFINDEX},
 	{SCMP_SYS(ioctl), 1, UINT32_MAX, SIOCGIFNAME},
 	{SCMP_SYS(ioctl), 1, UINT32_MAX, SIOCGIFFLAGS},
+	/* TAPs. */
+	{SCMP_SYS(ioctl), 1, UINT32_MAX, TUNSETIFF},
+	{SCMP_SYS(ioctl), 1, UINT32_MAX, TUNSETVNETHDRSZ},
+	{SCMP_SYS(ioctl), 1, UINT32_MAX, TUNSETOFFLOAD},
+	{SCMP_SYS(ioctl), 1, UINT32_MAX, TUNSETPERSIST},
 };
 
 int syscall_filter_parse(const char *text, enum syscall_filter *filter)

@@ -737,13 +737,16 @@ static int open_loop(struct daemon *daemon, struct ds *why)
 static void say_hello(const struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
+	const bool in_user = loop_is_in_user_space(daemon->loop);
 
-	VLOG_INFO("%s %s (id %s): control on TCP port %u, VXLAN on UDP port "
-		  "%d, %s",
+	VLOG_INFO("%s %s (id %s): control on TCP port %u, %s on UDP port %d, "
+		  "%s",
 		  options->name, FDP_VERSION, loop_id(daemon->loop),
-		  options->config.port, options->config.port + 1,
-		  daemon->password_path ? "encrypted with AES-256-GCM (ESP)"
-					: "NOT ENCRYPTED");
+		  options->config.port, in_user ? "sleeve" : "VXLAN",
+		  options->config.port + (in_user ? 0 : 1),
+		  !daemon->password_path ? "NOT ENCRYPTED"
+		  : in_user		 ? "encrypted"
+					 : "encrypted with AES-256-GCM (ESP)");
 	for (size_t i = 0; i < daemon->unprotected.n; i++) {
 		VLOG_WARN("%s", daemon->unprotected.names[i]);
 	}
