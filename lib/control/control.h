@@ -46,7 +46,7 @@
  *              verdict ("good", "degraded", "down"), reason (slug or ""), text,
  *              detail, remedy, since (s), failures (attempts to connect),
  *              overlay?, overlay_reason?, overlay_detail?, cipher?, via?,
- * hops?, session? {direction, address, age, heard_ago_ms}, path? (as above),
+ * hops?, session? {direction, address, age, heard_ago_ms}, path?, sleeve_path? (as above),
  * tests? [{tried, seen}], tested_ago?, history [{ago (s), reason, text}]
  * (newest first)} ports        {ports: [{vport, ifname, host_ifname, netns,
  * mac, addresses, network, mtu, state ("up", "down", "lost"), trouble, upcalls,

@@ -57,6 +57,17 @@ static void put_path(struct ds *ds, const struct json *path)
 	ds_put_char(ds, '\n');
 }
 
+/* The other way there, whether it is in use or not. */
+static void put_sleeve_path(struct ds *ds, const struct json *path)
+{
+	put_way(ds, "by sleeve", reply_text(path, "there", "-"));
+	ds_put_format(ds, ", %" PRId64 " %% lost",
+		      reply_number(path, "loss", 0));
+	put_ago(ds, "a probe arrived", render_us_ago(path, "acked_ago_ms"));
+	put_ago(ds, "one came", render_us_ago(path, "heard_ago_ms"));
+	ds_put_char(ds, '\n');
+}
+
 static void put_session(struct ds *ds, const struct json *session)
 {
 	put_label(ds, "session");
@@ -202,6 +213,9 @@ void render_why(const struct json *why, bool colour, struct ds *ds)
 	}
 	if (reply_object(why, "path")) {
 		put_path(ds, reply_object(why, "path"));
+	}
+	if (reply_object(why, "sleeve_path")) {
+		put_sleeve_path(ds, reply_object(why, "sleeve_path"));
 	}
 	put_tests(ds, why);
 	put_history(ds, why);

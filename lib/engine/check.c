@@ -211,6 +211,9 @@ void check_level(struct engine *e, struct peer *p)
 {
 	struct check *c = &p->watch.check;
 
+	if (p->tunnel.by_sleeve) {
+		return; /* They are about VXLAN and ESP. */
+	}
 	switch (p->watch.level) {
 	case PATH_DEAD:
 	case PATH_LANES:

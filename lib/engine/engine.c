@@ -97,9 +97,11 @@ struct engine *engine_new(const struct engine_config *config)
 	e->probe_us = UINT64_MAX;
 	e->mtu_us = UINT64_MAX;
 	e->check_us = UINT64_MAX;
+	e->overlay_us = UINT64_MAX;
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
+	e->trunk_port = UINT32_MAX;
 	ground_init(e);
 	moves_init(e);
 	password_init(e);
@@ -291,6 +293,42 @@ static void start_tunnel_port(struct engine *e)
 	}
 }
 
+/* Beside the kernel's datapath.  Without it there is just no second way. */
+static void start_trunk(struct engine *e)
+{
+	struct op *op;
+
+	if (e->user || !e->has_sleeve) {
+		return;
+	}
+	for (size_t i = 0; i < e->n_found_vports; i++) {
+		const struct odp_vport *v = &e->found_vports[i];
+
+		if (!strcmp(v->name, e->trunk_footing.name)) {
+			ops_add(e->ops, OP_VPORT_DEL)->vport = *v;
+		}
+	}
+	op = ops_add(e->ops, OP_VPORT_ADD);
+	trunk_fill_in(e, op);
+	engine_expect(e, op, PENDING_TRUNK);
+	e->start_waits++;
+}
+
+static void trunk_result(struct engine *e, const struct event *event)
+{
+	e->has_trunk = e->has_sleeve = !event->os_errno;
+	if (event->os_errno) {
+		snprintf(e->no_sleeve_detail, sizeof e->no_sleeve_detail,
+			 "cannot make %s: %s", e->trunk_footing.name,
+			 event->result.detail);
+		engine_log(e, OP_LOG_WARN, "no sleeve: %s",
+			   e->no_sleeve_detail);
+		return;
+	}
+	footing_set(&e->trunk_footing, event->result.ifindex);
+	trunk_ready(e, event->result.port_no);
+}
+
 static void start_host_port(struct engine *e)
 {
 	struct fwd_port port = {.port_no = ODP_LOCAL_PORT, .kind = PORT_HOST};
@@ -340,6 +378,7 @@ static void start_advance(struct engine *e)
 		e->phase = PHASE_PORTS;
 		start_host_port(e);
 		start_tunnel_port(e);
+		start_trunk(e);
 		ports_adopt(e);
 		break;
 	case PHASE_PORTS:
@@ -555,6 +594,10 @@ static void engine_result(struct engine *e, const struct event *event)
 		e->start_waits--;
 		start_result(e, event);
 		break;
+	case PENDING_TRUNK:
+		e->start_waits--;
+		trunk_result(e, event);
+		break;
 	case PENDING_ADOPT:
 		e->start_waits--;
 		port_result(e, p, event);
@@ -686,6 +729,7 @@ static void engine_timer(struct engine *e)
 	relay_timers(e);
 	gossip_timers(e);
 	probe_timers(e);
+	overlay_timers(e);
 	check_timers(e);
 	guard_timers(e);
 	ground_timers(e);

@@ -35,6 +35,7 @@ static void put_flow(struct engine *e, bool there, const struct flow *key,
 
 static void write_changes(struct engine *e, struct flow_changes *changes)
 {
+	overlay_tell_vlans(e);
 	for (size_t i = 0; i < changes->n; i++) {
 		const struct flow_change *c = &changes->v[i];
 
@@ -92,6 +93,7 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 	/* What changed in this very step has to be in the flows first. */
 	forward_sync(e);
 	pipeline_translate(e->fwd, &u->flow, NULL, x);
+	overlay_tell_vlans(e);
 	if (x->reason == REASON_PROBE) {
 		probe_received(e, u, x->peer);
 		return;
@@ -123,6 +125,7 @@ void forward_sync(struct engine *e)
 	struct flow_changes changes;
 
 	relay_sync(e);
+	overlay_tell_vlans(e); /* Those of peers that are gone. */
 	if (changed->n) {
 		flow_changes_init(&changes);
 		flow_table_revalidate(e->flows, e->fwd, changed, &changes);

@@ -483,9 +483,9 @@ static void put_own_self(const struct engine *e, struct wbuf *body)
 
 	copy_text(self.name, sizeof self.name, e->config.name);
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->linked && p->tunnel.mtu) {
-			self.mtu = self.mtu ? MIN(self.mtu, p->tunnel.mtu)
-					    : p->tunnel.mtu;
+		if (p->linked && way_mtu(p)) {
+			self.mtu = self.mtu ? MIN(self.mtu, way_mtu(p))
+					    : way_mtu(p);
 		}
 	}
 	statement_put_self(&self, body);

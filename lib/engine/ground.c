@@ -20,7 +20,8 @@ static struct port *port_of(const struct footing *f)
 	return CONTAINER_OF(f, struct port, footing);
 }
 
-/* After the datapath the tunnel port, the attached interfaces; NULL: no more.
+/* After the datapath the tunnel port, the trunk, the attached interfaces; NULL:
+ * no more.
  */
 static struct footing *next(struct engine *e, const struct footing *f)
 {
@@ -29,13 +30,19 @@ static struct footing *next(struct engine *e, const struct footing *f)
 	if (f == &e->datapath) {
 		return &e->tunnel_footing;
 	}
-	port = f == &e->tunnel_footing ? e->ports : port_of(f)->next;
+	if (f == &e->tunnel_footing && e->has_trunk) {
+		return &e->trunk_footing;
+	}
+	port = f == &e->tunnel_footing || f == &e->trunk_footing
+		       ? e->ports
+		       : port_of(f)->next;
 	return port ? &port->footing : NULL;
 }
 
 static bool is_port(const struct engine *e, const struct footing *f)
 {
-	return f != &e->datapath && f != &e->tunnel_footing;
+	return f != &e->datapath && f != &e->tunnel_footing &&
+	       f != &e->trunk_footing;
 }
 
 void ground_init(struct engine *e)
@@ -45,6 +52,8 @@ void ground_init(struct engine *e)
 		  e->config.datapath);
 	snprintf(e->tunnel_footing.name, sizeof e->tunnel_footing.name,
 		 "vxlan-%u", e->config.vxlan_port);
+	snprintf(e->trunk_footing.name, sizeof e->trunk_footing.name,
+		 "%.8s-sleeve", e->config.datapath);
 }
 
 void footing_set(struct footing *f, uint32_t ifindex)
@@ -74,6 +83,9 @@ static void mend(struct engine *e, struct footing *f)
 	} else if (is_port(e, f)) {
 		op = ops_add(e->ops, OP_VPORT_ADD);
 		port_fill_in(e, port_of(f), op);
+	} else if (f == &e->trunk_footing) {
+		op = ops_add(e->ops, OP_VPORT_ADD);
+		trunk_fill_in(e, op);
 	} else {
 		op = ops_add(e->ops, OP_VPORT_ADD);
 		tunnel_port_fill_in(e, &op->vport);
@@ -191,6 +203,8 @@ static void is_there(struct engine *e, struct footing *f,
 	ground_port_gone(e, event->result.port_no);
 	if (f == &e->tunnel_footing) {
 		tunnel_port_ready(e, event->result.port_no);
+	} else if (f == &e->trunk_footing) {
+		trunk_ready(e, event->result.port_no);
 	} else {
 		err = port_back(e, port_of(f), event->result.port_no);
 		if (err) {
@@ -247,8 +261,9 @@ void ground_result(struct engine *e, const struct pending *p,
 /* Flows must not lead to a number that may be another port's tomorrow. */
 static void drop(struct engine *e, struct footing *f)
 {
-	uint32_t *port_no =
-		is_port(e, f) ? &port_of(f)->port_no : &e->tunnel_port;
+	uint32_t *port_no = is_port(e, f)	     ? &port_of(f)->port_no
+			    : f == &e->trunk_footing ? &e->trunk_port
+						     : &e->tunnel_port;
 
 	f->there = f->wrong = false;
 	if (f != &e->datapath && *port_no != UINT32_MAX) {
@@ -281,6 +296,8 @@ void ground_port_gone(struct engine *e, uint32_t port_no)
 		drop(e, &port->footing);
 	} else if (port_no == e->tunnel_port) {
 		drop(e, &e->tunnel_footing);
+	} else if (port_no == e->trunk_port) {
+		drop(e, &e->trunk_footing);
 	}
 	ground_repair(e);
 }

@@ -49,25 +49,38 @@ void health_session(struct engine *e, struct peer *p)
 
 bool health_is_dead(const struct peer *p)
 {
-	return p->watch.on && (path_level(&p->watch.path) == PATH_DEAD ||
-			       p->watch.back == PATH_DEAD);
+	return p->watch.on &&
+	       ((p->beside.overlay.sleeve
+			 ? p->beside.level
+			 : path_level(&p->watch.path)) == PATH_DEAD ||
+		p->watch.back == PATH_DEAD);
 }
 
 /* ---- Our way ---- */
 
-/* What is known of the cause, or at least what it looks like. */
-static enum reason cause_of(const struct watch *w)
+enum reason health_cause_of(const struct watch *w)
 {
 	return w->cause ? w->cause : levels[w->level].reason;
 }
 
-static void tell(struct engine *e, struct peer *p)
+void health_way(struct engine *e, struct peer *p)
 {
 	struct message m = {.type = MSG_PATH_STATE};
+	struct watch *w = &p->watch;
+	const enum path_level level = way_level(p);
+	const enum reason reason = p->beside.overlay.sleeve
+					   ? levels[level].reason
+					   : health_cause_of(w);
 
-	m.path_state.level = (uint8_t)p->watch.level;
+	if (!w->on || !p->conn ||
+	    (level == w->told && reason == w->told_reason)) {
+		return;
+	}
+	w->told = level;
+	w->told_reason = reason;
+	m.path_state.level = (uint8_t)level;
 	copy_text(m.path_state.reason, sizeof m.path_state.reason,
-		  reason_slug(cause_of(&p->watch)));
+		  reason_slug(reason));
 	conn_send(e, p->conn, &m);
 }
 
@@ -77,6 +90,7 @@ void health_path(struct engine *e, struct peer *p)
 	enum path_level level = path_level(&w->path);
 
 	if (level == w->level) {
+		overlay_update(e, p);
 		return;
 	}
 	w->level = level;
@@ -93,7 +107,9 @@ void health_path(struct engine *e, struct peer *p)
 		   "the way to %s is %s%s%s", p->name, levels[level].name,
 		   level == PATH_GOOD ? "" : ": ",
 		   reason_text(levels[level].reason));
-	tell(e, p);
+	/* A way that is left at once is none to complain of. */
+	overlay_update(e, p);
+	health_way(e, p);
 	check_level(e, p);
 	relay_path(e, p);
 }
@@ -116,7 +132,8 @@ void health_cause(struct engine *e, struct peer *p, enum reason cause,
 	}
 	w->cause = cause;
 	copy_text(w->cause_detail, sizeof w->cause_detail, detail);
-	tell(e, p);
+	overlay_update(e, p);
+	health_way(e, p);
 }
 
 /* ---- The way back ---- */
@@ -174,7 +191,7 @@ bool health_trouble(const struct engine *e, const struct peer *p,
 		return false;
 	}
 	if (w->level != PATH_GOOD) {
-		trouble->reason = cause_of(w);
+		trouble->reason = health_cause_of(w);
 		trouble->since_us = w->level_us;
 		copy_text(trouble->detail, sizeof trouble->detail,
 			  w->cause_detail);

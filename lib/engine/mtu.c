@@ -47,6 +47,9 @@ void mtu_limit(struct engine *e, struct peer *p)
 		   e->now_us);
 	update(e, p);
 	probe_wake(e, p);
+	if (p->beside.can) {
+		overlay_mtu_limit(e, p);
+	}
 }
 
 uint64_t mtu_due_us(const struct peer *p)

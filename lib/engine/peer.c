@@ -443,6 +443,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 	probe_session(e, p);
 	health_session(e, p);
 	tunnel_begin(e, p);
+	overlay_session(e, p);
 	discovery_session(e, p);
 	gossip_session(e, p);
 }

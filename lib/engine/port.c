@@ -92,6 +92,7 @@ static enum err port_open(struct engine *e, struct port *port, uint32_t ifindex)
 	port->next = NULL;
 	*end = port;
 	moves_bound(e, &port->binding);
+	overlay_network(e, port->binding.vni);
 	peers_announce(e, &port->binding, NULL);
 	return FDP_OK;
 }
@@ -302,8 +303,8 @@ static uint32_t least_mtu(const struct engine *e)
 	const struct peer *p;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->tunnel.mtu) {
-			mtu = MIN(mtu, p->tunnel.mtu);
+		if (way_mtu(p)) {
+			mtu = MIN(mtu, way_mtu(p));
 		}
 	}
 	for (const struct target *t = e->targets; t; t = t->next) {

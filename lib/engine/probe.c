@@ -18,6 +18,8 @@ enum {
 	/* The other end may know of a session, or of a tunnel without ESP, a
 	 * little later than we do, and would drop what comes before. */
 	FIRST_US = 200 * 1000,
+	ETH_ADDRS_BYTES = 12,
+	VLAN_TAG_BYTES = 4,
 	/* More peers are probed less often, so that it never costs more. */
 	PEERS_AT_FULL_RATE = 200
 };
@@ -64,13 +66,14 @@ void probe_tunnel_up(struct engine *e, struct peer *p)
 void probe_session_over(struct engine *e, struct peer *p)
 {
 	check_stop(e, p);
+	overlay_session_over(p);
 	p->watch.on = false;
 }
 
 /* ---- Sending ---- */
 
-static void send_frame(struct engine *e, const struct probe_frame *probe,
-		       struct actions *actions)
+void probe_send_frame(struct engine *e, const struct probe_frame *probe,
+		      struct actions *actions)
 {
 	struct op *op = ops_add(e->ops, OP_EXECUTE);
 
@@ -91,14 +94,17 @@ static uint64_t send_planned(struct engine *e, struct peer *p,
 
 	actions_init(&actions);
 	if (!p->watch.on || !tunnel_is_usable(&p->tunnel) ||
-	    !pipeline_probe(e->fwd, p->number, FWD_BY_TUNNEL, plan->lane,
-			    &actions)) {
+	    !pipeline_probe(e->fwd, p->number,
+			    p->tunnel.by_sleeve && !e->user ? FWD_BY_SLEEVE
+							    : FWD_BY_TUNNEL,
+			    plan->lane, &actions)) {
 		actions_free(&actions);
 		return 0;
 	}
 	probe.number =
 		path_sent(&p->watch.path, plan, size, purpose, e->now_us);
-	send_frame(e, &probe, &actions);
+	overlay_tell_vlans(e);
+	probe_send_frame(e, &probe, &actions);
 	return probe.number;
 }
 
@@ -116,7 +122,7 @@ uint64_t probe_send(struct engine *e, struct peer *p, unsigned int lane,
 	return number;
 }
 
-static unsigned int stretch(const struct engine *e)
+unsigned int probe_stretch(const struct engine *e)
 {
 	return 1 + (unsigned int)hmap_count(&e->peers) / PEERS_AT_FULL_RATE;
 }
@@ -135,7 +141,7 @@ static void watch(struct engine *e, struct peer *p)
 						: PROBE_MIN_BYTES,
 				     PATH_WATCH);
 		}
-		path_schedule(path, stretch(e),
+		path_schedule(path, probe_stretch(e),
 			      (unsigned int)rng_range(e->rng, 1001), e->now_us);
 	}
 }
@@ -151,6 +157,9 @@ static void probe_result(struct engine *e, struct peer *p,
 		if (probe->large && !acked) {
 			pmtu_doubt(&p->pmtu, e->now_us);
 		}
+		if (!acked) {
+			overlay_doubt(e, p);
+		}
 		break;
 	case PATH_SIZE:
 		mtu_result(e, p, probe, acked);
@@ -165,7 +174,7 @@ void probe_acked(struct engine *e, struct peer *p,
 {
 	struct path_probe probe;
 
-	if (!p->watch.on) {
+	if (!p->watch.on || overlay_acked(e, p, m)) {
 		return;
 	}
 	if (path_acked(&p->watch.path, m->number, e->now_us, &probe)) {
@@ -180,6 +189,9 @@ void probe_reported(struct engine *e, struct peer *p, const struct msg_path *m)
 	struct path *path = &p->watch.path;
 	struct path_probe probe;
 
+	if (overlay_reported(e, p, m)) {
+		return;
+	}
 	if (!p->watch.on || !path->asked_us || m->number != path->asked) {
 		return;
 	}
@@ -203,13 +215,36 @@ static void ask(struct engine *e, struct peer *p)
 
 /* ---- The other end ---- */
 
+/* The frame as it was sent: without the tag of the trunk. */
+static enum err get_frame(const struct odp_upcall *u, struct probe_frame *probe)
+{
+	struct wbuf frame = WBUF_INITIALIZER(0);
+	struct span rest = u->packet, front;
+	enum err err;
+
+	if (!u->flow.vlan_tci) {
+		return probe_get(rest, probe);
+	}
+	err = span_cut(&rest, ETH_ADDRS_BYTES, &front);
+	if (!err) {
+		wbuf_bytes(&frame, front.data, front.size);
+		err = span_cut(&rest, VLAN_TAG_BYTES, &front);
+	}
+	if (!err) {
+		wbuf_bytes(&frame, rest.data, rest.size);
+		err = probe_get(wbuf_span(&frame), probe);
+	}
+	wbuf_free(&frame);
+	return err;
+}
+
 void probe_received(struct engine *e, const struct odp_upcall *u, uint32_t from)
 {
 	struct message m = {.type = MSG_PROBE_ACK};
 	struct probe_frame probe;
 	struct peer *p;
 
-	if (probe_get(u->packet, &probe)) {
+	if (get_frame(u, &probe)) {
 		return;
 	}
 	/* The tunnel has proved the address; the name must go with it. */
@@ -217,8 +252,14 @@ void probe_received(struct engine *e, const struct odp_upcall *u, uint32_t from)
 	if (!p || p->number != from) {
 		return;
 	}
-	p->watch.n_heard++;
-	p->watch.heard_us = e->now_us;
+	/* Tests of the one way count what came so. */
+	if (u->flow.tunnel.present || p->tunnel.by_sleeve) {
+		p->watch.n_heard++;
+		p->watch.heard_us = e->now_us;
+	} else {
+		p->beside.n_heard++;
+		p->beside.heard_us = e->now_us;
+	}
 	if (p->conn) {
 		m.probe_ack.number = probe.number;
 		m.probe_ack.size = probe.size;
@@ -241,6 +282,7 @@ void probe_traffic(struct engine *e, uint32_t number)
 	struct peer *p = peer_by_number(e, number);
 
 	if (p && p->watch.on) {
+		overlay_traffic(e, p);
 		path_traffic(&p->watch.path, e->now_us);
 		pmtu_traffic(&p->pmtu, e->now_us);
 		probe_wake(e, p);
@@ -262,7 +304,7 @@ void probe_timers(struct engine *e)
 		}
 		ask(e, p);
 		watch(e, p);
-		mtu_watch(e, p, stretch(e));
+		mtu_watch(e, p, probe_stretch(e));
 		probe_wake(e, p);
 	}
 }

@@ -123,8 +123,13 @@ enum err tunnel_rekey_answered(struct engine *e, struct peer *p,
 	return err;
 }
 
-static uint64_t patience_us(const struct tunnel *t)
+static uint64_t patience_us(const struct peer *p)
 {
+	const struct tunnel *t = &p->tunnel;
+
+	if (p->beside.can && t->sleeve.index_out) {
+		return SA_RETRY_LATE_US; /* There is no haste. */
+	}
 	return t->epoch ? REKEY_STUCK_US : KEYING_STUCK_US;
 }
 
@@ -139,7 +144,7 @@ void rekey_timers(struct engine *e)
 			continue;
 		}
 		if (t->rekey_began_us &&
-		    e->now_us >= t->rekey_began_us + patience_us(t)) {
+		    e->now_us >= t->rekey_began_us + patience_us(p)) {
 			/* It cannot be finished: a new session can. */
 			t->rekey_began_us = 0;
 			conn_end(e, p->conn, ERR_TIMEOUT, REASON_SILENT,
@@ -147,7 +152,7 @@ void rekey_timers(struct engine *e)
 			continue;
 		}
 		if (t->rekey_began_us) {
-			engine_wake(e, t->rekey_began_us + patience_us(t));
+			engine_wake(e, t->rekey_began_us + patience_us(p));
 		}
 		if (t->state == TUNNEL_UP && e->now_us >= t->rekey_us) {
 			t->rekey_us = UINT64_MAX;

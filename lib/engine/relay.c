@@ -107,8 +107,7 @@ void relay_path(struct engine *e, struct peer *p)
 /* Do packets get to 'p' through its own tunnel, as far as we know? */
 static bool is_alive(const struct peer *p)
 {
-	return tunnel_is_usable(&p->tunnel) && !p->tunnel.route_errno &&
-	       !health_is_dead(p);
+	return way_is_usable(p) && !p->tunnel.route_errno && !health_is_dead(p);
 }
 
 void relay_news(struct engine *e)

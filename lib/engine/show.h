@@ -49,6 +49,9 @@ void show_put_overlay(const struct engine *, const struct peer *,
 /* What probes tell of the way there and back. */
 struct json *show_path(const struct engine *, const struct watch *);
 
+/* The sleeve beside fastdp, if it is watched: "sleeve_path". */
+void show_put_beside(const struct engine *, const struct peer *, struct json *);
+
 /* Seconds. */
 uint64_t show_age_s(const struct engine *, uint64_t since_us);
 

@@ -172,13 +172,39 @@ struct json *show_path(const struct engine *e, const struct watch *w)
 	return json;
 }
 
+void show_put_beside(const struct engine *e, const struct peer *p,
+		     struct json *json)
+{
+	const struct beside *b = &p->beside;
+	struct json *way;
+
+	if (!b->on) {
+		return;
+	}
+	way = json_object_create();
+	json_object_put_string(way, "there", health_level_name(b->level));
+	jsonput_int(way, "loss", path_loss(&b->path));
+	jsonput_int(way, "mtu", b->mtu);
+	if (b->path.rtt_us) {
+		jsonput_int(way, "rtt_us", b->path.rtt_us);
+	}
+	if (b->path.acked_us) {
+		jsonput_int(way, "acked_ago_ms", ago_ms(e, b->path.acked_us));
+	}
+	if (b->heard_us) {
+		jsonput_int(way, "heard_ago_ms", ago_ms(e, b->heard_us));
+	}
+	json_object_put(json, "sleeve_path", way);
+}
+
 static void add_row(const struct engine *e, const struct show_row *row,
 		    void *aux)
 {
 	struct json *json = json_object_create();
 	const struct conn *c = row->conn;
 	const struct tunnel *t = c && c->peer ? &c->peer->tunnel : NULL;
-	bool up = row->state == SHOWN_ESTABLISHED && t && tunnel_is_usable(t);
+	bool up =
+		row->state == SHOWN_ESTABLISHED && t && way_is_usable(c->peer);
 
 	json_object_put_string(json, "direction", row->outbound ? "out" : "in");
 	json_object_put_string(json, "address", row->address);
@@ -198,7 +224,7 @@ static void add_row(const struct engine *e, const struct show_row *row,
 		json_object_put_string(json, "name",
 				       row->peer ? row->peer->name : "");
 	}
-	jsonput_int(json, "mtu", up ? t->mtu : 0);
+	jsonput_int(json, "mtu", up ? way_mtu(c->peer) : 0);
 	jsonput_bool(json, "discovered", row->hinted);
 	json_object_put_string(json, "reason",
 			       row->slug ? row->slug
@@ -213,6 +239,9 @@ static void add_row(const struct engine *e, const struct show_row *row,
 	jsonput_int(json, "age", show_age_s(e, row->since_us));
 	if (row->state == SHOWN_ESTABLISHED && c->peer && c->peer->watch.on) {
 		json_object_put(json, "path", show_path(e, &c->peer->watch));
+	}
+	if (row->state == SHOWN_ESTABLISHED && c->peer) {
+		show_put_beside(e, c->peer, json);
 	}
 	json_array_add(aux, json);
 }

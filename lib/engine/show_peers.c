@@ -69,10 +69,10 @@ const char *show_via(const struct engine *e, const struct peer *p)
 
 const char *show_overlay(const struct peer *p)
 {
-	return p->via != FWD_NOBODY	       ? "relay"
-	       : !tunnel_is_usable(&p->tunnel) ? "none"
-	       : p->tunnel.by_sleeve	       ? "sleeve"
-					       : "fastdp";
+	return p->via != FWD_NOBODY   ? "relay"
+	       : !way_is_usable(p)    ? "none"
+	       : overlay_is_sleeve(p) ? "sleeve"
+				      : "fastdp";
 }
 
 /* Why it is not fastdp. */
@@ -81,7 +81,7 @@ static enum reason overlay_reason(const struct engine *e, const struct peer *p,
 {
 	*detail = "";
 	if (!p->tunnel.by_sleeve) {
-		return REASON_NONE;
+		return p->beside.overlay.reason;
 	}
 	if (!e->user) {
 		return REASON_PEER_NO_FASTDP;
@@ -105,8 +105,8 @@ void show_put_overlay(const struct engine *e, const struct peer *p,
 			       *detail ? detail : reason_text(reason));
 	json_object_put_string(
 		json, "cipher",
-		!p || !tunnel_is_usable(&p->tunnel) ? ""
-		: p->tunnel.by_sleeve
+		!p || !way_is_usable(p) ? ""
+		: overlay_is_sleeve(p)
 			? sleeve_cipher_name(p->tunnel.sleeve.cipher)
 		: engine_encrypts(e) ? "aes-256-gcm"
 				     : "none");
@@ -131,7 +131,7 @@ static struct json *peer_json(const struct engine *e, const struct peer *p)
 	jsonput_int(json, "spi_out", t->lanes[0].spi_out);
 	json_object_put(json, "lanes", lanes_json(t));
 	jsonput_int(json, "reqid", t->reqid);
-	jsonput_int(json, "mtu", t->mtu);
+	jsonput_int(json, "mtu", way_mtu(p));
 	put_peer_key(e, p, json);
 	if (p->watch.on) {
 		json_object_put(json, "path", show_path(e, &p->watch));

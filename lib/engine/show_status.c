@@ -32,7 +32,7 @@ static void count_row(const struct engine *e, const struct show_row *row,
 		census->n_bad++;
 	}
 	if (row->state == SHOWN_ESTABLISHED &&
-	    !(row->conn->peer && tunnel_is_usable(&row->conn->peer->tunnel))) {
+	    !(row->conn->peer && way_is_usable(row->conn->peer))) {
 		census->n_down++;
 	} else if (row->state == SHOWN_ESTABLISHED && row->reason &&
 		   row->reason != REASON_KEYING) {

@@ -134,8 +134,8 @@ static void judge_session(const struct engine *e, const struct peer *p,
 
 	if (t->reason) {
 		set(v,
-		    tunnel_is_usable(t) || p->via != FWD_NOBODY ? "degraded"
-								: "down",
+		    way_is_usable(p) || p->via != FWD_NOBODY ? "degraded"
+							     : "down",
 		    t->reason, t->detail, p->conn->since_us);
 	} else if (health_trouble(e, p, &trouble)) {
 		bool down = (t->route_errno || p->conn->silent ||
@@ -174,10 +174,9 @@ static void judge(const struct engine *e, const struct subject *s,
 		  struct verdict *v)
 {
 	const struct peer *p = s->peer;
-	const char *word =
-		p && (p->via != FWD_NOBODY || tunnel_is_usable(&p->tunnel))
-			? "degraded"
-			: "down";
+	const char *word = p && (p->via != FWD_NOBODY || way_is_usable(p))
+				   ? "degraded"
+				   : "down";
 
 	if (p && p->conn) {
 		judge_session(e, p, v);
@@ -343,6 +342,7 @@ void show_why(struct engine *e, uint32_t command, const struct json *args)
 			json_object_put(json, "path",
 					show_path(e, &s.peer->watch));
 		}
+		show_put_beside(e, s.peer, json);
 		put_tests(e, &s.peer->watch, json);
 	}
 	put_history(e, &s, json);

@@ -184,13 +184,14 @@ void sleeve_begin(struct engine *e, struct peer *p)
 /* ---- What goes out ---- */
 
 /* The size of IP packets to the peer. */
-static uint32_t packet_size(const struct tunnel *t)
+static uint32_t packet_size(const struct peer *p)
 {
+	const struct tunnel *t = &p->tunnel;
+	const uint32_t mtu = t->by_sleeve ? t->mtu : p->beside.mtu;
 	const uint32_t headers = (ip_is_v4(&t->sleeve.remote.ip) ? 20 : 40) + 8;
 
-	if (t->by_sleeve && t->mtu) {
-		return t->mtu + SLEEVE_ETH_BYTES + SLEEVE_OVERHEAD_BYTES +
-		       headers;
+	if (mtu) {
+		return mtu + SLEEVE_ETH_BYTES + SLEEVE_OVERHEAD_BYTES + headers;
 	}
 	return t->path_mtu ? t->path_mtu : SAFE_MTU;
 }
@@ -205,7 +206,7 @@ static void add_out(struct engine *e, struct peer *p, uint32_t index)
 	fill_in(e, p, &op->sleeve, index, false);
 	op->sleeve.local = t->sleeve.local;
 	op->sleeve.remote = t->sleeve.remote;
-	op->sleeve.mtu = packet_size(t);
+	op->sleeve.mtu = packet_size(p);
 	pending = engine_expect(e, op, PENDING_SLEEVE_OUT);
 	pending->peer = p->number;
 	pending->spi = index;
@@ -247,7 +248,7 @@ void sleeve_mtu(struct engine *e, struct peer *p)
 	if (p->tunnel.sleeve.index_out || p->tunnel.sleeve.index_next) {
 		op = ops_add(e->ops, OP_SLEEVE_MTU);
 		op->sleeve.peer = p->number;
-		op->sleeve.mtu = packet_size(&p->tunnel);
+		op->sleeve.mtu = packet_size(p);
 	}
 }
 
@@ -276,6 +277,7 @@ static void in_result(struct engine *e, struct peer *p, uint32_t index,
 		return;
 	}
 	linger(e, p);
+	overlay_lanes(e, p);
 	if (p->conn) {
 		tell(e, p);
 	}
@@ -363,6 +365,7 @@ void sleeve_event(struct engine *e, const struct event *event)
 		moved(e, p, event);
 		break;
 	case SLEEVE_WANTED:
+		overlay_wanted(e, p, event->sleeve.vni);
 		break;
 	case SLEEVE_USED_UP:
 		if (event->sleeve.index == p->tunnel.sleeve.index_out) {

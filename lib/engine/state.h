@@ -5,6 +5,7 @@
  *	peer.c     the hosts we know: sessions, their endpoints
  *	tunnel.c   the way to one peer: MTU, policies, security associations
  *	sleeve.c   the keys of the sleeve with one peer
+ *	overlay.c  the sleeve beside fastdp: which of them is used
  *	rekey.c    new keys for it, and repair of what others took away
  *	plain.c    peers with whom it need not be encrypted
  *	probe.c    whether traffic gets there
@@ -46,6 +47,7 @@
 #include "mesh/admission.h"
 #include "mesh/diagnosis.h"
 #include "mesh/history.h"
+#include "mesh/overlay.h"
 #include "mesh/path.h"
 #include "mesh/pmtu.h"
 #include "mesh/record.h"
@@ -60,6 +62,7 @@
 #include "session/ratchet.h"
 
 struct json;
+struct probe_frame;
 
 /* Times in microseconds. */
 #define SECOND_US	 UINT64_C(1000000)
@@ -82,7 +85,8 @@ struct json;
 #define REFUSAL_SHOWN_US (300 * SECOND_US)
 #define KEYING_STUCK_US	 (30 * SECOND_US)   /* The first keys of a session. */
 #define DELETE_RETRY_US	 (10 * SECOND_US)   /* What the kernel keeps. */
-#define SA_RETRY_US	 (5 * SECOND_US)    /* After the kernel refused. */
+#define SA_RETRY_US	 (5 * SECOND_US)    /* After the kernel refused... */
+#define SA_RETRY_LATE_US (300 * SECOND_US)  /* ...if there is the sleeve. */
 #define REPAIR_US	 (1 * SECOND_US)    /* Between two tries. */
 #define ROUTE_SOON_US	 (SECOND_US / 10)   /* What else comes with it... */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)    /* ...and at most so often. */
@@ -107,7 +111,9 @@ enum {
 	ALARM_TEXT_SIZE = 512,
 	MAX_PEERS = 4096,
 	PERSIST_CHECK_STRLEN = 17,
-	SA_ADD_ATTEMPTS = 8
+	SA_ADD_ATTEMPTS = 8,
+	TRUNK_PORT_MIN = 32768, /* Datapath port numbers. */
+	TRUNK_PORT_MAX = 65534
 };
 
 enum phase {
@@ -323,10 +329,27 @@ struct watch {
 	uint64_t level_us;     /* Since when. */
 	enum reason cause;     /* Found by tests; REASON_NONE: not known. */
 	char cause_detail[DETAIL_SIZE];
+	enum path_level told; /* Of the way in use, to the peer; and why. */
+	enum reason told_reason;
 	enum path_level back; /* Its own way, as the peer says. */
 	enum reason back_reason;
 	uint64_t back_us;
 	struct check check;
+};
+
+/* The sleeve beside fastdp (overlay.c). */
+struct beside {
+	bool can;	   /* Both hosts have both... */
+	bool on;	   /* ...and a session, so that this way is watched. */
+	uint64_t since_us; /* The session's begin. */
+	struct overlay overlay;
+	struct path path;
+	enum path_level level;
+	uint64_t level_us;
+	struct pmtu pmtu;
+	uint32_t mtu;	  /* Inner, as probes find it; 0 = unknown. */
+	uint64_t n_heard; /* Probes of the peer's that came so. */
+	uint64_t heard_us;
 };
 
 /* An endpoint that a peer announces. */
@@ -367,6 +390,7 @@ struct peer {
 	uint64_t unreached_us; /* When it ceased to be more than that. */
 	struct watch watch;
 	struct pmtu pmtu; /* Outlives sessions. */
+	struct beside beside;
 	struct history history;
 };
 
@@ -456,6 +480,7 @@ struct alarm {
 
 enum pending_kind {
 	PENDING_START,	   /* A step of the start. */
+	PENDING_TRUNK,	   /* The port to the sleeve. */
 	PENDING_ADOPT,	   /* A port found at start. */
 	PENDING_ATTACH,	   /* OP_VPORT_ADD for a command. */
 	PENDING_GROUND,	   /* A repair. */
@@ -546,6 +571,12 @@ struct engine {
 	size_t n_sleeve_ins, allocated_sleeve_ins;
 
 	struct footing datapath, tunnel_footing;
+	/* The port to the sleeve beside the kernel's datapath; if there is
+	 * none 'trunk_port' is UINT32_MAX. */
+	bool has_trunk;
+	struct footing trunk_footing;
+	uint32_t trunk_port;
+	uint64_t overlay_us;  /* When overlay_timers() has to do. */
 	uint64_t ground_us;   /* When to try again; UINT64_MAX: all is well. */
 	uint32_t tunnel_port; /* Datapath port number; UINT32_MAX = none. */
 	struct port *ports;
@@ -827,6 +858,39 @@ void sleeve_timers(struct engine *);
 const char *sleeve_cipher_text(enum sleeve_cipher); /* For people. */
 const char *sleeve_cipher_name(enum sleeve_cipher); /* For programs. */
 
+/* ---- overlay.c ---- */
+
+/* Do frames go to the peer by the sleeve, for whatever reason? */
+bool overlay_is_sleeve(const struct peer *);
+/* The way that they go. */
+bool way_is_usable(const struct peer *);
+enum path_level way_level(const struct peer *);
+uint32_t way_mtu(const struct peer *);
+/* Something is known of one of the two ways: chooses. */
+void overlay_update(struct engine *, struct peer *);
+void overlay_session(struct engine *, struct peer *);
+void overlay_session_over(struct peer *);
+/* False if it is about the tunnel's own probes. */
+bool overlay_acked(struct engine *, struct peer *,
+		   const struct msg_probe_ack *);
+bool overlay_reported(struct engine *, struct peer *, const struct msg_path *);
+void overlay_traffic(struct engine *, struct peer *);
+/* A probe of the tunnel's was lost: how is the other way? */
+void overlay_doubt(struct engine *, struct peer *);
+void overlay_mtu_limit(struct engine *, struct peer *);
+void overlay_timers(struct engine *);
+/* What the trunk is to be; it is there. */
+void trunk_fill_in(struct engine *, struct op *);
+void trunk_ready(struct engine *, uint32_t port_no);
+/* Tells the sleeve of VLANs that were given out.  Before flows that need them.
+ */
+void overlay_tell_vlans(struct engine *);
+/* The peer is about to send frames of that network, or of ours. */
+void overlay_wanted(struct engine *, const struct peer *, uint32_t vni);
+void overlay_lanes(struct engine *, const struct peer *);
+/* There is a port in that network now. */
+void overlay_network(struct engine *, uint32_t vni);
+
 /* ---- plain.c ---- */
 
 /* A session has begun, and its policies are there. */
@@ -882,6 +946,8 @@ void tunnel_restore(struct engine *, struct peer *p,
 		    const struct ip_addr *local, const struct ip_addr *remote,
 		    uint16_t udp_port);
 bool tunnel_is_usable(const struct tunnel *);
+/* Tells the forwarding table how the peer is reached now. */
+void tunnel_publish(struct engine *, struct peer *);
 /* The sleeve has keys, which may be all that there is to a tunnel. */
 void tunnel_sleeve_keyed(struct engine *, struct peer *);
 /* The kernel, or the sleeve, refused a part of it. */
@@ -916,6 +982,11 @@ void probe_reported(struct engine *, struct peer *, const struct msg_path *);
 /* There is traffic to or from the peer of that number. */
 void probe_traffic(struct engine *, uint32_t peer);
 void probe_timers(struct engine *);
+/* Sends it through 'actions', which are taken over. */
+void probe_send_frame(struct engine *, const struct probe_frame *,
+		      struct actions *);
+/* Many peers are probed less often: so many times as late. */
+unsigned int probe_stretch(const struct engine *);
 
 /* ---- mtu.c ---- */
 
@@ -941,6 +1012,10 @@ void health_path(struct engine *, struct peer *);
 /* Tests have told why it is as it is; REASON_NONE: they have not. */
 void health_cause(struct engine *, struct peer *, enum reason,
 		  const char *detail);
+/* The way in use is another, or is not as it was. */
+void health_way(struct engine *, struct peer *);
+/* What is known of the cause, or at least what it looks like. */
+enum reason health_cause_of(const struct watch *);
 void health_told(struct engine *, struct peer *, const struct msg_path_state *);
 /* Nothing gets through in one direction or the other. */
 bool health_is_dead(const struct peer *);

@@ -255,8 +255,7 @@ bool tunnel_is_usable(const struct tunnel *t)
 		(t->by_sleeve ? t->sleeve.index_out : t->lanes[0].spi_out));
 }
 
-/* Tells the forwarding table what the tunnel is now. */
-static void publish(struct engine *e, struct peer *p)
+void tunnel_publish(struct engine *e, struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
 	struct fwd_peer peer = {
@@ -269,12 +268,18 @@ static void publish(struct engine *e, struct peer *p)
 		.up = tunnel_is_usable(t),
 	};
 
-	if (t->by_sleeve) {
+	if (t->by_sleeve && e->user) {
 		/* Where it is only the sleeve knows: addresses may change. */
 		peer.local = sleeve_addr(FWD_NOBODY);
 		peer.remote = sleeve_addr(p->number);
 		peer.n_lanes = 1;
-		peer.up &= e->user;
+	} else if (t->by_sleeve) {
+		memset(&peer.local, 0, sizeof peer.local);
+		memset(&peer.remote, 0, sizeof peer.remote);
+		peer.way = FWD_BY_SLEEVE;
+	} else if (p->beside.overlay.sleeve) {
+		peer.way = FWD_BY_SLEEVE;
+		peer.up = way_is_usable(p);
 	}
 	forwarding_set_peer(e->fwd, &peer);
 	relay_touch(e);
@@ -295,6 +300,7 @@ static void down(struct engine *e, struct peer *p, enum reason reason,
 		    *detail ? ": " : "", detail);
 	engine_log(e, OP_LOG_WARN, "no tunnel to %s: %s%s%s", p->name,
 		   reason_text(reason), *detail ? ": " : "", detail);
+	overlay_update(e, p);
 }
 
 /* xfrm_init_state() for ESP itself, attach_aead() and esp_init_aead() for its
@@ -328,7 +334,8 @@ void tunnel_failed(struct engine *e, struct peer *p, const struct event *event)
 	down(e, p, reason_of_refusal(event), event->result.detail);
 	if (!t->failed) {
 		t->failed = true;
-		t->retry_us = e->now_us + SA_RETRY_US;
+		t->retry_us = e->now_us +
+			      (p->beside.can ? SA_RETRY_LATE_US : SA_RETRY_US);
 		engine_wake(e, t->retry_us);
 	}
 }
@@ -363,7 +370,8 @@ static void up(struct engine *e, struct peer *p)
 		t->reason = REASON_NONE;
 		t->detail[0] = '\0';
 	}
-	publish(e, p);
+	tunnel_publish(e, p);
+	overlay_update(e, p);
 }
 
 /* ---- Keying ---- */
@@ -454,7 +462,7 @@ static uint32_t pinned_spi(const struct tunnel *t)
 void tunnel_put_out(struct engine *e, struct peer *p, enum pending_kind kind)
 {
 	put_out(e, p, 0, kind, pinned_spi(&p->tunnel));
-	publish(e, p);
+	tunnel_publish(e, p);
 }
 
 void tunnel_put_policies(struct engine *e, struct peer *p)
@@ -600,7 +608,7 @@ void tunnel_restore(struct engine *e, struct peer *p,
 	if (udp_port != e->config.vxlan_port) {
 		guard_update(e);
 	}
-	publish(e, p);
+	tunnel_publish(e, p);
 }
 
 static void key_params(const struct engine *e, const struct peer *p,
@@ -753,6 +761,8 @@ void tunnel_sleeve_keyed(struct engine *e, struct peer *p)
 {
 	if (p->tunnel.by_sleeve) {
 		check_keyed(e, p);
+	} else {
+		overlay_update(e, p);
 	}
 }
 
@@ -894,7 +904,7 @@ static void use_next(struct engine *e, struct peer *p)
 	t->n_out = t->n_next;
 	t->n_next = 0;
 	t->epoch_out = t->epoch;
-	publish(e, p);
+	tunnel_publish(e, p);
 	trim_lanes(e, t);
 	sa_linger(e, t, &t->remote);
 	if (p->conn) {
@@ -965,7 +975,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 		if (event->os_errno) {
 			/* Nothing is sent rather than plain. */
 			p->tunnel.lanes[0].spi_out = 0;
-			publish(e, p);
+			tunnel_publish(e, p);
 			tunnel_failed(e, p, event);
 		}
 		break;
@@ -983,6 +993,7 @@ void tunnel_result(struct engine *e, const struct pending *pending,
 	case PENDING_SLEEVE_IN:
 	case PENDING_SLEEVE_OUT:
 	case PENDING_START:
+	case PENDING_TRUNK:
 	case PENDING_ADOPT:
 	case PENDING_ATTACH:
 	case PENDING_GROUND:
@@ -1133,7 +1144,7 @@ static void begin_by_sleeve(struct engine *e, struct peer *p)
 		     e->no_sleeve_detail);
 		p->tunnel.rekey_began_us = 0; /* Nothing will come of it. */
 	}
-	publish(e, p);
+	tunnel_publish(e, p);
 	sleeve_begin(e, p);
 }
 
@@ -1159,6 +1170,8 @@ void tunnel_begin(struct engine *e, struct peer *p)
 		return;
 	}
 	if (!engine_encrypts(e)) {
+		t->epoch = 0;
+		sleeve_begin(e, p);
 		up(e, p);
 		return;
 	}
@@ -1167,9 +1180,10 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	}
 	await_keys(e, t);
 	plain_offer(e, p);
-	publish(e, p);
+	tunnel_publish(e, p);
 	forget_next(t);
 	tunnel_add_sas_in(e, p);
+	sleeve_begin(e, p);
 }
 
 void tunnel_end(struct engine *e, struct peer *p)
@@ -1185,7 +1199,8 @@ void tunnel_end(struct engine *e, struct peer *p)
 		  plain_is_on(t);
 	t->state = TUNNEL_DOWN;
 	t->lanes[0].spi_out = 0;
-	publish(e, p);
+	t->sleeve.index_out = 0;
+	tunnel_publish(e, p);
 	forward_sync(e);
 	/* Flows of an earlier run may lead here too. */
 	e->adopt_us = MIN(e->adopt_us, e->now_us);
@@ -1208,6 +1223,7 @@ void tunnel_end(struct engine *e, struct peer *p)
 	}
 	sleeve_end(e, p);
 	memset(t, 0, sizeof *t);
+	memset(&p->beside, 0, sizeof p->beside);
 	t->reason = REASON_CONNECTING;
 	if (guarded) {
 		guard_update(e);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "util.h"
+
 static const char *const setting_names[N_OVERLAY_SETTINGS] = {
 	[OVERLAY_AUTO] = "auto",
 	[OVERLAY_FASTDP] = "fastdp",
@@ -22,4 +24,66 @@ bool overlay_setting_parse(const char *name, enum overlay_setting *setting)
 		}
 	}
 	return false;
+}
+
+static bool works(const struct overlay_way *way)
+{
+	return way->can && way->up && !way->dead;
+}
+
+static void take_sleeve(struct overlay *o, enum reason reason, uint64_t now_us)
+{
+	const bool flaps = o->back_us && now_us - o->back_us < OVERLAY_FLAP_US;
+
+	o->hold_us = flaps ? MIN(o->hold_us * 2, (uint64_t)OVERLAY_HOLD_MAX_US)
+			   : (uint64_t)OVERLAY_HOLD_US;
+	o->sleeve = true;
+	o->reason = reason;
+	o->since_us = now_us;
+	o->good_us = 0;
+}
+
+static void take_fast(struct overlay *o, uint64_t now_us)
+{
+	o->sleeve = false;
+	o->reason = REASON_NONE;
+	o->since_us = o->back_us = now_us;
+	o->good_us = 0;
+}
+
+bool overlay_choose(struct overlay *o, const struct overlay_way *fast,
+		    const struct overlay_way *sleeve, uint64_t now_us)
+{
+	const bool fast_works = works(fast), sleeve_works = works(sleeve);
+
+	if (!o->sleeve) {
+		/* It is no use to leave one dead way for another. */
+		if (fast_works || fast->pending || !sleeve_works ||
+		    !sleeve->proved) {
+			return false;
+		}
+		take_sleeve(o, fast->reason, now_us);
+		return true;
+	}
+	if (!fast_works || !fast->proved) {
+		o->good_us = 0;
+		if (fast->reason) {
+			o->reason = fast->reason;
+		}
+	} else if (!o->good_us) {
+		o->good_us = now_us;
+	}
+	/* Of a sleeve that fails, fastdp that gets there is better at once. */
+	if ((o->good_us && now_us - o->good_us >= o->hold_us &&
+	     !fast->doubtful) ||
+	    (o->good_us && !sleeve_works) || !sleeve->can) {
+		take_fast(o, now_us);
+		return true;
+	}
+	return false;
+}
+
+uint64_t overlay_due_us(const struct overlay *o)
+{
+	return o->sleeve && o->good_us ? o->good_us + o->hold_us : UINT64_MAX;
 }

@@ -1,9 +1,18 @@
 /* Which way frames take to a peer: through the kernel's datapath in ESP
- * ("fastdp"), or sealed in UDP by this process ("sleeve"). */
+ * ("fastdp"), or sealed in UDP by this process ("sleeve").
+ *
+ * Each host chooses for what it sends.  fastdp is taken as long as it gets
+ * there; the sleeve as soon as fastdp does not, if the sleeve does: both are
+ * probed all the time (mesh/path.h).  The way back is taken when fastdp has
+ * been good for a while, a longer one each time that it fails again soon.
+ */
 #ifndef FDP_MESH_OVERLAY_H
 #define FDP_MESH_OVERLAY_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "base/reason.h"
 
 /* What an operator wants. */
 enum overlay_setting {
@@ -17,5 +26,40 @@ enum overlay_setting {
 const char *overlay_setting_name(enum overlay_setting);
 /* False if there is none of that name. */
 bool overlay_setting_parse(const char *name, enum overlay_setting *);
+
+enum {
+	/* fastdp has to be good for so long before it is taken again... */
+	OVERLAY_HOLD_US = 5 * 1000 * 1000,
+	/* ...twice as long if it failed again within... */
+	OVERLAY_FLAP_US = 60 * 1000 * 1000,
+	/* ...up to this. */
+	OVERLAY_HOLD_MAX_US = 60 * 1000 * 1000
+};
+
+/* What is known of one way. */
+struct overlay_way {
+	bool can;	    /* Both hosts have it. */
+	bool up;	    /* There are keys. */
+	bool dead;	    /* What is sent does not get there. */
+	bool proved;	    /* Something did, in this session. */
+	bool doubtful;	    /* Something is lost, it may be about to be dead. */
+	bool pending;	    /* It is being made: worth to wait for. */
+	enum reason reason; /* Why it is not in order. */
+};
+
+struct overlay {
+	bool sleeve;	    /* The way in use... */
+	enum reason reason; /* ...why it is not fastdp... */
+	uint64_t since_us;  /* ...and since when. */
+	uint64_t good_us;   /* fastdp is good since then; 0: it is not. */
+	uint64_t hold_us;   /* For so long it has to be. */
+	uint64_t back_us;   /* When it was taken again; 0: never. */
+};
+
+/* True if it is another way than before; the struct begins all zeros. */
+bool overlay_choose(struct overlay *, const struct overlay_way *fast,
+		    const struct overlay_way *sleeve, uint64_t now_us);
+/* When to ask again, even if nothing changes; UINT64_MAX: no need. */
+uint64_t overlay_due_us(const struct overlay *);
 
 #endif

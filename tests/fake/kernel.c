@@ -138,6 +138,12 @@ static struct fake_port *port_new(struct fake_kernel *k,
 	return port;
 }
 
+/* To the sleeve, beside the kernel's own datapath? */
+static bool is_trunk(const struct fake_kernel *k, const struct fake_port *port)
+{
+	return port->type == ODP_VPORT_TAP && !k->user;
+}
+
 static int vport_add(struct fake_kernel *k, const struct odp_vport *v,
 		     uint32_t *port_no)
 {
@@ -161,6 +167,9 @@ static int vport_add(struct fake_kernel *k, const struct odp_vport *v,
 		return EADDRINUSE;
 	}
 	port = port_new(k, v->type, v->name);
+	if (v->port_no != UINT32_MAX) {
+		port->port_no = v->port_no;
+	}
 	port->udp_port = v->udp_port;
 	port->served = true;
 	*port_no = port->port_no;
@@ -376,6 +385,7 @@ static int flow_put(struct fake_kernel *k, const struct op_flow *put)
 		f->mask = mask;
 	}
 	f->orphan = false;
+	f->n_puts++;
 	actions_free(&f->actions);
 	actions_copy(&f->actions, &put->actions);
 	return 0;
@@ -460,6 +470,26 @@ static void check_lanes(struct fake_kernel *k, const struct action *a)
 	}
 }
 
+/* What a flow pushes before the trunk means somebody for whom there is a key.
+ */
+static void check_trunk_flow(struct fake_kernel *k, const struct fake_flow *f)
+{
+	for (size_t i = 0; i < f->actions.n; i++) {
+		const struct action *a = &f->actions.v[i];
+		uint32_t peer, vni;
+
+		if (a->type == ACTION_PUSH_VLAN &&
+		    (!fake_sleeve_lane(&k->sleeve, a->vlan.vid, &peer, &vni) ||
+		     !fake_sleeve_has_out(&k->sleeve, peer))) {
+			breach(k, "a flow into the trunk, but no %s",
+			       fake_sleeve_lane(&k->sleeve, a->vlan.vid, &peer,
+						&vni)
+				       ? "key"
+				       : "VLAN");
+		}
+	}
+}
+
 /* A flow leads into the sleeve only while there is a key for it. */
 static void check_sleeve_flow(struct fake_kernel *k, const struct fake_flow *f)
 {
@@ -529,6 +559,7 @@ static void check_invariants(struct fake_kernel *k)
 		if (k->user) {
 			check_sleeve_flow(k, &k->flows[i]);
 		} else if (!k->flows[i].orphan) {
+			check_trunk_flow(k, &k->flows[i]);
 			check_flow(k, &k->flows[i]);
 		}
 	}
@@ -818,6 +849,25 @@ static void pop_tag(struct wbuf *frame)
 	*frame = out;
 }
 
+/* Out of the kernel's datapath into the sleeve. */
+static void trunk_output(struct fake_kernel *k, struct span frame)
+{
+	struct wbuf inner = WBUF_INITIALIZER(0);
+	uint32_t peer, vni;
+	struct flow key;
+
+	if (parse_frame(frame, &key) || !key.vlan_tci ||
+	    !fake_sleeve_lane(&k->sleeve, key.vlan_tci & 0xfff, &peer, &vni)) {
+		breach(k, "a frame into the trunk for nobody");
+		return;
+	}
+	wbuf_bytes(&inner, frame.data, frame.size);
+	pop_tag(&inner);
+	sleeve_send(k, peer, vni, (uint8_t)(key.vlan_tci >> 13 << 5 | 31),
+		    wbuf_span(&inner));
+	wbuf_free(&inner);
+}
+
 static void output(struct fake_kernel *k, const struct fake_port *port,
 		   const struct action *tunnel, uint32_t mark,
 		   struct span frame)
@@ -828,6 +878,8 @@ static void output(struct fake_kernel *k, const struct fake_port *port,
 		vxlan_send(k, tunnel, mark, frame);
 	} else if (port->type == ODP_VPORT_SLEEVE && tunnel) {
 		sleeve_output(k, tunnel, frame);
+	} else if (is_trunk(k, port)) {
+		trunk_output(k, frame);
 	} else if (port->type == ODP_VPORT_NETDEV ||
 		   port->type == ODP_VPORT_TAP) {
 		if (mark) {
@@ -999,6 +1051,30 @@ static void tell_sleeve(struct fake_kernel *k, uint32_t peer,
 	k->notify(k->aux, e);
 }
 
+static void trunk_receive(struct fake_kernel *k, const struct fake_port *port,
+			  const struct fake_packet *p, uint32_t peer)
+{
+	struct wbuf frame = WBUF_INITIALIZER(0);
+	struct flow metadata;
+	struct action tag = {.type = ACTION_PUSH_VLAN};
+	bool ask;
+
+	tag.vlan.vid = fake_sleeve_vid(&k->sleeve, peer, p->vni, &ask);
+	tag.vlan.pcp = p->ttl >> 5;
+	if (ask) {
+		tell_sleeve(k, peer, SLEEVE_WANTED, p);
+	}
+	if (!tag.vlan.vid || port->down) {
+		return;
+	}
+	memset(&metadata, 0, sizeof metadata);
+	metadata.in_port = port->port_no;
+	wbuf_bytes(&frame, p->frame, p->frame_size);
+	push_tag(&frame, &tag);
+	receive(k, &metadata, wbuf_span(&frame));
+	wbuf_free(&frame);
+}
+
 static void sleeve_arrive(struct fake_kernel *k, const struct fake_packet *p)
 {
 	struct flow metadata;
@@ -1017,6 +1093,10 @@ static void sleeve_arrive(struct fake_kernel *k, const struct fake_packet *p)
 	}
 	memset(&metadata, 0, sizeof metadata);
 	for (size_t i = 0; i < k->n_ports; i++) {
+		if (is_trunk(k, &k->ports[i])) {
+			trunk_receive(k, &k->ports[i], p, peer);
+			return;
+		}
 		if (k->ports[i].type == ODP_VPORT_SLEEVE) {
 			metadata.in_port = k->ports[i].port_no;
 			metadata.tunnel.present = true;
@@ -1454,6 +1534,12 @@ void fake_kernel_orphan(struct fake_kernel *k)
 {
 	/* The process took these along. */
 	memset(&k->sleeve, 0, sizeof k->sleeve);
+	for (size_t i = 0; i < k->n_ports; i++) {
+		if (is_trunk(k, &k->ports[i])) {
+			k->ports[i] = k->ports[--k->n_ports];
+			break;
+		}
+	}
 	if (k->user) {
 		datapath_clear(k);
 		k->user = false;

@@ -73,6 +73,7 @@ struct fake_flow {
 	struct flow key, mask;
 	struct actions actions;
 	struct odp_flow_stats stats;
+	unsigned int n_puts;
 	bool orphan; /* Of a daemon that died; not put again since. */
 };
 

@@ -251,6 +251,51 @@ static UNUSED size_t n_connections(struct host *h, const char *state)
 	return n;
 }
 
+/* Hosts that all have a sleeve; the first 'n_without' no openvswitch. */
+static UNUSED struct world *sleeve_world(uint64_t seed, unsigned int n,
+					 unsigned int n_without,
+					 const char *password)
+{
+	struct world *w = hosts_new(seed, n, password);
+
+	for (unsigned int i = 0; i < n; i++) {
+		host_give_sleeve(world_host(w, i), i >= n_without,
+				 world_draw(w, 3));
+	}
+	dial_all(w, n, seed & 1);
+	return w;
+}
+
+static UNUSED void bring_up(struct world *w, unsigned int n)
+{
+	start_all(w, n);
+	demand_connected(w, 10 * SEC);
+	for (unsigned int i = 0; i < n; i++) {
+		attach(world_host(w, i), i + 1);
+	}
+	world_run(w, 100 * MS);
+}
+
+/* The word 'key' of the row of 'b' in what 'a' shows. */
+static UNUSED void demand_row(struct host *a, const struct host *b,
+			      const char *key, const char *value)
+{
+	struct json *json = host_ask(a, "peers", NULL);
+	const struct json *list = jsonget(json, "peers");
+	const char *shown = "nothing";
+
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		const struct json *row = jsonget_at(list, i);
+
+		if (!strcmp(jsonget_string(row, "name"), b->name)) {
+			shown = jsonget_string(row, key);
+		}
+	}
+	DEMAND(a->world, !strcmp(shown, value), "%s shows %s of %s as %s",
+	       a->name, key, b->name, shown);
+	json_destroy(json);
+}
+
 /* The main() of a scenario program. */
 static inline int scenario_main(const char *name, const TTest *const *tests,
 				size_t n)

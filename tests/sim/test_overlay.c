@@ -1,0 +1,429 @@
+/* The sleeve beside fastdp: what is blocked is gone round and come back to, and
+ * hosts with and without openvswitch are one mesh. */
+#include <errno.h>
+
+#include "fake/scenario.h"
+
+enum {
+	SEEDS = 12
+};
+
+/* A word of the row of 'b' in what 'a' shows of its peers. */
+static bool shows(struct host *a, const struct host *b, const char *key,
+		  const char *value)
+{
+	struct json *json = host_ask(a, "peers", NULL);
+	const struct json *list = jsonget(json, "peers");
+	bool as_shown = false;
+
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		const struct json *row = jsonget_at(list, i);
+
+		as_shown |= !strcmp(jsonget_string(row, "name"), b->name) &&
+			    !strcmp(jsonget_string(row, key), value);
+	}
+	json_destroy(json);
+	return as_shown;
+}
+
+/* Traffic from a to b, ten pings a second, for so long; how many came back. */
+static unsigned int chatter(struct world *w, struct host *a, struct host *b,
+			    uint64_t duration_us)
+{
+	const uint64_t end_us = world_now(w) + duration_us;
+	unsigned int n = 0;
+
+	while (world_now(w) < end_us) {
+		const uint64_t next_us = world_now(w) + 100 * MS;
+		struct endpoint *e = a->endpoints[0];
+		uint16_t seq = endpoint_ping(
+			e, &b->endpoints[0]->ips[world_draw(w, 2)], 84);
+
+		world_run(w, 60 * MS);
+		n += endpoint_got_pong(e, seq);
+		world_run(w, next_us - world_now(w));
+	}
+	return n;
+}
+
+/* Chatters until 'a' goes to 'b' by 'overlay'; the time that took. */
+static uint64_t await_overlay(struct world *w, struct host *a, struct host *b,
+			      const char *overlay, uint64_t limit_us)
+{
+	const uint64_t begin_us = world_now(w);
+
+	while (!shows(a, b, "overlay", overlay)) {
+		DEMAND(w, world_now(w) - begin_us < limit_us,
+		       "%s is not by %s to %s after %u s", a->name, overlay,
+		       b->name, (unsigned int)(limit_us / SEC));
+		chatter(w, a, b, 200 * MS);
+	}
+	return world_now(w) - begin_us;
+}
+
+/* What may be blocked. */
+enum block {
+	ESP_OUT,   /* By the netfilter of a itself... */
+	VXLAN_OUT, /* ...or what is in it... */
+	VXLAN_IN,  /* ...or by that of b. */
+	BOTH_WAYS, /* In the network. */
+	ONE_WAY,
+	N_BLOCKS
+};
+
+static void set_block(struct world *w, enum block block, bool on)
+{
+	struct host *a = host_a(w), *b = host_b(w);
+
+	switch (block) {
+	case ESP_OUT:
+		a->kernel.drops_esp_out = on;
+		break;
+	case VXLAN_OUT:
+		a->kernel.drops_vxlan_out = on;
+		break;
+	case VXLAN_IN:
+		b->kernel.drops_vxlan_in = on;
+		break;
+	case BOTH_WAYS:
+		world_filter(w, b, a, on ? 0 : SIZE_MAX);
+		world_filter(w, a, b, on ? 0 : SIZE_MAX);
+		break;
+	case ONE_WAY:
+		world_filter(w, a, b, on ? 0 : SIZE_MAX);
+		break;
+	case N_BLOCKS:
+		break;
+	}
+}
+
+/* Of what a sends to c, how often flows were written. */
+static unsigned int n_writes_to(const struct host *a, const struct host *c)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < a->kernel.n_flows; i++) {
+		const struct fake_flow *f = &a->kernel.flows[i];
+
+		for (size_t j = 0; j < f->actions.n; j++) {
+			const struct action *act = &f->actions.v[j];
+
+			if (act->type == ACTION_SET_TUNNEL &&
+			    (ip_equal(&act->tunnel.dst, &c->v4) ||
+			     ip_equal(&act->tunnel.dst, &c->v6))) {
+				n += f->n_puts;
+			}
+		}
+	}
+	return n;
+}
+
+/* A blocked fast path is left within seconds and come back to within ten; the
+ * other direction, where it is not blocked, stays where it is. */
+SEED_TEST(blocked_way_is_gone_round_and_come_back_to, SEEDS)
+{
+	const enum block block = (enum block)(seed % N_BLOCKS);
+	struct world *w = sleeve_world(seed, 3, 0, seed % 7 ? "secret" : NULL);
+	struct host *a = host_a(w), *b = host_b(w);
+	unsigned int lost;
+	uint64_t took_us;
+
+	if (!(seed % 7) && block == ESP_OUT) {
+		world_free(w);
+		return; /* There is no ESP. */
+	}
+	bring_up(w, 3);
+	demand_all_reach(w, 3);
+	chatter(w, a, b, 2 * SEC);
+	DEMAND(w, shows(a, b, "overlay", "fastdp"), "not by fastdp at first");
+	for (unsigned int round = 0; round < 2; round++) {
+		set_block(w, block, true);
+		took_us = await_overlay(w, a, b, "sleeve", 5 * SEC);
+		DEMAND(w, took_us >= SEC, "left after %u ms",
+		       (unsigned int)(took_us / MS));
+		lost = 50 - chatter(w, a, b, 5 * SEC);
+		DEMAND(w, block == BOTH_WAYS ? lost < 40 : lost == 0,
+		       "%u pings lost by sleeve", lost);
+		DEMAND(w,
+		       block == BOTH_WAYS || shows(b, a, "overlay", "fastdp"),
+		       "b leaves a way that is not blocked");
+		DEMAND(w, shows(a, b, "via", "") && shows(b, a, "via", ""),
+		       "one goes through c");
+		DEMAND(w,
+		       !shows(a, b, "overlay_reason", "") &&
+			       !shows(a, b, "overlay_reason", "keying"),
+		       "by sleeve without a reason");
+		lost = 100 - chatter(w, a, b, 10 * SEC);
+		DEMAND(w, !lost, "%u pings lost by sleeve", lost);
+		/* Nothing is lost by the change back. */
+		set_block(w, block, false);
+		lost = 100 - chatter(w, a, b, 10 * SEC);
+		DEMAND(w, !lost, "%u pings lost by the return", lost);
+		DEMAND(w,
+		       shows(a, b, "overlay", "fastdp") &&
+			       shows(b, a, "overlay", "fastdp"),
+		       "not back after 10 s");
+		chatter(w, a, b, 70 * SEC);
+	}
+	demand_all_reach(w, 3);
+	world_free(w);
+}
+
+/* Flows to others are not touched while a peer goes one way or the other. */
+SEED_TEST(only_flows_of_the_peer_are_touched, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 3, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	unsigned int writes;
+
+	bring_up(w, 3);
+	demand_all_reach(w, 3);
+	chatter(w, a, c, SEC);
+	writes = n_writes_to(a, c);
+	DEMAND(w, writes, "no flows to c");
+	set_block(w, ONE_WAY, true);
+	for (unsigned int i = 0; i < 6; i++) {
+		chatter(w, a, c, 500 * MS);
+		chatter(w, a, b, 500 * MS);
+	}
+	DEMAND(w, shows(a, b, "overlay", "sleeve"), "not by sleeve");
+	set_block(w, ONE_WAY, false);
+	for (unsigned int i = 0; i < 10; i++) {
+		chatter(w, a, c, 500 * MS);
+		chatter(w, a, b, 500 * MS);
+	}
+	DEMAND(w, shows(a, b, "overlay", "fastdp"), "not back");
+	DEMAND(w, n_writes_to(a, c) == writes, "flows to c: %u writes, now %u",
+	       writes, n_writes_to(a, c));
+	world_free(w);
+}
+
+/* With only the sleeve blocked nothing happens. */
+SEED_TEST(blocked_sleeve_does_not_matter, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	unsigned int lost;
+
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	world_filter_sleeve(w, a, b, 0);
+	world_filter_sleeve(w, b, a, 0);
+	lost = 600 - chatter(w, a, b, 60 * SEC);
+	DEMAND(w, !lost, "%u lost", lost);
+	DEMAND(w,
+	       shows(a, b, "overlay", "fastdp") &&
+		       shows(b, a, "overlay", "fastdp"),
+	       "by sleeve");
+	world_free(w);
+}
+
+/* Both ways dead: only then through others. */
+SEED_TEST(relayed_only_if_both_ways_are_dead, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 3, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	unsigned int got;
+
+	bring_up(w, 3);
+	demand_all_reach(w, 3);
+	set_block(w, BOTH_WAYS, true);
+	chatter(w, a, b, 10 * SEC);
+	DEMAND(w, shows(a, b, "overlay", "sleeve") && shows(a, b, "via", ""),
+	       "not by sleeve");
+	world_filter_sleeve(w, a, b, 0);
+	chatter(w, a, b, 12 * SEC);
+	DEMAND(w, shows(a, b, "via", "c"), "not through c");
+	got = chatter(w, a, b, 5 * SEC);
+	DEMAND(w, got == 50, "%u of 50 through c", got);
+	/* One of them is enough. */
+	world_filter_sleeve(w, a, b, SIZE_MAX);
+	chatter(w, a, b, 30 * SEC);
+	DEMAND(w, shows(a, b, "overlay", "sleeve"), "not by sleeve again");
+	set_block(w, BOTH_WAYS, false);
+	chatter(w, a, b, 12 * SEC);
+	DEMAND(w, shows(a, b, "overlay", "fastdp"), "not by fastdp again");
+	got = chatter(w, a, b, 5 * SEC);
+	DEMAND(w, got == 50, "%u of 50 by fastdp", got);
+	world_free(w);
+}
+
+/* A way that comes and goes is not followed each time, and never is one stayed
+ * on that is dead while the other one is not. */
+SEED_TEST(flapping_way_is_not_followed, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	unsigned int changes = 0, got = 0, all = 0;
+	bool by_sleeve = false;
+
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	for (unsigned int i = 0; i < 20; i++) {
+		set_block(w, ONE_WAY, true);
+		/* It may be about to come back, and find out anew. */
+		chatter(w, a, b, 5 * SEC);
+		await_overlay(w, a, b, "sleeve", SEC);
+		changes += !by_sleeve;
+		got += chatter(w, a, b, 3 * SEC);
+		all += 30;
+		set_block(w, ONE_WAY, false);
+		chatter(w, a, b, 10 * SEC);
+		by_sleeve = shows(a, b, "overlay", "sleeve");
+	}
+	DEMAND(w, changes < 8, "%u changes", changes);
+	DEMAND(w, got == all, "%u of %u arrive", got, all);
+	set_block(w, ONE_WAY, false);
+	chatter(w, a, b, 70 * SEC);
+	DEMAND(w, shows(a, b, "overlay", "fastdp"), "not back at last");
+	world_free(w);
+}
+
+/* A kernel that takes no SAs: the sleeve does, and says why. */
+SEED_TEST(refused_keys_leave_the_sleeve, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+
+	a->kernel.fault.op = OP_SA_ADD;
+	a->kernel.fault.os_errno = EPROTONOSUPPORT;
+	a->kernel.fault.lasting = true;
+	start_all(w, 2);
+	world_run(w, 10 * SEC);
+	attach(a, 1);
+	attach(b, 2);
+	DEMAND(w,
+	       shows(a, b, "overlay", "sleeve") &&
+		       shows(b, a, "overlay", "sleeve"),
+	       "not by sleeve");
+	DEMAND(w, shows(a, b, "overlay_reason", "no-esp"), "not for no-esp");
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
+/* Sessions break, daemons die, keys change, on either way. */
+SEED_TEST(rough_life_on_both_ways_ends_well, 20)
+{
+	struct world *w = sleeve_world(seed, 3, 0, "secret");
+	bool blocked = false;
+
+	bring_up(w, 3);
+	for (unsigned int i = 0; i < 15; i++) {
+		struct host *h = world_host(w, (unsigned int)world_draw(w, 3));
+		struct host *o = world_host(w, (h->index + 1) % 3);
+
+		switch (world_draw(w, 5)) {
+		case 0:
+			world_break(w, h, o);
+			break;
+		case 1:
+			host_kill(h);
+			world_run(w, world_draw(w, 2 * SEC));
+			host_start_well(h);
+			break;
+		case 2:
+			host_tell(h, "rekey");
+			break;
+		default:
+			blocked = !blocked;
+			set_block(w, world_draw(w, 2) ? BOTH_WAYS : ONE_WAY,
+				  blocked);
+			break;
+		}
+		if (h->n_endpoints && o->n_endpoints) {
+			chatter(w, h, o, world_draw(w, 5 * SEC));
+		}
+	}
+	set_block(w, BOTH_WAYS, false);
+	demand_connected(w, 150 * SEC);
+	demand_all_reach(w, 3);
+	world_free(w);
+}
+
+/* Hosts with and without openvswitch. */
+SEED_TEST(mixed_mesh_is_one, SEEDS)
+{
+	const unsigned int n = 4, n_without = 1 + (unsigned int)(seed % 3);
+	struct world *w =
+		sleeve_world(seed, n, n_without, seed % 5 ? "secret" : NULL);
+
+	bring_up(w, n);
+	demand_all_reach(w, n);
+	for (unsigned int i = 0; i < n; i++) {
+		for (unsigned int j = 0; j < n; j++) {
+			struct host *a = world_host(w, i);
+			const struct host *b = world_host(w, j);
+			const bool sleeve = i < n_without || j < n_without;
+
+			DEMAND(w,
+			       i == j || shows(a, b, "overlay",
+					       sleeve ? "sleeve" : "fastdp"),
+			       "%s to %s by something else", a->name, b->name);
+			DEMAND(w,
+			       i == j || shows(a, b, "overlay_reason",
+					       !sleeve	       ? ""
+					       : i < n_without ? "no-datapath"
+							       : "peer-no-"
+								 "fastdp"),
+			       "%s to %s for something else", a->name, b->name);
+		}
+	}
+	world_free(w);
+}
+
+static void send_to_all(struct endpoint *e)
+{
+	static const struct flow f = {
+		.eth_dst = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+		.eth_type = ETH_TYPE_IPV4,
+		.nw_proto = IP_PROTO_UDP,
+		.nw_ttl = 64,
+		.nw_dst = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff,
+			    0xff, 0xff, 0xff}}};
+
+	endpoint_send(e, &f, span_of("x", 1));
+}
+
+/* Everybody hears every broadcast once, whatever is between. */
+SEED_TEST(broadcast_and_relay_cross_both_ways, SEEDS)
+{
+	const unsigned int n = 4;
+	struct world *w =
+		sleeve_world(seed, n, (unsigned int)(seed % 4), "secret");
+	const unsigned int x = (unsigned int)world_draw(w, n);
+	const unsigned int y = (x + 1) % n;
+
+	bring_up(w, n);
+	demand_all_reach(w, n);
+	/* Those two have to go through others. */
+	world_partition(w, world_host(w, x), world_host(w, y), true);
+	world_run(w, 30 * SEC);
+	demand_all_reach(w, n);
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int seen[4];
+
+		for (unsigned int k = 0; k < n; k++) {
+			seen[k] = world_host(w, k)->endpoints[0]->n_frames;
+		}
+		send_to_all(world_host(w, i)->endpoints[0]);
+		world_run(w, 300 * MS);
+		for (unsigned int k = 0; k < n; k++) {
+			unsigned int got =
+				world_host(w, k)->endpoints[0]->n_frames -
+				seen[k];
+
+			DEMAND(w, got == (k != i),
+			       "%s heard a broadcast of %s %u times",
+			       world_host(w, k)->name, world_host(w, i)->name,
+			       got);
+		}
+	}
+	world_free(w);
+}
+
+SCENARIO_MAIN("overlay", blocked_way_is_gone_round_and_come_back_to,
+	      only_flows_of_the_peer_are_touched,
+	      blocked_sleeve_does_not_matter,
+	      relayed_only_if_both_ways_are_dead, flapping_way_is_not_followed,
+	      refused_keys_leave_the_sleeve, rough_life_on_both_ways_ends_well,
+	      mixed_mesh_is_one, broadcast_and_relay_cross_both_ways)
