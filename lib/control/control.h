@@ -41,18 +41,21 @@
  *              spi_in, spi_out (of lane 0), lanes: [{spi_in, spi_out}],
  *              reqid, mtu, identity_key (fingerprint or ""), identity
  *              ("pinned", "new", "none"), path? (as above), endpoints:
- *              [{network, mac, addresses}]}]}
+ *              [{network, mac, addresses}], sleeve? {address (of its
+ *              datagrams), cipher, index_in, index_out, tx_frames, tx_bytes,
+ *              rx_frames, rx_bytes, forged, replayed, lost}}]}
  * why          {peer (name, id or address)} -> {name, address, peer (id or ""),
  *              verdict ("good", "degraded", "down"), reason (slug or ""), text,
  *              detail, remedy, since (s), failures (attempts to connect),
  *              overlay?, overlay_reason?, overlay_detail?, cipher?, via?,
- * hops?, session? {direction, address, age, heard_ago_ms}, path?, sleeve_path? (as above),
- * tests? [{tried, seen}], tested_ago?, history [{ago (s), reason, text}]
- * (newest first)} ports        {ports: [{vport, ifname, host_ifname, netns,
- * mac, addresses, network, mtu, state ("up", "down", "lost"), trouble, upcalls,
- *              lost (of these), waited (times that it was too fast), flows,
+ * hops?, session? {direction, address, age, heard_ago_ms}, path?, sleeve_path?
+ * (as above), tests? [{tried, seen}], tested_ago?, history [{ago (s), reason,
+ * text}] (newest first)} ports        {ports: [{vport, ifname, host_ifname,
+ * netns, mac, addresses, network, mtu, state ("up", "down", "lost"), trouble,
+ * upcalls, lost (of these), waited (times that it was too fast), flows,
  *              refused, evicted}]}; the tunnel and the host's own port are in
- *              "others": [{vport, name, kind ("host", "tunnel"), state,
+ *              "others": [{vport, name, kind ("host", "tunnel",
+ *              "sleeve"), state,
  *              trouble, upcalls, lost, waited}]; no vport: it has none
  * attach-check {netns, ifname?, mac?, addresses [CIDR], network?} -> the same,
  *              completed: {netns, ifname, host_ifname, mac, addresses,

@@ -105,6 +105,10 @@ void show_ports(struct engine *e, uint32_t command)
 	add_other(others, ODP_LOCAL_PORT, &e->datapath, "host", &e->host_load);
 	add_other(others, e->tunnel_port, &e->tunnel_footing, "tunnel",
 		  &e->tunnel_load);
+	if (e->has_trunk) {
+		add_other(others, e->trunk_port, &e->trunk_footing, "sleeve",
+			  &e->trunk_load);
+	}
 	json_object_put(json, "ports", list);
 	json_object_put(json, "others", others);
 	command_reply(e, command, json);

@@ -201,6 +201,7 @@ void ports_count(struct engine *e, const struct event *event)
 	}
 	take_load(event, ODP_LOCAL_PORT, &e->host_load);
 	take_load(event, e->tunnel_port, &e->tunnel_load);
+	take_load(event, e->trunk_port, &e->trunk_load);
 }
 
 void ports_adopt(struct engine *e)

@@ -112,6 +112,29 @@ void show_put_overlay(const struct engine *e, const struct peer *p,
 				     : "none");
 }
 
+static struct json *sleeve_json(const struct sleeve *s)
+{
+	const struct sleeve_load *load = &s->load;
+	struct json *json = json_object_create();
+	char buf[ENDPOINT_STRLEN] = "";
+
+	if (s->index_out) {
+		endpoint_format(&s->remote, buf);
+	}
+	json_object_put_string(json, "address", buf);
+	json_object_put_string(json, "cipher", sleeve_cipher_name(s->cipher));
+	jsonput_int(json, "index_in", s->index_in);
+	jsonput_int(json, "index_out", s->index_out);
+	jsonput_int(json, "tx_frames", load->tx_frames);
+	jsonput_int(json, "tx_bytes", load->tx_bytes);
+	jsonput_int(json, "rx_frames", load->rx_frames);
+	jsonput_int(json, "rx_bytes", load->rx_bytes);
+	jsonput_int(json, "forged", load->forged);
+	jsonput_int(json, "replayed", load->replayed);
+	jsonput_int(json, "lost", load->lost);
+	return json;
+}
+
 static struct json *peer_json(const struct engine *e, const struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
@@ -132,6 +155,9 @@ static struct json *peer_json(const struct engine *e, const struct peer *p)
 	json_object_put(json, "lanes", lanes_json(t));
 	jsonput_int(json, "reqid", t->reqid);
 	jsonput_int(json, "mtu", way_mtu(p));
+	if (t->sleeve.on) {
+		json_object_put(json, "sleeve", sleeve_json(&t->sleeve));
+	}
 	put_peer_key(e, p, json);
 	if (p->watch.on) {
 		json_object_put(json, "path", show_path(e, &p->watch));
@@ -193,6 +219,10 @@ void show_names(struct engine *e, uint32_t command)
 	if (tunnel) {
 		snprintf(buf, sizeof buf, "%" PRIu32, tunnel->port_no);
 		json_object_put_string(ports, buf, tunnel->name);
+	}
+	if (e->trunk_port != UINT32_MAX) {
+		snprintf(buf, sizeof buf, "%" PRIu32, e->trunk_port);
+		json_object_put_string(ports, buf, e->trunk_footing.name);
 	}
 	for (const struct port *p = e->ports; p; p = p->next) {
 		snprintf(buf, sizeof buf, "%" PRIu32, p->port_no);

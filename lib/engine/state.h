@@ -615,7 +615,7 @@ struct engine {
 	struct translation xlate; /* Scratch of upcalls. */
 	uint64_t drops[N_REASONS];
 	uint64_t upcalls, upcalls_lost, features_restored;
-	struct port_load host_load, tunnel_load;
+	struct port_load host_load, tunnel_load, trunk_load;
 	uint64_t dump_us;  /* When the next flow dump is due. */
 	uint64_t adopt_us; /* From then on unknown flows are deleted. */
 	bool dumping;

@@ -137,8 +137,10 @@ keys_stop() {
 
 # ---- fdpd and fdpctl ----------------------------------------------------------
 
+# What most scenarios are about is the kernel's way: whatever blocks it is to be
+# seen, not gone round.  Who is about the sleeve gives another --overlay.
 dirs() { # H: the options that keep hosts apart; and nothing forbidden passes
-	echo "--name $1 --run-dir /run/$1 --state-dir /run/$1.state --seccomp=kill"
+	echo "--name $1 --run-dir /run/$1 --state-dir /run/$1.state --seccomp=kill --overlay fastdp"
 }
 
 fdpd_try() { # H ARG...
