@@ -559,6 +559,7 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	ec.vxlan_port = (uint16_t)(config->port + 1);
 	ec.sas_per_peer = config->sas_per_peer;
 	ec.overlay = config_overlay_setting(config);
+	ec.no_aes_gcm = config->no_aes_gcm;
 	ovs_strlcpy(ec.datapath, config->datapath, sizeof ec.datapath);
 	ec.targets = targets;
 	ec.n_targets = config->peers.n;

@@ -66,6 +66,7 @@ struct config {
 	uint16_t sas_per_peer;
 	enum overlay_setting overlay;
 	bool no_fastdp;
+	bool no_aes_gcm;
 	char *datapath;
 	char *state_dir;
 	char *run_dir;

@@ -469,7 +469,7 @@ static bool choose_datapath(struct engine *e,
 
 	e->has_sleeve =
 		found->sleeve.there && e->config.overlay != OVERLAY_FASTDP;
-	e->sleeve_aes = found->sleeve.aes_gcm;
+	e->sleeve_aes = found->sleeve.aes_gcm && !e->config.no_aes_gcm;
 	e->sleeve_port = found->sleeve.port;
 	copy_text(e->no_sleeve_detail, sizeof e->no_sleeve_detail,
 		  found->sleeve.detail ? found->sleeve.detail : "");

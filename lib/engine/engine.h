@@ -38,6 +38,7 @@ struct engine_config {
 	bool encrypt; /* ...unless EVENT_PASSWORDS will bring them. */
 	unsigned int sas_per_peer; /* 1 to LANES_MAX; 0 is 1. */
 	enum overlay_setting overlay;
+	bool no_aes_gcm;     /* In the sleeve, even where it is fast. */
 	uint16_t port;	     /* TCP control port. */
 	uint16_t vxlan_port; /* UDP; the control port plus one. */
 	char datapath[16];

@@ -127,10 +127,11 @@ static void rtt(int s, size_t n)
 {
 	uint64_t *took = calloc(n, sizeof *took);
 	char buf[ECHO_BYTES] = "";
+	uint64_t begin;
 	size_t got = 0;
 
 	for (size_t i = 0; took && i < n; i++) {
-		uint64_t begin = now_ns();
+		begin = now_ns();
 
 		if (send(s, buf, sizeof buf, 0) == sizeof buf &&
 		    recv(s, buf, sizeof buf, 0) == sizeof buf) {
@@ -142,7 +143,8 @@ static void rtt(int s, size_t n)
 		exit(1);
 	}
 	qsort(took, got, sizeof *took, compare);
-	printf("%.1f\n", (double)took[got / 2] / 1000);
+	begin = took[got / 2];
+	printf("%.1f\n", (double)begin / 1000);
 	free(took);
 }
 

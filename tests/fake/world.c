@@ -1356,6 +1356,7 @@ void host_start(struct host *h)
 	config.discover = h->discovers;
 	config.conn_limit = h->conn_limit;
 	config.overlay = h->overlay;
+	config.no_aes_gcm = h->no_aes_gcm;
 	config.n_trusted = h->n_trusts_now = h->n_trusts;
 	memcpy(config.trusted, h->trusts, sizeof h->trusts);
 	config.n_advertised = !ip_is_zero(&h->advertises.ip);

@@ -61,6 +61,7 @@ struct host {
 	bool discovers; /* Dials hosts that others know. */
 	size_t conn_limit;
 	enum overlay_setting overlay; /* At the next start. */
+	bool no_aes_gcm;	      /* Likewise. */
 	/* With whom it may be plain, at the next start. */
 	struct ip_prefix trusts[2];
 	size_t n_trusts;

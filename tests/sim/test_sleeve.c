@@ -36,6 +36,25 @@ SEED_TEST(hosts_without_openvswitch_reach_each_other_sealed, 12)
 	world_free(w);
 }
 
+/* One of two hosts is enough to do without AES-GCM. */
+SEED_TEST(aes_gcm_can_be_done_without, 2)
+{
+	struct world *w = hosts_new(seed, 2, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+
+	host_give_sleeve(a, false, true);
+	host_give_sleeve(b, false, true);
+	a->no_aes_gcm = seed & 1;
+	dial_all(w, 2, false);
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	demand_row(a, b, "cipher",
+		   seed & 1 ? "xsalsa20-poly1305" : "aes-256-gcm");
+	demand_row(b, a, "cipher",
+		   seed & 1 ? "xsalsa20-poly1305" : "aes-256-gcm");
+	world_free(w);
+}
+
 /* What an operator wants, and what there is: the mode of the start. */
 SEED_TEST(start_takes_what_is_wanted_and_there, 1)
 {
@@ -317,7 +336,7 @@ SEED_TEST(smaller_path_is_found, 6)
 }
 
 SCENARIO_MAIN("sleeve", hosts_without_openvswitch_reach_each_other_sealed,
-	      start_takes_what_is_wanted_and_there,
+	      aes_gcm_can_be_done_without, start_takes_what_is_wanted_and_there,
 	      one_that_had_the_kernel_datapath_is_not_left_half,
 	      keys_change_without_loss, key_that_is_used_up_is_replaced,
 	      new_session_replaces_keys_without_loss,

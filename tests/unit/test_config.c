@@ -73,6 +73,7 @@ START_TEST(full_file_every_value)
 				   "sas-per-peer = 4\n"
 				   "overlay = fastdp\n"
 				   "no-fastdp = true\n"
+				   "no-aes-gcm = true\n"
 				   "datapath = fdp0\n"
 				   "state-dir = /s = t\n"
 				   "run-dir = /r#1\n"
@@ -309,6 +310,7 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 	case CONFIG_KEY_WEAK_PASSWORD:
 	case CONFIG_KEY_NO_DISCOVERY:
 	case CONFIG_KEY_NO_FASTDP:
+	case CONFIG_KEY_NO_AES_GCM:
 		snprintf(to, size, "%s", seed & 1 ? "true" : "no");
 		break;
 	case CONFIG_KEY_PEER:
@@ -442,6 +444,7 @@ START_TEST(command_line_over_file_wins)
 					 "sas-per-peer = 1\n"
 					 "overlay = auto\n"
 					 "no-fastdp = false\n"
+					 "no-aes-gcm = false\n"
 					 "datapath = d\n"
 					 "state-dir = /var/lib/fdpd\n"
 					 "run-dir = /r\n");
