@@ -9,6 +9,11 @@
  * Runs as root in namespaces of its own, on any kernel with veth and TAPs.
  *
  *	sleeve_check [CIPHER [SECONDS]]
+ *	sleeve_check trunk
+ *
+ * The latter is about the TAP that is a port of a kernel datapath; VLAN
+ * interfaces on top of it (100 in a, 200 in b) stand for that, which needs a
+ * kernel with VLANs.
  *
  * With a number of seconds it only stays there for so long (0: for ever), for
  * measurements from outside; the namespaces are then those of "ip netns" a, b
@@ -51,12 +56,13 @@ struct side {
 	struct sleeve *sleeve;
 	uint32_t other; /* Number of the peer. */
 	struct sleeve_event last;
-	unsigned int n_moved;
+	unsigned int n_moved, n_wanted;
 };
 
 static struct side a = {.name = "a", .other = 2};
 static struct side b = {.name = "b", .other = 1};
 static enum sleeve_cipher cipher = SLEEVE_CIPHER_AES_GCM;
+static bool trunk;
 
 static void enter(const struct side *side)
 {
@@ -115,8 +121,11 @@ static void open_side(struct side *side)
 	ds_destroy(&why);
 	n = sleeve_n_threads(side->sleeve);
 	must(tap_open("tap0", n, fds), "tap_open");
-	sleeve_set_receiver(side->sleeve, pass_on, side);
-	must(sleeve_tap_add(side->sleeve, TAP, fds, n, SLEEVE_TAP_ENDPOINT),
+	if (!trunk) {
+		sleeve_set_receiver(side->sleeve, pass_on, side);
+	}
+	must(sleeve_tap_add(side->sleeve, TAP, fds, n,
+			    trunk ? SLEEVE_TAP_TRUNK : SLEEVE_TAP_ENDPOINT),
 	     "sleeve_tap_add");
 }
 
@@ -197,11 +206,25 @@ static void set_scene(void)
 	b.netns = open_netns("b");
 	open_side(&a);
 	open_side(&b);
-	run_shell("for n in a b; do "
-		  "ip -n $n link set tap0 mtu 1419 addrgenmode none; "
-		  "ip -n $n link set tap0 up; done && "
-		  "ip -n a addr add 10.9.0.1/24 dev tap0 && "
-		  "ip -n b addr add 10.9.0.2/24 dev tap0");
+	if (trunk) {
+		run_shell("for n in a b; do v=100; [ $n = a ] || v=200; "
+			  "ip -n $n link set tap0 mtu 65521 addrgenmode none "
+			  "up && ip -n $n link add link tap0 name vlan0 type "
+			  "vlan id $v && ip -n $n link set vlan0 addrgenmode "
+			  "none mtu 1419 up || exit 1; done && "
+			  "ip -n a addr add 10.9.0.1/24 dev vlan0 && "
+			  "ip -n b addr add 10.9.0.2/24 dev vlan0");
+		must(sleeve_set_vlan(a.sleeve, 100, a.other, VNI, false),
+		     "sleeve_set_vlan");
+		must(sleeve_set_vlan(b.sleeve, 200, b.other, VNI, false),
+		     "sleeve_set_vlan");
+	} else {
+		run_shell("for n in a b; do "
+			  "ip -n $n link set tap0 mtu 1419 addrgenmode none "
+			  "up; done && "
+			  "ip -n a addr add 10.9.0.1/24 dev tap0 && "
+			  "ip -n b addr add 10.9.0.2/24 dev tap0");
+	}
 	set_in(&a, 1);
 	set_in(&b, 1);
 	set_out(&a, &b, 1, "192.0.2.2", PORT);
@@ -216,6 +239,7 @@ static void on_event(void *side_, const struct sleeve_event *event)
 
 	side->last = *event;
 	side->n_moved += event->what == SLEEVE_MOVED;
+	side->n_wanted += event->what == SLEEVE_WANTED;
 }
 
 static void take_load(void *load, const struct sleeve_load *found)
@@ -285,11 +309,11 @@ static void check_traffic(void)
 		  "ip -n b link set tap0 mtu 1419");
 }
 
-/* 20 MB through TCP, both ways. */
+/* 5 MB through TCP, both ways. */
 static void check_tcp(void)
 {
 	static const char script[] =
-		"head -c 20000000 /dev/urandom > /run/sent; "
+		"head -c 5000000 /dev/urandom > /run/sent; "
 		"for way in a:b:10.9.0.2 b:a:10.9.0.1; do "
 		"IFS=: read -r from to ip <<< \"$way\"; "
 		"ip netns exec $to timeout 30 nc -l -p 7000 > /run/got & "
@@ -610,6 +634,44 @@ static void check_ipv6(void)
 	      "no answer");
 }
 
+static void check_trunk(void)
+{
+	unsigned int wanted;
+
+	check(pings("-c 3 -i 0.2"), "ping_from_tag_to_tag", "no answer");
+	check(pings("-c 2 -i 0.2 -s 1391 -M do"), "largest_packet_answers",
+	      "no answer");
+	check_tcp();
+
+	must(sleeve_set_vlan(b.sleeve, 200, b.other, VNI, true),
+	     "sleeve_set_vlan");
+	check(!pings("-c 3 -i 0.2"), "without_tag_nothing_gets_in",
+	      "it was answered");
+	sleeve_run(b.sleeve, on_event, &b);
+	check(b.last.what == SLEEVE_WANTED && b.last.peer == b.other &&
+		      b.last.vni == VNI,
+	      "missing_tag_is_told", "event %d, network %u", (int)b.last.what,
+	      b.last.vni);
+	wanted = b.n_wanted;
+	check(wanted >= 1 && wanted <= 4, "and_not_too_often", "%u times",
+	      wanted);
+	must(sleeve_set_vlan(b.sleeve, 200, b.other, VNI, false),
+	     "sleeve_set_vlan");
+	check(pings("-c 2 -i 0.2"), "ping_with_tag_again", "no answer");
+
+	/* Another peer's tag leads to nobody, and no other network's in. */
+	must(sleeve_set_vlan(a.sleeve, 100, 77, VNI, false), "sleeve_set_vlan");
+	check(!pings("-c 2 -i 0.2"), "tag_of_another_peer_leads_elsewhere",
+	      "it was answered");
+	must(sleeve_set_vlan(a.sleeve, 100, a.other, VNI + 1, false),
+	     "sleeve_set_vlan");
+	check(!pings("-c 2 -i 0.2"), "tag_of_another_network_leads_elsewhere",
+	      "it was answered");
+	must(sleeve_set_vlan(a.sleeve, 100, a.other, VNI, false),
+	     "sleeve_set_vlan");
+	check(pings("-c 2 -i 0.2"), "ping_with_tag_once_more", "no answer");
+}
+
 static void check_idle(void)
 {
 	struct sleeve_counters before, after;
@@ -667,7 +729,10 @@ int main(int argc, char *argv[])
 	if (sodium_init() < 0) {
 		die("sodium_init");
 	}
-	if (argc > 1) {
+	if (argc > 1 && !strcmp(argv[1], "trunk")) {
+		cipher = SLEEVE_CIPHER_XSALSA20; /* Every processor has it. */
+		trunk = true;
+	} else if (argc > 1) {
 		cipher = !strcmp(argv[1], "aes-gcm")  ? SLEEVE_CIPHER_AES_GCM
 			 : !strcmp(argv[1], "xsalsa") ? SLEEVE_CIPHER_XSALSA20
 						      : SLEEVE_CIPHER_NONE;
@@ -681,6 +746,10 @@ int main(int argc, char *argv[])
 			load_of(&b);
 		}
 		return 0;
+	}
+	if (trunk) {
+		check_trunk();
+		return check_done();
 	}
 	check_traffic();
 	check_tcp();
