@@ -535,6 +535,7 @@ struct sleeve_out *sleeve_out_new(struct sleeve_peer *peer,
 	out->remote = *remote;
 	out->to_size = to_sockaddr(&remote->ip, remote->port, &out->to);
 	out->mtu = mtu;
+	atomic_init(&out->any_source, ip_is_zero(local));
 	for (size_t i = 0; i < ARRAY_SIZE(out->ways); i++) {
 		struct cut_way *way = &out->ways[i];
 
@@ -691,16 +692,19 @@ int sleeve_fd(const struct sleeve *s)
 	return s->event_fd;
 }
 
-void sleeve_tell(struct sleeve *s, const struct sleeve_event *event)
+bool sleeve_tell(struct sleeve *s, const struct sleeve_event *event)
 {
 	const uint64_t one = 1;
+	bool told;
 
 	ovs_mutex_lock(&s->events_mutex);
-	if (s->n_events < SLEEVE_EVENTS_MAX) {
+	told = s->n_events < SLEEVE_EVENTS_MAX;
+	if (told) {
 		s->events[s->n_events++] = *event;
 	}
 	ovs_mutex_unlock(&s->events_mutex);
 	(void)!write(s->event_fd, &one, sizeof one);
+	return told;
 }
 
 void sleeve_run(struct sleeve *s,

@@ -29,7 +29,7 @@ enum {
 	SLEEVE_THREADS_MAX = TAP_QUEUES_MAX,
 	SLEEVE_VIDS = 4096,
 	SLEEVE_EVENTS_MAX = 256, /* Not yet told; more are dropped. */
-	SLEEVE_WANTED_MAX = 16,	 /* Told of not long ago, per thread. */
+	SLEEVE_WANTED_MAX = 16,	 /* Missing tags told a second, per thread. */
 
 	/* A receive is of up to 64 datagrams, and so many receives are one
 	 * system call. */
@@ -83,6 +83,7 @@ struct sleeve_out {
 	struct ip_endpoint remote;
 	struct sockaddr_storage to; /* The same. */
 	socklen_t to_size;
+	atomic_bool any_source; /* 'local' is zero, or no longer ours. */
 	uint32_t mtu;
 	/* A thread's numbers, and the key. */
 	struct cut_way ways[SLEEVE_THREADS_MAX + 1];
@@ -125,12 +126,6 @@ struct sleeve_vlan {
 	uint32_t peer, vni;
 };
 
-/* A pair that has no tag, and when that was told. */
-struct sleeve_wanted {
-	uint32_t peer, vni;
-	uint64_t when_ms;
-};
-
 struct sleeve_thread {
 	struct sleeve *sleeve;
 	unsigned int id;
@@ -143,18 +138,21 @@ struct sleeve_thread {
 
 	struct cut cut;
 	uint8_t *cut_buf;
-	uint8_t *copy_buf; /* A frame that is needed once more. */
+	struct sleeve_tx *tx; /* sleeve_thread.c's */
+	uint8_t *copy_buf;    /* A frame that is needed once more. */
 	struct bucket too_big;
 
 	/* Workers only. */
 	struct join join;
+	struct sleeve_rx *rx; /* sleeve_thread.c's */
 	uint8_t *pieces_buf;
 	uint8_t *tap_buf;
 	uint8_t *rx_buf; /* SLEEVE_RX_BATCH * SLEEVE_RX_BYTES */
 	/* Whose the last index was; for one turn. */
 	struct sleeve_opener *rx_opener;
 	uint64_t next_keepalive_ms;
-	struct sleeve_wanted wanted[SLEEVE_WANTED_MAX];
+	/* When a missing tag was told last, by a hash of what for. */
+	uint64_t wanted_ms[SLEEVE_WANTED_MAX];
 
 	atomic_uint64_t unknown, malformed, no_way, too_big_frames, wakeups;
 };
@@ -196,8 +194,8 @@ struct sleeve_out *sleeve_out_new(struct sleeve_peer *, struct sleeve_sealer *,
 /* Milliseconds of CLOCK_MONOTONIC, never 0. */
 uint64_t sleeve_now_ms(void);
 
-/* From any thread. */
-void sleeve_tell(struct sleeve *, const struct sleeve_event *);
+/* From any thread; false: there are too many events just now. */
+bool sleeve_tell(struct sleeve *, const struct sleeve_event *);
 
 /* A worker. */
 void *sleeve_thread_main(void *thread);

@@ -73,6 +73,14 @@ struct control {
 		   CMSG_SPACE(sizeof(uint16_t))];
 };
 
+/* What sendmmsg() takes.  Not on the stack, where it would be cleared each
+ * time. */
+struct sleeve_tx {
+	struct mmsghdr msgs[CUT_RUNS_MAX];
+	struct iovec iovs[CUT_RUNS_MAX];
+	struct control controls[CUT_RUNS_MAX];
+};
+
 static void put_control(struct msghdr *msg, int level, int type,
 			const void *data, size_t size)
 {
@@ -112,7 +120,10 @@ static struct msghdr make_message(struct sleeve_out *out, struct iovec *iov,
 			     .msg_iovlen = 1,
 			     .msg_control = control->bytes};
 
-	if (!ip_is_zero(&out->local)) {
+	bool any_source;
+
+	atomic_read_relaxed(&out->any_source, &any_source);
+	if (!any_source) {
 		put_source(&msg, &out->local);
 	}
 	if (segment) {
@@ -154,8 +165,9 @@ static void note_send(struct sleeve_thread *t, struct sleeve_peer *peer,
 						   .peer = peer->number,
 						   .os_errno = error};
 
-		atomic_store_relaxed(&peer->send_errno, error);
-		sleeve_tell(t->sleeve, &event);
+		if (sleeve_tell(t->sleeve, &event)) {
+			atomic_store_relaxed(&peer->send_errno, error);
+		}
 	}
 }
 
@@ -186,7 +198,16 @@ static void send_again(struct sleeve_thread *t, const struct cut_run *run,
 {
 	struct sleeve_out *out = run->way->to;
 	struct sleeve_peer *peer = out->peer;
+	bool any_source;
 
+	atomic_read_relaxed(&out->any_source, &any_source);
+	/* An address that we no more have, as kernels and families put it: let
+	 * the route say from which. */
+	if (!any_source && (error == EINVAL || error == EADDRNOTAVAIL ||
+			    error == ENETUNREACH)) {
+		atomic_store_relaxed(&out->any_source, true);
+		error = send_singly(t, run);
+	}
 	/* EIO: no checksum offload on this device, or IPsec on the way; EINVAL:
 	 * kernels say so of what is too large (udp_send_skb() in
 	 * net/ipv4/udp.c). */
@@ -214,9 +235,7 @@ static bool is_without_gso(struct sleeve_peer *peer)
 static size_t send_some(struct sleeve_thread *t, const struct cut_run *runs,
 			size_t n)
 {
-	struct mmsghdr msgs[CUT_RUNS_MAX];
-	struct iovec iovs[CUT_RUNS_MAX];
-	struct control controls[CUT_RUNS_MAX];
+	struct sleeve_tx *tx = t->tx;
 	int fd = fd_for(t, runs[0].way->to), sent;
 	size_t i;
 
@@ -228,15 +247,18 @@ static size_t send_some(struct sleeve_thread *t, const struct cut_run *runs,
 		    (run->n > 1 && is_without_gso(out->peer))) {
 			break;
 		}
-		iovs[i] = (struct iovec){t->cut.buf + run->offset, run->size};
-		msgs[i].msg_hdr = make_message(out, &iovs[i], &controls[i],
-					       run->n > 1 ? run->datagram : 0);
+		tx->iovs[i] =
+			(struct iovec){t->cut.buf + run->offset, run->size};
+		tx->msgs[i].msg_hdr =
+			make_message(out, &tx->iovs[i], &tx->controls[i],
+				     run->n > 1 ? run->datagram : 0);
 	}
 	if (!i) {
 		send_again(t, &runs[0], EIO);
 		return 1;
 	}
-	sent = fd < 0 ? -1 : sendmmsg(fd, msgs, (unsigned int)i, send_flags(t));
+	sent = fd < 0 ? -1
+		      : sendmmsg(fd, tx->msgs, (unsigned int)i, send_flags(t));
 	if (sent <= 0) {
 		send_again(t, &runs[0], fd < 0 ? EAFNOSUPPORT : errno);
 		return 1;
@@ -279,7 +301,9 @@ static void warn_used_up(struct sleeve_thread *t, struct sleeve_out *out)
 						   .peer = out->peer->number,
 						   .index = sealer->index};
 
-		sleeve_tell(t->sleeve, &event);
+		if (!sleeve_tell(t->sleeve, &event)) {
+			atomic_store(&sealer->warned, false);
+		}
 	}
 }
 
@@ -533,21 +557,20 @@ void sleeve_tell_too_big(struct sleeve_thread *t, uint32_t port_no,
 
 /* ---- the trunk -------------------------------------------------------- */
 
-/* Nobody gave out a tag for the pair: tells it now and then. */
+/* Nobody gave out a tag for the pair: tells it now and then.  Whatever a peer
+ * sends, there is no more than one event per slot and second. */
 static void want_vlan(struct sleeve_thread *t, uint32_t peer, uint32_t vni)
 {
 	const struct sleeve_event event = {
 		.what = SLEEVE_WANTED, .peer = peer, .vni = vni};
-	struct sleeve_wanted *w =
-		&t->wanted[hash_2words(peer, vni) % SLEEVE_WANTED_MAX];
+	uint64_t *when_ms =
+		&t->wanted_ms[hash_2words(peer, vni) % SLEEVE_WANTED_MAX];
 
 	sleeve_count(&t->no_way, 1);
-	if (w->peer == peer && w->vni == vni &&
-	    t->now_ms < w->when_ms + WANTED_MS) {
-		return;
+	if (t->now_ms >= *when_ms + WANTED_MS &&
+	    sleeve_tell(t->sleeve, &event)) {
+		*when_ms = t->now_ms;
 	}
-	*w = (struct sleeve_wanted){peer, vni, t->now_ms};
-	sleeve_tell(t->sleeve, &event);
 }
 
 static void peer_to_trunk(struct sleeve_thread *t, struct sleeve_tap *trunk,
@@ -764,7 +787,7 @@ static void check_endpoint(struct sleeve_thread *t, struct sleeve_peer *peer,
 	ovs_mutex_unlock(&peer->mutex);
 	if (moved) {
 		ovsrcu_postpone(free, out);
-		sleeve_tell(t->sleeve, &event);
+		(void)sleeve_tell(t->sleeve, &event);
 	}
 }
 
@@ -772,6 +795,19 @@ static void check_endpoint(struct sleeve_thread *t, struct sleeve_peer *peer,
 struct opened {
 	struct frame_header header;
 	struct frame_inner inner;
+};
+
+/* What recvmmsg() fills in, and what comes of it. */
+struct sleeve_rx {
+	struct mmsghdr msgs[SLEEVE_RX_BATCH];
+	struct iovec iovs[SLEEVE_RX_BATCH];
+	struct sockaddr_storage from[SLEEVE_RX_BATCH];
+	struct {
+		OVS_ALIGNED_VAR(8)
+		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+			   CMSG_SPACE(sizeof(int))];
+	} controls[SLEEVE_RX_BATCH];
+	struct opened opened[DATAGRAMS_MAX];
 };
 
 /* Opens the datagram, with the opener's mutex held. */
@@ -838,7 +874,7 @@ static void heard(struct sleeve_thread *t, struct sleeve_opener *opener,
 static void take_receive(struct sleeve_thread *t, uint8_t *data, size_t size,
 			 const struct place *place)
 {
-	struct opened opened[DATAGRAMS_MAX];
+	struct opened *opened = t->rx->opened;
 	size_t segment = (size_t)place->segment;
 
 	while (size) {
@@ -878,20 +914,10 @@ static void take_receive(struct sleeve_thread *t, uint8_t *data, size_t size,
 	}
 }
 
-/* What recvmmsg() fills in. */
-struct receive {
-	struct mmsghdr msgs[SLEEVE_RX_BATCH];
-	struct iovec iovs[SLEEVE_RX_BATCH];
-	struct sockaddr_storage from[SLEEVE_RX_BATCH];
-	struct {
-		OVS_ALIGNED_VAR(8)
-		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
-			   CMSG_SPACE(sizeof(int))];
-	} controls[SLEEVE_RX_BATCH];
-};
-
-static int receive(struct sleeve_thread *t, int fd, struct receive *r)
+static int receive(struct sleeve_thread *t, int fd)
 {
+	struct sleeve_rx *r = t->rx;
+
 	for (size_t i = 0; i < SLEEVE_RX_BATCH; i++) {
 		r->iovs[i] = (struct iovec){t->rx_buf + i * SLEEVE_RX_BYTES,
 					    SLEEVE_RX_BYTES};
@@ -910,17 +936,17 @@ static void run_udp(struct sleeve_thread *t, int fd)
 {
 	atomic_read_relaxed(&t->sleeve->uso, &t->join.uso);
 	for (int round = 0; round < UDP_RECEIVES; round++) {
-		struct receive r;
-		int n = receive(t, fd, &r);
+		struct sleeve_rx *r = t->rx;
+		int n = receive(t, fd);
 
 		for (int i = 0; i < n; i++) {
 			struct place place = {
-				.remote = from_sockaddr(&r.from[i]),
-				.segment = (int)MAX(r.msgs[i].msg_len, 1)};
+				.remote = from_sockaddr(&r->from[i]),
+				.segment = (int)MAX(r->msgs[i].msg_len, 1)};
 
-			read_control(&r.msgs[i].msg_hdr, &place);
+			read_control(&r->msgs[i].msg_hdr, &place);
 			take_receive(t, t->rx_buf + (size_t)i * SLEEVE_RX_BYTES,
-				     r.msgs[i].msg_len, &place);
+				     r->msgs[i].msg_len, &place);
 		}
 		/* The buffers are used again. */
 		join_flush(&t->join);
@@ -1016,9 +1042,11 @@ void sleeve_thread_init(struct sleeve_thread *t, struct sleeve *sleeve,
 	t->epoll_fd = t->wake_fd = t->fd4 = t->fd6 = -1;
 	t->cut_buf = xmalloc(CUT_BUFFER_BYTES);
 	t->copy_buf = xmalloc(VNET_BYTES + VNET_FRAME_MAX);
+	t->tx = xzalloc(sizeof *t->tx);
 	cut_init(&t->cut, t->cut_buf, CUT_BUFFER_BYTES, id);
 	if (!t->is_main) {
 		t->pieces_buf = xmalloc(VNET_FRAME_MAX);
+		t->rx = xzalloc(sizeof *t->rx);
 		t->tap_buf = xmalloc(VNET_BYTES + VNET_FRAME_MAX);
 		t->rx_buf = xmalloc((size_t)SLEEVE_RX_BATCH * SLEEVE_RX_BYTES);
 		join_init(&t->join, t->pieces_buf, true, take_joined, t);
@@ -1029,6 +1057,8 @@ void sleeve_thread_done(struct sleeve_thread *t)
 {
 	free(t->cut_buf);
 	free(t->copy_buf);
+	free(t->tx);
+	free(t->rx);
 	free(t->pieces_buf);
 	free(t->tap_buf);
 	free(t->rx_buf);

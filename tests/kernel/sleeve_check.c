@@ -420,11 +420,11 @@ static void check_replay(void)
 	}
 	WAIT_FOR(&b, replayed, before.replayed + capture.n);
 	after = load_of(&b);
-	check(after.replayed == before.replayed + capture.n &&
-		      after.rx_frames == before.rx_frames,
-	      "every_replay_refused", "%u of %zu refused, %u got in",
-	      (unsigned int)(after.replayed - before.replayed), capture.n,
-	      (unsigned int)(after.rx_frames - before.rx_frames));
+	/* Each of them counts as refused.  (What gets in besides is what the
+	 * hosts say meanwhile: ARP.) */
+	check(after.replayed == before.replayed + capture.n,
+	      "every_replay_refused", "%u of %zu refused",
+	      (unsigned int)(after.replayed - before.replayed), capture.n);
 
 	/* One that has not been there before: the last bit of the number is
 	 * changed as well, or the window would refuse it, not the key. */
@@ -450,14 +450,11 @@ static void check_replay(void)
 	rest_ms(200);
 	after = load_of(&b);
 	check(after.forged + after.replayed ==
-			      before.forged + before.replayed + flips &&
-		      after.rx_frames == before.rx_frames,
-	      "every_flipped_bit_refused",
-	      "%u forged and %u replayed of %u, %u got in",
+		      before.forged + before.replayed + flips,
+	      "every_flipped_bit_refused", "%u forged and %u replayed of %u",
 	      (unsigned int)(after.forged - before.forged),
 	      (unsigned int)(after.replayed - before.replayed),
-	      (unsigned int)flips,
-	      (unsigned int)(after.rx_frames - before.rx_frames));
+	      (unsigned int)flips);
 	check(pings("-c 3 -i 0.1"), "ping_after_forgeries", "no answer");
 	close(capture.fd);
 }
@@ -625,6 +622,20 @@ static void check_nat(void)
 	check(pings("-c 3 -i 0.2"), "ping_back_without_nat", "no answer");
 }
 
+/* The address that a was told to send from is not, or no longer, its own. */
+static void check_source(void)
+{
+	struct op_sleeve op = make_key(&b, 13);
+
+	op.peer = a.other;
+	op.local = address("192.0.2.77");
+	op.remote.ip = address("192.0.2.2");
+	op.remote.port = PORT;
+	must(sleeve_set_out(a.sleeve, &op), "sleeve_set_out");
+	check(pings("-c 3 -i 0.2"), "source_that_is_gone_is_not_insisted_on",
+	      "no answer");
+}
+
 static void check_ipv6(void)
 {
 	set_out(&a, &b, 13, "2001:db8::2", PORT);
@@ -757,6 +768,7 @@ int main(int argc, char *argv[])
 	check_leak();
 	check_rekey();
 	check_nat();
+	check_source();
 	check_ipv6();
 	check_idle();
 	check_close();
