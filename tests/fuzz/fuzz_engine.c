@@ -2,7 +2,8 @@
  * input wants: records of an authenticated peer (or a plain one), bytes of a
  * stranger, frames of containers, the kernel's notices, commands, time.
  *
- * The first byte says whether there is a password. */
+ * The first byte says whether there is a password, a sleeve, and anything
+ * else. */
 #include "fuzz/fuzz.h"
 #include "netlink/nlmsg.h"
 #include "packet/parse.h"
@@ -72,6 +73,19 @@ static void notice(uint8_t type, struct span bytes)
 	wbuf_free(&msg);
 }
 
+static void sleeve_event(uint8_t which, struct span bytes)
+{
+	struct event event = {.type = EVENT_SLEEVE, .os_errno = which & 4};
+
+	event.sleeve.what = (enum sleeve_news)(which & 3);
+	event.sleeve.vni = fuzz_u8(&bytes);
+	event.sleeve.index = fuzz_u16(&bytes);
+	event.sleeve.local = straw_ip("192.0.2.1");
+	event.sleeve.remote.ip = straw_ip("192.0.2.9");
+	event.sleeve.remote.port = fuzz_u16(&bytes);
+	straw_step(&event);
+}
+
 static void plain_event(uint8_t which)
 {
 	static const enum event_type types[] = {
@@ -112,7 +126,11 @@ static void step(struct far *peer, struct far *stranger, struct span *in)
 		notice(op / 8, bytes);
 		break;
 	case 6:
-		plain_event(op / 8);
+		if (op / 8 & 16) {
+			sleeve_event(op / 8, bytes);
+		} else {
+			plain_event(op / 8);
+		}
 		break;
 	default:
 		straw_wait((uint64_t)(op / 8) * (op / 8) * 100000);
@@ -124,9 +142,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span in = span_of(data, size);
 	struct event stop = {.type = EVENT_STOP};
-	bool encrypt = fuzz_u8(&in) & 1;
+	const uint8_t head = fuzz_u8(&in);
+	const bool encrypt = head & 1;
 	struct far peer, stranger;
 
+	straw_sleeve = head & 2;
+	straw_user = straw_sleeve && head & 4;
 	straw_start(encrypt);
 	far_connect(&peer, "192.0.2.2", 7, encrypt);
 	far_accept(&stranger, "192.0.2.3");

@@ -421,9 +421,44 @@ SEED_TEST(broadcast_and_relay_cross_both_ways, SEEDS)
 	world_free(w);
 }
 
+/* One by sleeve alone, one by fastdp alone: they say so, and meet in a third.
+ */
+SEED_TEST(hosts_with_no_way_in_common_meet_in_a_third, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 3, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+
+	a->overlay = OVERLAY_SLEEVE;
+	b->overlay = OVERLAY_FASTDP;
+	start_all(w, 3);
+	world_run(w, 10 * SEC);
+	for (unsigned int i = 0; i < 3; i++) {
+		attach(world_host(w, i), i + 1);
+	}
+	world_run(w, 20 * SEC);
+	DEMAND(w,
+	       shows(a, c, "overlay", "sleeve") &&
+		       shows(c, a, "overlay", "sleeve") &&
+		       shows(b, c, "overlay", "fastdp") &&
+		       shows(c, b, "overlay", "fastdp"),
+	       "c is not reached as it could be");
+	DEMAND(w, shows(a, b, "via", "c") && shows(b, a, "via", "c"),
+	       "not through c");
+	DEMAND(w,
+	       shows(a, c, "overlay_reason", "no-fastdp") &&
+		       shows(c, a, "overlay_reason", "peer-no-fastdp"),
+	       "not for what an operator wants");
+	/* Whoever dialled: of those two connections it is one end's. */
+	demand_connection(b, seed & 1 ? "[2001:db8::1]" : "192.0.2.1",
+			  "established", "no-sleeve");
+	demand_all_reach(w, 3);
+	world_free(w);
+}
+
 SCENARIO_MAIN("overlay", blocked_way_is_gone_round_and_come_back_to,
 	      only_flows_of_the_peer_are_touched,
 	      blocked_sleeve_does_not_matter,
 	      relayed_only_if_both_ways_are_dead, flapping_way_is_not_followed,
 	      refused_keys_leave_the_sleeve, rough_life_on_both_ways_ends_well,
-	      mixed_mesh_is_one, broadcast_and_relay_cross_both_ways)
+	      mixed_mesh_is_one, broadcast_and_relay_cross_both_ways,
+	      hosts_with_no_way_in_common_meet_in_a_third)

@@ -37,6 +37,10 @@ static struct {
 /* SAs that the next engine to be started wants from a peer. */
 static unsigned int straw_sas_per_peer = 1;
 
+/* There is a sleeve, on both sides, in the next engine and connection; and
+ * there is nothing else. */
+static bool straw_sleeve, straw_user;
+
 /* The connection and its far end. */
 struct far {
 	uint32_t conn;
@@ -101,7 +105,10 @@ static void straw_answer(void)
 			event.result.cookie = op->cookie;
 			event.result.op = op->type;
 			event.result.detail = "";
-			event.result.port_no = op->type == OP_VPORT_ADD;
+			event.result.port_no = op->type != OP_VPORT_ADD ? 0
+					       : op->vport.port_no == UINT32_MAX
+						       ? 1
+						       : op->vport.port_no;
 		}
 		straw_step(&event);
 	}
@@ -131,7 +138,10 @@ static UNUSED void straw_wait(uint64_t duration_us)
 /* Starts with the content of a state file, or NULL. */
 static UNUSED void straw_start_with(bool encrypt, const char *state)
 {
-	static const struct kernel_snapshot nothing;
+	const struct kernel_snapshot nothing = {
+		.no_fastdp = straw_user ? REASON_NO_DATAPATH : REASON_NONE,
+		.sleeve = {
+			.there = straw_sleeve, .aes_gcm = true, .port = 6783}};
 	struct event event = {.type = EVENT_START};
 	struct engine_config config;
 
@@ -283,11 +293,14 @@ static UNUSED void far_connect(struct far *f, const char *ip, uint8_t n,
 			       bool encrypt)
 {
 	struct wbuf tx = WBUF_INITIALIZER(0);
-	struct identity self = {.name = "straw",
-				.id = {{n}},
-				.incarnation = 5,
-				.capabilities = CAPABILITY_FASTDP,
-				.vxlan_port = 6784};
+	struct identity self = {
+		.name = "straw",
+		.id = {{n}},
+		.incarnation = 5,
+		.capabilities = straw_sleeve
+					? CAPABILITY_FASTDP | CAPABILITY_SLEEVE
+					: CAPABILITY_FASTDP,
+		.vxlan_port = 6784};
 	struct hs_config config = {
 		.slots = &straw.slot, .n_slots = encrypt, .self = &self};
 
