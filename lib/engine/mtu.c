@@ -4,7 +4,6 @@
 #include "engine/state.h"
 #include "ipsec/overhead.h"
 #include "packet/probe.h"
-#include "sleeve/sleeve.h"
 #include "util.h"
 
 /* The tunnel's MTU follows, and what depends on it. */
@@ -34,10 +33,7 @@ void mtu_limit(struct engine *e, struct peer *p)
 
 	if (t->by_sleeve) {
 		t->mtu_limit =
-			t->path_mtu
-				? sleeve_inner_mtu(sleeve_datagram_size(
-					  t->path_mtu, ip_is_v4(&t->remote)))
-				: 0;
+			sleeve_mtu_limit(e, t->path_mtu, ip_is_v4(&t->remote));
 	} else {
 		t->mtu_limit = overhead_inner_mtu(
 			t->path_mtu, !ip_is_v4(&t->remote), engine_encrypts(e));

@@ -13,7 +13,6 @@
 
 #include "engine/state.h"
 #include "packet/probe.h"
-#include "sleeve/sleeve.h"
 #include "util.h"
 
 #define TICK_US	   (SECOND_US / 20) /* As in probe.c. */
@@ -258,12 +257,8 @@ static void update_mtu(struct engine *e, struct peer *p)
 void overlay_mtu_limit(struct engine *e, struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
-	uint32_t limit = 0;
+	uint32_t limit = sleeve_mtu_limit(e, t->path_mtu, ip_is_v4(&t->remote));
 
-	if (t->path_mtu) {
-		limit = sleeve_inner_mtu(sleeve_datagram_size(
-			t->path_mtu, ip_is_v4(&t->remote)));
-	}
 	limit = MIN(limit, (uint32_t)PROBE_MAX_BYTES);
 	pmtu_limit(&p->beside.pmtu,
 		   limit >= PROBE_MIN_BYTES ? (uint16_t)limit : 0, e->now_us);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine/state.h"
+#include "ipsec/overhead.h"
 #include "util.h"
 
 enum {
@@ -182,6 +183,20 @@ void sleeve_begin(struct engine *e, struct peer *p)
 }
 
 /* ---- What goes out ---- */
+
+/* Never more than fastdp has over the same path: in a network that has both,
+ * who is reached by sleeve must be able to take what the others send, and they
+ * what he does. */
+uint32_t sleeve_mtu_limit(const struct engine *e, uint32_t path_mtu, bool v4)
+{
+	const uint32_t fast =
+		overhead_inner_mtu(path_mtu, !v4, engine_encrypts(e));
+
+	return path_mtu ? MIN(sleeve_inner_mtu(
+				      sleeve_datagram_size(path_mtu, v4)),
+			      fast)
+			: 0;
+}
 
 /* The size of IP packets to the peer. */
 static uint32_t packet_size(const struct peer *p)

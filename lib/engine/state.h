@@ -850,6 +850,8 @@ void sleeve_event(struct engine *, const struct event *);
 void sleeve_count(struct engine *, const struct event *);
 /* Are the keys of the present epoch in use? */
 bool sleeve_is_keyed(const struct tunnel *);
+/* The inner MTU over a path of 'path_mtu' bytes; 0: not known. */
+uint32_t sleeve_mtu_limit(const struct engine *, uint32_t path_mtu, bool v4);
 /* How large the datagrams may be has changed. */
 void sleeve_mtu(struct engine *, struct peer *);
 /* The peer's keys go.  Nothing leads there any more. */

@@ -1101,8 +1101,7 @@ uint32_t tunnel_inner_mtu(const struct engine *e, uint32_t path_mtu, bool v6)
 	if (!e->user) {
 		return overhead_inner_mtu(path_mtu, v6, engine_encrypts(e));
 	}
-	return path_mtu ? sleeve_inner_mtu(sleeve_datagram_size(path_mtu, !v6))
-			: 0;
+	return sleeve_mtu_limit(e, path_mtu, !v6);
 }
 
 /* Has what there is of the tunnel to go before it can be as 'c' wants it?  The
