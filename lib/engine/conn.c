@@ -20,7 +20,7 @@ struct known_ip {
 	struct ip_addr ip;
 };
 
-static struct conn *conn_find(const struct engine *e, uint32_t id)
+struct conn *conn_find(const struct engine *e, uint32_t id)
 {
 	struct conn *c;
 
@@ -291,6 +291,9 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 		health_note(e, peer, reason, "the session ended: %s%s%s",
 			    reason_text(reason), *detail ? ": " : "", detail);
 	}
+	if (peer) {
+		spread_lost(e, c);
+	}
 	conn_free(e, c);
 	if (renews) {
 		renewal_failed(e, renews, err);
@@ -420,19 +423,9 @@ static void begin_handshake(struct engine *e, struct conn *c)
 	copy_text(self.name, sizeof self.name, e->config.name);
 	self.id = e->config.id;
 	self.incarnation = e->config.incarnation;
-	self.capabilities = CAPABILITY_PROBE;
+	self.capabilities = engine_capabilities(e);
 	if (!e->user) {
-		self.capabilities |= CAPABILITY_FASTDP;
 		self.vxlan_port = e->config.vxlan_port;
-	}
-	if (!e->user && engine_encrypts(e)) {
-		self.capabilities |= CAPABILITY_ESP;
-	}
-	if (e->has_sleeve) {
-		self.capabilities |= CAPABILITY_SLEEVE;
-	}
-	if (e->has_sleeve && e->sleeve_aes) {
-		self.capabilities |= CAPABILITY_SLEEVE_AES;
 	}
 	c->state = CONN_HANDSHAKE;
 	c->since_us = e->now_us;
@@ -628,6 +621,8 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_PEERS:
 	case MSG_STATEMENT:
 	case MSG_SUMMARY:
+	case MSG_HAVE:
+	case MSG_WANT:
 	case MSG_SA_OFFER:
 	case MSG_SA_ACTIVE:
 	case MSG_SA_DELETE:

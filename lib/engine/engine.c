@@ -16,6 +16,25 @@ bool engine_encrypts(const struct engine *e)
 	return e->config.encrypt;
 }
 
+uint32_t engine_capabilities(const struct engine *e)
+{
+	uint32_t bits = CAPABILITY_PROBE | CAPABILITY_HAVE;
+
+	if (!e->user) {
+		bits |= CAPABILITY_FASTDP;
+	}
+	if (!e->user && engine_encrypts(e)) {
+		bits |= CAPABILITY_ESP;
+	}
+	if (e->has_sleeve) {
+		bits |= CAPABILITY_SLEEVE;
+	}
+	if (e->has_sleeve && e->sleeve_aes) {
+		bits |= CAPABILITY_SLEEVE_AES;
+	}
+	return bits;
+}
+
 unsigned int engine_lanes(const struct engine *e)
 {
 	return MIN(MAX(e->config.sas_per_peer, 1), LANES_MAX);
@@ -113,6 +132,8 @@ struct engine *engine_new(const struct engine_config *config)
 	e->fwd = forwarding_new();
 	relay_init(e);
 	statements_init(&e->statements);
+	e->link_chunks = 1;
+	e->tell_us = UINT64_MAX;
 	e->statement_incarnation = config->incarnation;
 	e->flows = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
 	translation_init(&e->xlate);

@@ -1,12 +1,13 @@
 /* What hosts say of themselves, kept and passed on (mesh/statements.h).
  *
  * Neighbours hear of each other's endpoints by RECORD and UPDATE; whoever has
- * no session with a host knows it by its statements.  A new one goes to all
- * peers that have no link to its author themselves: in a full mesh to nobody.
- * What was missed is found by summaries: with each new session, when a link is
- * gone by which a peer heard of an author, and now and then with a peer drawn
- * at random.  Hosts to which there is no way are not spoken of, so that what is
- * gone is forgotten by all.
+ * no session with a host knows it by its statements.  A new one goes to the
+ * peers that have no link to its author themselves (spread.c): in a full mesh
+ * to nobody.  With a new session, and when a link is gone by which somebody
+ * heard of an author, statements count as new once more.  What was missed in
+ * spite of that is found by comparing summaries, now and then, with a peer
+ * drawn at random.  Hosts to which there is no way are not spoken of, so that
+ * what is gone is forgotten by all.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,47 +16,31 @@
 #include "util.h"
 
 #define ISSUE_US	 (SECOND_US / 5)   /* Between ours of one chunk. */
-#define NEW_LINK_US	 (SECOND_US / 200) /* Later, for each link. */
+#define NEW_LINK_US	 (SECOND_US / 100) /* Later, for each link... */
+#define NEW_LINK_MAX_US	 (2 * SECOND_US)   /* ...up to that. */
 #define FORGET_AUTHOR_US (600 * SECOND_US) /* Without a way to it. */
 #define MAX_OUTDONE	 4		   /* What several runs have said. */
 #define MAX_HELD_TOTAL	 (256 * 1024)	   /* In one summary. */
+/* In one chunk.  More: the links are spread over more chunks, less: over
+ * fewer. */
+#define MANY_LINKS 32
+#define FEW_LINKS  8
 
 static bool is_self(const struct engine *e, const struct peer_id *id)
 {
 	return peer_id_equal(id, &e->config.id);
 }
 
-/* Of whom we may speak. */
-static bool is_present(const struct engine *e, const struct author *a)
+bool gossip_is_present(const struct engine *e, const struct author *a)
 {
 	const struct peer *p = peer_find(e, &a->id);
 
 	return is_self(e, &a->id) || a->reached || (p && p->conn);
 }
 
-static void send_statement(struct engine *e, struct conn *c,
-			   const struct statement *s)
+static const struct statement *said(const struct author *a, size_t chunk)
 {
-	struct message m = {.type = MSG_STATEMENT, .statement = *s};
-
-	conn_send(e, c, &m);
-}
-
-/* To all who do not hear of it from its author. */
-static void pass_on(struct engine *e, const struct statement *s,
-		    const struct conn *from)
-{
-	const bool ours = is_self(e, &s->author);
-	const struct peer *p;
-
-	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->conn && p->conn != from &&
-		    !peer_id_equal(&p->id, &s->author) &&
-		    (ours ||
-		     !topology_linked(e->topology, &s->author, &p->id))) {
-			send_statement(e, p->conn, s);
-		}
-	}
+	return a->v[chunk] ? &a->v[chunk]->s : NULL;
 }
 
 /* ---- Summaries ---- */
@@ -69,9 +54,9 @@ static void send_summary(struct engine *e, struct conn *c, bool want)
 	m.summary.want = want;
 	m.summary.v = held;
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
-		for (size_t i = 0; is_present(e, a) && i < STATEMENT_CHUNKS;
-		     i++) {
-			const struct statement *s = a->v[i];
+		for (size_t i = 0;
+		     i < STATEMENT_CHUNKS && gossip_is_present(e, a); i++) {
+			const struct statement *s = said(a, i);
 
 			if (!s) {
 				continue;
@@ -95,7 +80,9 @@ static void send_summary(struct engine *e, struct conn *c, bool want)
 
 void gossip_session(struct engine *e, struct peer *p)
 {
-	if (p->conn->role == HS_INITIATOR) {
+	spread_session(e, p->conn);
+	if (p->conn->role == HS_INITIATOR &&
+	    !(p->conn->identity.capabilities & CAPABILITY_HAVE)) {
 		send_summary(e, p->conn, true);
 	}
 }
@@ -133,14 +120,17 @@ static void send_missing(struct engine *e, struct conn *c)
 		qsort(c->held, c->n_held, sizeof *c->held, compare_held);
 	}
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
-		for (size_t i = 0; is_present(e, a) && i < STATEMENT_CHUNKS;
-		     i++) {
-			const struct statement *s = a->v[i];
+		for (size_t i = 0;
+		     i < STATEMENT_CHUNKS && gossip_is_present(e, a); i++) {
+			const struct statement *s = said(a, i);
 
 			/* What it has said itself, too: it may have
 			 * forgotten (see outdo()). */
 			if (s && !has(c, s)) {
-				send_statement(e, c, s);
+				struct message m = {.type = MSG_STATEMENT,
+						    .statement = *s};
+
+				conn_send(e, c, &m);
 			}
 		}
 	}
@@ -169,28 +159,32 @@ void gossip_summary(struct engine *e, struct conn *c,
 
 /* ---- What others say ---- */
 
-/* Peers who heard of the author by a link that is no more may have missed
- * something; the author, of those at their other ends, as well. */
-static void hear_links(struct engine *e, const struct peer_id *author,
+static bool has_session(const struct engine *e, const struct peer_id *id)
+{
+	const struct peer *p = peer_find(e, id);
+
+	return p && p->conn;
+}
+
+/* What either end of a link that is no more has missed of the other one, it may
+ * need to hear from us. */
+static void hear_links(struct engine *e, struct author *a,
 		       const struct peer_id *now, size_t n)
 {
-	struct peer *p;
+	bool again = false;
 
-	HMAP_FOR_EACH (p, node, &e->peers) {
-		bool linked = false;
+	relay_heard(e, &a->id, now, n);
+	for (size_t i = 0; i < topology_n_ended(e->topology); i++) {
+		const struct peer_id *end = topology_ended(e->topology, i);
+		struct author *other = statements_find(&e->statements, end);
 
-		if (!p->conn || !topology_linked(e->topology, author, &p->id)) {
-			continue;
+		if (other && !is_self(e, end) && has_session(e, &a->id)) {
+			spread_again(e, other);
 		}
-		for (size_t i = 0; i < n && !linked; i++) {
-			linked = peer_id_equal(&now[i], &p->id);
-		}
-		p->summary_due |= !linked;
+		again |= has_session(e, end);
 	}
-	relay_heard(e, author, now, n);
-	p = peer_find(e, author);
-	if (p && topology_n_ended(e->topology)) {
-		p->summary_due = true;
+	if (again) {
+		spread_again(e, a);
 	}
 }
 
@@ -212,7 +206,7 @@ static enum err add_links(const struct statement *s, struct peer_id **v,
 }
 
 /* One or all of its statements about links have changed. */
-static enum err take_links(struct engine *e, const struct author *a,
+static enum err take_links(struct engine *e, struct author *a,
 			   const struct statement *s)
 {
 	struct peer_id *v = NULL;
@@ -221,13 +215,13 @@ static enum err take_links(struct engine *e, const struct author *a,
 
 	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
 		enum err bad = a->v[i] && statement_has_links(i)
-				       ? add_links(a->v[i], &v, &n)
+				       ? add_links(&a->v[i]->s, &v, &n)
 				       : FDP_OK;
 
 		err = i == s->chunk ? bad : err;
 	}
 	if (!err) {
-		hear_links(e, &a->id, v, n);
+		hear_links(e, a, v, n);
 	}
 	free(v);
 	return err;
@@ -239,11 +233,17 @@ static enum err take_self(struct engine *e, struct author *a,
 	struct statement_self self;
 	enum err err = statement_get_self(s, &self);
 
-	if (!err && a->mtu != self.mtu) {
+	if (err) {
+		return err;
+	}
+	a->bindings_changed = true; /* Its name goes with them. */
+	a->knows_have = self.capabilities & CAPABILITY_HAVE;
+	relay_news(e);
+	if (a->mtu != self.mtu) {
 		a->mtu = self.mtu;
 		ports_update_mtu(e);
 	}
-	return err;
+	return FDP_OK;
 }
 
 static enum err take_bindings(struct engine *e, struct author *a,
@@ -300,14 +300,40 @@ static void outdo(struct engine *e, struct conn *c, const struct statement *s)
 	}
 }
 
+/* 'before': the incarnation that was known. */
+static enum err heard(struct engine *e, struct conn *c, struct kept *k,
+		      uint64_t before)
+{
+	struct author *a = k->author;
+	enum err err = FDP_OK;
+
+	if (!a->lost_us) {
+		a->lost_us = e->now_us;
+	}
+	if (a->incarnation != before) {
+		/* What it said before that is void. */
+		a->bindings_changed = true;
+		err = take_links(e, a, &k->s);
+	}
+	if (!err) {
+		err = take_news(e, a, &k->s);
+	}
+	if (!err) {
+		spread_news(e, k, c,
+			    !statement_has_links(k->s.chunk) ||
+				    topology_n_ended(e->topology));
+	}
+	return err;
+}
+
 void gossip_statement(struct engine *e, struct conn *c,
 		      const struct statement *s)
 {
 	const struct pin *pin = pin_find(e, &s->author);
-	struct author *a;
+	const struct author *a;
 	char id[PEER_ID_STRLEN];
 	uint64_t before;
-	bool news;
+	struct kept *news;
 	enum err err;
 
 	if (is_self(e, &s->author)) {
@@ -317,23 +343,12 @@ void gossip_statement(struct engine *e, struct conn *c,
 	a = statements_find(&e->statements, &s->author);
 	before = a ? a->incarnation : 0;
 	err = statements_take(&e->statements, s, engine_encrypts(e),
-			      pin ? &pin->key : NULL, &news);
+			      pin ? &pin->key : NULL, e->now_us, &news);
 	if (!err && news) {
-		a = statements_find(&e->statements, &s->author);
-		if (!a->lost_us) {
-			a->lost_us = e->now_us;
-		}
-		if (a->incarnation != before) {
-			/* What it said before that is void. */
-			a->bindings_changed = true;
-			err = take_links(e, a, s);
-		}
-		if (!err) {
-			err = take_news(e, a, s);
-		}
-		if (!err) {
-			pass_on(e, s, c);
-		}
+		err = heard(e, c, news, before);
+	} else if (!err && a && a->v[s->chunk] &&
+		   a->v[s->chunk]->s.seq == s->seq) {
+		spread_known(a->v[s->chunk], c);
 	}
 	if (err) {
 		engine_log(e, OP_LOG_WARN,
@@ -352,7 +367,7 @@ static void collect(const struct author *a, struct record *r)
 		struct binding *v = NULL;
 		size_t n = 0;
 
-		if (!a->v[i] || statement_get_bindings(a->v[i], &v, &n)) {
+		if (!a->v[i] || statement_get_bindings(&a->v[i]->s, &v, &n)) {
 			n = 0;
 		}
 		for (size_t k = 0; k < n; k++) {
@@ -364,27 +379,16 @@ static void collect(const struct author *a, struct record *r)
 	}
 }
 
-/* "?" as long as it has not said. */
+/* "?" if that is nonsense. */
 static void author_name(const struct author *a, char *name, size_t size)
 {
-	struct statement_self self = {.name = "?"};
+	struct statement_self self;
 
-	if (a->v[STATEMENT_SELF] &&
-	    statement_get_self(a->v[STATEMENT_SELF], &self)) {
+	if (statement_get_self(&a->v[STATEMENT_SELF]->s, &self)) {
 		self.name[0] = '?';
 		self.name[1] = '\0';
 	}
 	copy_text(name, size, self.name);
-}
-
-/* All its statements, to those who have not heard them. */
-static void introduce(struct engine *e, const struct author *a)
-{
-	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
-		if (a->v[i]) {
-			pass_on(e, a->v[i], NULL);
-		}
-	}
 }
 
 /* A host that was installed anew has another id: what it said under the old one
@@ -414,9 +418,9 @@ static void update_author(struct engine *e, struct author *a)
 		a->reached = reached;
 	}
 	if (news) {
-		introduce(e, a);
+		spread_again(e, a);
 	}
-	if (!reached || (p && p->conn)) {
+	if (!reached || (p && p->conn) || !a->v[STATEMENT_SELF]) {
 		return;
 	}
 	if (!p) {
@@ -443,18 +447,11 @@ static void update_author(struct engine *e, struct author *a)
 void gossip_update(struct engine *e)
 {
 	struct author *a;
-	struct peer *p;
 
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
 		if (!is_self(e, &a->id)) {
 			update_author(e, a);
 		}
-	}
-	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->summary_due && p->conn) {
-			send_summary(e, p->conn, true);
-		}
-		p->summary_due = false;
 	}
 }
 
@@ -467,7 +464,8 @@ void gossip_self_changed(struct engine *e)
 
 void gossip_link_changed(struct engine *e, const struct peer_id *to, bool gone)
 {
-	e->unsaid[statement_link_chunk(to)] = e->any_unsaid = true;
+	e->unsaid[statement_link_chunk(to, e->link_chunks)] = true;
+	e->any_unsaid = true;
 	e->link_gone |= gone;
 }
 
@@ -478,7 +476,7 @@ void gossip_binding_changed(struct engine *e, const struct binding_key *key)
 
 static void put_own_self(const struct engine *e, struct wbuf *body)
 {
-	struct statement_self self = {.mtu = 0};
+	struct statement_self self = {.capabilities = engine_capabilities(e)};
 	const struct peer *p;
 
 	copy_text(self.name, sizeof self.name, e->config.name);
@@ -499,8 +497,8 @@ static void put_own_links(const struct engine *e, uint8_t chunk,
 	size_t n = 0;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->linked && statement_link_chunk(&p->id) == chunk &&
-		    n < STATEMENT_MAX_LINKS) {
+		if (p->linked && n < STATEMENT_MAX_LINKS &&
+		    statement_link_chunk(&p->id, e->link_chunks) == chunk) {
 			v[n++] = p->id;
 		}
 	}
@@ -535,15 +533,39 @@ static void put_own_bindings(struct engine *e, uint8_t chunk, struct wbuf *body)
 	free(v);
 }
 
-static void issue(struct engine *e, uint8_t chunk)
+static bool was_said(const struct engine *e, uint8_t chunk,
+		     const struct wbuf *body)
 {
-	struct wbuf body = WBUF_INITIALIZER(STATEMENT_MAX_BODY);
+	const struct author *a = statements_find(&e->statements, &e->config.id);
+	const struct statement *s = a ? said(a, chunk) : NULL;
+
+	return s && s->incarnation == e->statement_incarnation &&
+	       s->size == body->size && !memcmp(s->body, body->data, s->size);
+}
+
+static void say(struct engine *e, uint8_t chunk, const struct wbuf *body)
+{
 	struct statement s = {.author = e->config.id,
 			      .incarnation = e->statement_incarnation,
 			      .seq = ++e->statement_seq,
-			      .chunk = chunk};
-	bool news;
+			      .chunk = chunk,
+			      .body = body->data,
+			      .size = body->size};
+	struct kept *news;
 	enum err err;
+
+	if (engine_encrypts(e)) {
+		statement_sign(&s, &e->key);
+	}
+	err = statements_take(&e->statements, &s, false, NULL, e->now_us,
+			      &news);
+	ovs_assert(!err && news);
+	spread_own(e, news);
+}
+
+static void issue(struct engine *e, uint8_t chunk)
+{
+	struct wbuf body = WBUF_INITIALIZER(STATEMENT_MAX_BODY);
 
 	if (statement_has_links(chunk)) {
 		put_own_links(e, chunk, &body);
@@ -552,14 +574,9 @@ static void issue(struct engine *e, uint8_t chunk)
 	} else {
 		put_own_self(e, &body);
 	}
-	s.body = body.data;
-	s.size = body.size;
-	if (engine_encrypts(e)) {
-		statement_sign(&s, &e->key);
+	if (!was_said(e, chunk, &body)) {
+		say(e, chunk, &body);
 	}
-	err = statements_take(&e->statements, &s, false, NULL, &news);
-	ovs_assert(!err && news);
-	pass_on(e, &s, NULL);
 	wbuf_free(&body);
 }
 
@@ -579,9 +596,72 @@ static uint64_t say_us(const struct engine *e, bool links)
 		return 0;
 	}
 	if (links && !e->link_gone) {
-		return e->links_said_us + ISSUE_US + e->n_links * NEW_LINK_US;
+		return e->links_said_us + ISSUE_US +
+		       MIN(e->n_links * NEW_LINK_US, NEW_LINK_MAX_US);
 	}
 	return e->said_us + ISSUE_US;
+}
+
+/* Do all know links that are not spread over all chunks? */
+static bool all_know(const struct engine *e)
+{
+	const struct author *a;
+	const struct conn *c;
+
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		if (c->peer && c->peer->conn == c &&
+		    !(c->identity.capabilities & CAPABILITY_HAVE)) {
+			return false;
+		}
+	}
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		if (a->reached && a->v[STATEMENT_SELF] && !a->knows_have) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Over how many chunks our links are to be spread now. */
+static unsigned int n_link_chunks(const struct engine *e)
+{
+	unsigned int n = e->link_chunks;
+
+	if (!all_know(e)) {
+		return STATEMENT_N_LINKS;
+	}
+	while (n < STATEMENT_N_LINKS && e->n_links > n * MANY_LINKS) {
+		n *= 2;
+	}
+	while (n > 1 && e->n_links < n * FEW_LINKS) {
+		n /= 2;
+	}
+	return n;
+}
+
+/* Says what is unsaid of links, or of all else.  Where they move from chunk to
+ * chunk, those into which come first, so that none is missed in between. */
+static void say_all(struct engine *e, bool links)
+{
+	const unsigned int before = e->link_chunks;
+
+	if (links) {
+		e->link_chunks = n_link_chunks(e);
+	}
+	if (e->link_chunks != before) {
+		memset(&e->unsaid[STATEMENT_LINKS], true,
+		       MAX(before, e->link_chunks));
+	}
+	for (unsigned int i = 0; i < STATEMENT_CHUNKS; i++) {
+		const unsigned int chunk =
+			e->link_chunks > before ? STATEMENT_CHUNKS - 1 - i : i;
+
+		if (e->unsaid[chunk] && statement_has_links(chunk) == links) {
+			e->unsaid[chunk] = false;
+			*(links ? &e->links_said_us : &e->said_us) = e->now_us;
+			issue(e, (uint8_t)chunk);
+		}
+	}
 }
 
 void gossip_say(struct engine *e)
@@ -599,14 +679,7 @@ void gossip_say(struct engine *e)
 			engine_wake(e, when_us);
 			continue;
 		}
-		for (unsigned int i = 0; i < STATEMENT_CHUNKS; i++) {
-			if (!e->unsaid[i] || statement_has_links(i) != links) {
-				continue;
-			}
-			e->unsaid[i] = false;
-			*(links ? &e->links_said_us : &e->said_us) = e->now_us;
-			issue(e, (uint8_t)i);
-		}
+		say_all(e, links);
 		e->link_gone = links ? false : e->link_gone;
 	}
 	e->any_unsaid = left;
@@ -665,7 +738,7 @@ void gossip_timers(struct engine *e)
 	struct author *a, *next;
 
 	HMAP_FOR_EACH_SAFE (a, next, node, &e->statements.authors) {
-		if (is_present(e, a) ||
+		if (gossip_is_present(e, a) ||
 		    e->now_us < a->lost_us + FORGET_AUTHOR_US) {
 			continue;
 		}
@@ -673,4 +746,5 @@ void gossip_timers(struct engine *e)
 		statements_forget(&e->statements, a);
 	}
 	gossip_say(e);
+	spread_timers(e);
 }

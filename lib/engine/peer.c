@@ -305,6 +305,12 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_SUMMARY:
 		gossip_summary(e, c, &m->summary);
 		break;
+	case MSG_HAVE:
+		spread_have(e, c, &m->held);
+		break;
+	case MSG_WANT:
+		spread_want(e, c, &m->held);
+		break;
 	case MSG_SA_OFFER:
 		tunnel_offer(e, c->peer, &m->sa_offer);
 		break;

@@ -190,6 +190,9 @@ struct conn {
 	struct record_inbox inbox;
 	struct held_statement *held; /* Of a summary, so far. */
 	size_t n_held;
+	/* Numbers of statements: the last one when the session began, and that
+	 * it has been told of. */
+	uint64_t began, told;
 };
 
 enum tunnel_state {
@@ -379,7 +382,6 @@ struct peer {
 	struct tunnel tunnel;
 	struct renewal renewal;
 	/* relay.c */
-	bool summary_due;      /* It may have missed something. */
 	bool path_dead;	       /* Probes say so. */
 	bool linked;	       /* We state a link to it. */
 	uint64_t link_us;      /* There has been one since; 0: there is none. */
@@ -460,6 +462,13 @@ struct pin {
 	struct peer_id id;
 	struct sign_key key;
 	uint64_t seen_us; /* First; 0: before this start. */
+};
+
+/* A statement that another host was asked for. */
+struct wanted {
+	struct held_statement what;
+	uint32_t conn; /* Through which. */
+	uint64_t us;   /* When; 0: none. */
 };
 
 enum alarm_kind {
@@ -632,9 +641,13 @@ struct engine {
 	unsigned int n_outdone; /* How often we went beyond what we had said. */
 	bool unsaid[STATEMENT_CHUNKS]; /* Chunks of ours that changed. */
 	bool any_unsaid;
-	bool link_gone;		/* Of what is to be said. */
-	uint64_t said_us;	/* When ours were made last... */
-	uint64_t links_said_us; /* ...and those about links. */
+	bool link_gone;		  /* Of what is to be said. */
+	unsigned int link_chunks; /* That our links are spread over. */
+	uint64_t said_us;	  /* When ours were made last... */
+	uint64_t links_said_us;	  /* ...and those about links. */
+	/* spread.c */
+	uint64_t tell_us;	   /* When others are told what is new. */
+	struct wanted wanted[256]; /* By a hash of author and chunk. */
 
 	struct topology *topology;
 	size_t n_links; /* That we state. */
@@ -657,6 +670,7 @@ void engine_log(struct engine *, enum op_log_level, const char *format, ...)
 /* Registers a pending op and puts its cookie into 'op'. */
 struct pending *engine_expect(struct engine *, struct op *, enum pending_kind);
 bool engine_encrypts(const struct engine *);
+uint32_t engine_capabilities(const struct engine *);
 /* How many SAs we want from each peer, and to it at most. */
 unsigned int engine_lanes(const struct engine *);
 /* What the tunnel port is to be. */
@@ -697,6 +711,8 @@ void conn_accepted(struct engine *, uint32_t id,
 		   const struct ip_endpoint *remote);
 void conn_data(struct engine *, uint32_t id, struct span bytes);
 void conn_closed(struct engine *, uint32_t id, int os_errno);
+/* NULL if there is none (any more). */
+struct conn *conn_find(const struct engine *, uint32_t id);
 /* Dials; the caller says what for. */
 struct conn *conn_dial(struct engine *, const struct ip_endpoint *remote);
 void conn_send(struct engine *, struct conn *, const struct message *);
@@ -1087,6 +1103,27 @@ void gossip_key_known(struct engine *, const struct peer_id *,
  * reached through others; UINT32_MAX if there is none. */
 uint32_t gossip_relay_mtu(const struct engine *);
 void gossip_timers(struct engine *);
+/* May others be told of it? */
+bool gossip_is_present(const struct engine *, const struct author *);
+
+/* ---- spread.c ---- */
+
+/* A session has begun. */
+void spread_session(struct engine *, struct conn *);
+/* It is over. */
+void spread_lost(struct engine *, const struct conn *);
+/* We have said something. */
+void spread_own(struct engine *, struct kept *);
+/* Somebody else has, as was heard through 'from'. */
+void spread_news(struct engine *, struct kept *, const struct conn *from,
+		 bool urgent);
+/* Somebody may have missed what that host has said. */
+void spread_again(struct engine *, struct author *);
+/* The other end of that connection has it. */
+void spread_known(struct kept *, const struct conn *);
+void spread_have(struct engine *, struct conn *, const struct msg_held *);
+void spread_want(struct engine *, struct conn *, const struct msg_held *);
+void spread_timers(struct engine *);
 
 /* ---- relay.c ---- */
 

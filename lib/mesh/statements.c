@@ -14,14 +14,26 @@ static uint32_t hash_id(const struct peer_id *id)
 void statements_init(struct statements *ss)
 {
 	hmap_init(&ss->authors);
+	ovs_list_init(&ss->news);
+	ss->number = 0;
+}
+
+static void drop(struct author *a, size_t chunk)
+{
+	struct kept *k = a->v[chunk];
+
+	if (k) {
+		ovs_list_remove(&k->node);
+		statement_free(&k->s);
+		free(k);
+		a->v[chunk] = NULL;
+	}
 }
 
 static void drop_all(struct author *a)
 {
 	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
-		statement_free(a->v[i]);
-		free(a->v[i]);
-		a->v[i] = NULL;
+		drop(a, i);
 	}
 }
 
@@ -56,17 +68,47 @@ void statements_forget(struct statements *ss, struct author *a)
 	free(a);
 }
 
+static void append(struct statements *ss, struct kept *k, uint64_t now_us)
+{
+	ovs_list_push_back(&ss->news, &k->node);
+	k->number = ++ss->number;
+	k->heard_us = now_us;
+}
+
+void statements_renew(struct statements *ss, struct author *a, uint64_t now_us)
+{
+	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
+		if (a->v[i]) {
+			ovs_list_remove(&a->v[i]->node);
+			append(ss, a->v[i], now_us);
+		}
+	}
+}
+
+static struct kept *keep(struct statements *ss, struct author *a,
+			 const struct statement *s, uint64_t now_us)
+{
+	struct kept *k = xzalloc(sizeof *k);
+
+	k->author = a;
+	statement_copy(&k->s, s);
+	append(ss, k, now_us);
+	drop(a, s->chunk);
+	a->v[s->chunk] = k;
+	return k;
+}
+
 enum err statements_take(struct statements *ss, const struct statement *s,
 			 bool verify, const struct sign_key *expected,
-			 bool *news)
+			 uint64_t now_us, struct kept **news)
 {
 	struct author *a = statements_find(ss, &s->author);
-	const struct statement *old = a ? a->v[s->chunk] : NULL;
+	const struct kept *old = a ? a->v[s->chunk] : NULL;
 	enum err err;
 
-	*news = false;
+	*news = NULL;
 	if (a && (s->incarnation < a->incarnation ||
-		  (old && !statement_is_newer(s, old)))) {
+		  (old && !statement_is_newer(s, &old->s)))) {
 		return FDP_OK;
 	}
 	if (!expected && a) {
@@ -92,9 +134,6 @@ enum err statements_take(struct statements *ss, const struct statement *s,
 		a->incarnation = s->incarnation;
 	}
 	a->key = s->key;
-	statement_free(a->v[s->chunk]);
-	free(a->v[s->chunk]);
-	a->v[s->chunk] = statement_clone(s);
-	*news = true;
+	*news = keep(ss, a, s, now_us);
 	return FDP_OK;
 }

@@ -14,10 +14,25 @@
 
 #include "base/err.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "session/statement.h"
 
 enum {
-	STATEMENTS_MAX_AUTHORS = 4096
+	STATEMENTS_MAX_AUTHORS = 4096,
+	STATEMENTS_KNOWERS = 8
+};
+
+/* A statement, when it was heard, and who has it as well. */
+struct kept {
+	struct ovs_list node; /* In statements.news, the newest last. */
+	uint64_t number;      /* Grows along that list. */
+	uint64_t heard_us;
+	struct author *author;
+	struct statement s;
+	/* The caller's: connections whose other end has it, as far as there is
+	 * room. */
+	uint32_t knowers[STATEMENTS_KNOWERS];
+	unsigned int n_knowers;
 };
 
 struct author {
@@ -25,8 +40,9 @@ struct author {
 	struct peer_id id;
 	struct sign_key key;
 	uint64_t incarnation;
-	struct statement *v[STATEMENT_CHUNKS]; /* NULL: none so far. */
+	struct kept *v[STATEMENT_CHUNKS]; /* NULL: none so far. */
 	/* The caller's. */
+	bool knows_have; /* CAPABILITY_HAVE, by its own word. */
 	bool bindings_changed;
 	uint32_t mtu; /* The least of its tunnels; 0: unknown. */
 	bool reached;
@@ -35,6 +51,8 @@ struct author {
 
 struct statements {
 	struct hmap authors;
+	struct ovs_list news; /* All of all authors, as they were heard. */
+	uint64_t number;      /* Of the last one. */
 };
 
 void statements_init(struct statements *);
@@ -42,13 +60,15 @@ void statements_free(struct statements *);
 struct author *statements_find(const struct statements *,
 			       const struct peer_id *);
 void statements_forget(struct statements *, struct author *);
+/* All that it has said counts as heard just now. */
+void statements_renew(struct statements *, struct author *, uint64_t now_us);
 
-/* Keeps a copy of 's' if it is newer than what is there, and says so in
- * '*news'.  With 'verify' its signature must be good, and its key 'expected',
- * or, if that is NULL, the one of earlier statements.  ERR_AUTH, ERR_IDENTITY,
- * ERR_LIMIT (too many authors). */
+/* Keeps a copy of 's' if it is newer than what is there: '*news', else NULL.
+ * With 'verify' its signature must be good, and its key 'expected', or, if that
+ * is NULL, the one of earlier statements.  ERR_AUTH, ERR_IDENTITY, ERR_LIMIT
+ * (too many authors). */
 enum err statements_take(struct statements *, const struct statement *s,
 			 bool verify, const struct sign_key *expected,
-			 bool *news) FDP_MUST_CHECK;
+			 uint64_t now_us, struct kept **news) FDP_MUST_CHECK;
 
 #endif

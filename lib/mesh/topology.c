@@ -57,7 +57,9 @@ struct topology {
 	uint64_t *links;     /* Both say it. */
 	struct node *self;
 	uint64_t version; /* Grows when a link comes or goes. */
-	size_t n_ended;	  /* By the last topology_set(). */
+	/* By the last topology_set(). */
+	struct peer_id *ended;
+	size_t n_ended, allocated_ended;
 	bool ranked;
 	bool any_gone;
 	size_t n_lately; /* Nodes that have it. */
@@ -220,6 +222,7 @@ void topology_free(struct topology *t)
 	free(t->below);
 	free(t->order);
 	free(t->unseen);
+	free(t->ended);
 	free(t);
 }
 
@@ -237,7 +240,13 @@ static void state(struct topology *t, struct node *author, struct node *other,
 	}
 	link = value;
 	t->version++;
-	t->n_ended += !link;
+	if (!link) {
+		if (t->n_ended == t->allocated_ended) {
+			t->ended = x2nrealloc(t->ended, &t->allocated_ended,
+					      sizeof *t->ended);
+		}
+		t->ended[t->n_ended++] = other->id;
+	}
 	set_bit(row(t->links, t, author->slot), other->slot, link);
 	set_bit(row(t->links, t, other->slot), author->slot, link);
 }
@@ -260,11 +269,11 @@ enum err topology_set(struct topology *t, const struct peer_id *author,
 	struct node *a = find(t, author);
 	uint64_t *gone;
 
+	t->n_ended = 0;
 	if (hmap_count(&t->by_id) + count_unknown(t, links, n) + !a >
 	    TOPOLOGY_MAX_HOSTS) {
 		return ERR_LIMIT;
 	}
-	t->n_ended = 0;
 	a = get(t, author);
 	a->author = true;
 	for (size_t i = 0; i < n; i++) {
@@ -297,6 +306,11 @@ enum err topology_set(struct topology *t, const struct peer_id *author,
 size_t topology_n_ended(const struct topology *t)
 {
 	return t->n_ended;
+}
+
+const struct peer_id *topology_ended(const struct topology *t, size_t i)
+{
+	return &t->ended[i];
 }
 
 void topology_remove(struct topology *t, const struct peer_id *author)

@@ -38,8 +38,9 @@ void topology_free(struct topology *);
  * others.  ERR_LIMIT: too many hosts; then nothing has changed. */
 enum err topology_set(struct topology *, const struct peer_id *author,
 		      const struct peer_id *links, size_t n) FDP_MUST_CHECK;
-/* How many links that was the end of. */
+/* The links that this was the end of: how many, and the other end of one. */
 size_t topology_n_ended(const struct topology *);
+const struct peer_id *topology_ended(const struct topology *, size_t i);
 /* It says nothing any more. */
 void topology_remove(struct topology *, const struct peer_id *author);
 

@@ -34,7 +34,8 @@ enum {
 	CAPABILITY_ESP = 1 << 2,    /* The kernel has ESP with AES-GCM. */
 	CAPABILITY_PROBE = 1 << 3,  /* Acknowledges probes. */
 	/* It would rather seal these by AES-256-GCM. */
-	CAPABILITY_SLEEVE_AES = 1 << 4
+	CAPABILITY_SLEEVE_AES = 1 << 4,
+	CAPABILITY_HAVE = 1 << 5 /* HAVE, WANT; links in few chunks. */
 };
 
 struct identity {

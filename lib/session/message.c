@@ -152,23 +152,27 @@ static enum err put_statement(struct wbuf *out, const struct statement *s)
 	return FDP_OK;
 }
 
-static enum err put_summary(struct wbuf *out, const struct msg_summary *m)
+static enum err put_held(struct wbuf *out, const struct held_statement *v,
+			 size_t n)
 {
-	if (m->n > MSG_MAX_HELD) {
+	if (n > MSG_MAX_HELD) {
 		return ERR_LIMIT;
 	}
-	wbuf_u8(out, m->want);
-	wbuf_u8(out, m->more);
-	wbuf_u16(out, (uint16_t)m->n);
-	for (size_t i = 0; i < m->n; i++) {
-		const struct held_statement *held = &m->v[i];
-
-		wbuf_bytes(out, held->author.b, sizeof held->author.b);
-		wbuf_u64(out, held->incarnation);
-		wbuf_u64(out, held->seq);
-		wbuf_u8(out, held->chunk);
+	wbuf_u16(out, (uint16_t)n);
+	for (size_t i = 0; i < n; i++) {
+		wbuf_bytes(out, v[i].author.b, sizeof v[i].author.b);
+		wbuf_u64(out, v[i].incarnation);
+		wbuf_u64(out, v[i].seq);
+		wbuf_u8(out, v[i].chunk);
 	}
 	return FDP_OK;
+}
+
+static enum err put_summary(struct wbuf *out, const struct msg_summary *m)
+{
+	wbuf_u8(out, m->want);
+	wbuf_u8(out, m->more);
+	return put_held(out, m->v, m->n);
 }
 
 static enum err put_sa_offer(struct wbuf *out, const struct msg_sa_offer *m)
@@ -253,6 +257,9 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 		return put_statement(out, &m->statement);
 	case MSG_SUMMARY:
 		return put_summary(out, &m->summary);
+	case MSG_HAVE:
+	case MSG_WANT:
+		return put_held(out, m->held.v, m->held.n);
 	case MSG_SA_OFFER:
 		return put_sa_offer(out, &m->sa_offer);
 	case MSG_SA_ACTIVE:
@@ -522,7 +529,7 @@ static enum err get_peers(struct span *in, struct msg_peers *m)
 	return err ? err : get_peers_fields(in, m);
 }
 
-static enum err get_held(struct span *in, struct held_statement *held)
+static enum err get_one_held(struct span *in, struct held_statement *held)
 {
 	enum err err = wire_get_id(in, &held->author);
 
@@ -538,10 +545,24 @@ static enum err get_held(struct span *in, struct held_statement *held)
 	return !err && held->chunk >= STATEMENT_CHUNKS ? ERR_RANGE : err;
 }
 
+static enum err get_held(struct span *in, struct held_statement **v, size_t *n)
+{
+	size_t count = 0;
+	enum err err = wire_get_count(in, MSG_MAX_HELD, 16 + 8 + 8 + 1, &count);
+
+	if (!err && count) {
+		*v = xcalloc(count, sizeof **v);
+		*n = count;
+	}
+	for (size_t i = 0; !err && i < count; i++) {
+		err = get_one_held(in, &(*v)[i]);
+	}
+	return err;
+}
+
 static enum err get_summary(struct span *in, struct msg_summary *m)
 {
 	uint8_t want, more;
-	size_t n = 0;
 	enum err err = span_u8(in, &want);
 
 	if (!err) {
@@ -553,14 +574,7 @@ static enum err get_summary(struct span *in, struct msg_summary *m)
 	if (!err) {
 		m->want = want;
 		m->more = more;
-		err = wire_get_count(in, MSG_MAX_HELD, 16 + 8 + 8 + 1, &n);
-	}
-	if (!err && n) {
-		m->v = xcalloc(n, sizeof *m->v);
-		m->n = n;
-	}
-	for (size_t i = 0; !err && i < n; i++) {
-		err = get_held(in, &m->v[i]);
+		err = get_held(in, &m->v, &m->n);
 	}
 	return err;
 }
@@ -810,6 +824,9 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 		return statement_get(in, &m->statement);
 	case MSG_SUMMARY:
 		return get_summary(in, &m->summary);
+	case MSG_HAVE:
+	case MSG_WANT:
+		return get_held(in, &m->held.v, &m->held.n);
 	case MSG_SA_OFFER:
 		return get_sa_offer(in, &m->sa_offer);
 	case MSG_SA_ACTIVE:
@@ -895,6 +912,10 @@ void message_free(struct message *m)
 		break;
 	case MSG_SUMMARY:
 		free(m->summary.v);
+		break;
+	case MSG_HAVE:
+	case MSG_WANT:
+		free(m->held.v);
 		break;
 	case MSG_PING:
 	case MSG_PONG:

@@ -32,6 +32,8 @@
 	X(PEERS, "peers", 18, 0, "hosts that I am connected to")               \
 	X(STATEMENT, "statement", 19, 0, "what a host says, for all to keep")  \
 	X(SUMMARY, "summary", 20, 0, "which statements I have")                \
+	X(HAVE, "have", 21, 0, "statements that are new to me")                \
+	X(WANT, "want", 22, 0, "please send me these statements")              \
 	X(SA_OFFER, "sa-offer", 32, 1, "an inbound SA is ready for you")       \
 	X(SA_ACTIVE, "sa-active", 33, 1, "I send through the SA you offered")  \
 	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")       \
@@ -63,7 +65,7 @@ enum {
 	MSG_MAX_REMOVED = 1024,
 	MSG_MAX_HINTS = 256,
 	MSG_MAX_ADVERTISED = 16,  /* In a PEERS. */
-	MSG_MAX_HELD = 1900,	  /* In a SUMMARY. */
+	MSG_MAX_HELD = 1900,	  /* In a SUMMARY, HAVE or WANT. */
 	MSG_MAX_SPIS = 16,	  /* In an SA_OFFER. */
 	MSG_CLOSE_TEXT_SIZE = 128 /* With the terminating zero. */
 };
@@ -126,7 +128,7 @@ struct msg_peers {
 	size_t n_advertised;
 };
 
-/* A statement that the author of a SUMMARY has. */
+/* Which statement: without what it says. */
 struct held_statement {
 	struct peer_id author;
 	uint64_t incarnation, seq;
@@ -138,6 +140,13 @@ struct held_statement {
 struct msg_summary {
 	bool want; /* Please answer with yours. */
 	bool more; /* Another part follows. */
+	struct held_statement *v;
+	size_t n;
+};
+
+/* HAVE: some that the sender has, and nothing of others.  WANT: the reader
+ * is asked for these, or newer ones of the same author and chunk. */
+struct msg_held {
 	struct held_statement *v;
 	size_t n;
 };
@@ -263,6 +272,7 @@ struct message {
 		struct msg_peers peers;
 		struct statement statement;
 		struct msg_summary summary;
+		struct msg_held held; /* MSG_HAVE, MSG_WANT. */
 		struct msg_sa_offer sa_offer;
 		struct msg_sa_active sa_active;
 		struct msg_sa_delete sa_delete;

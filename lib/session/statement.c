@@ -17,12 +17,10 @@ void statement_free(struct statement *s)
 	}
 }
 
-struct statement *statement_clone(const struct statement *s)
+void statement_copy(struct statement *to, const struct statement *from)
 {
-	struct statement *clone = xmemdup(s, sizeof *s);
-
-	clone->body = s->size ? xmemdup(s->body, s->size) : NULL;
-	return clone;
+	*to = *from;
+	to->body = from->size ? xmemdup(from->body, from->size) : NULL;
 }
 
 bool statement_is_newer(const struct statement *a, const struct statement *b)
@@ -133,6 +131,7 @@ void statement_put_self(const struct statement_self *self, struct wbuf *out)
 	wbuf_u8(out, (uint8_t)size);
 	wbuf_bytes(out, self->name, size);
 	wbuf_u32(out, self->mtu);
+	wbuf_u32(out, self->capabilities);
 }
 
 enum err statement_get_self(const struct statement *s,
@@ -152,6 +151,9 @@ enum err statement_get_self(const struct statement *s,
 	}
 	if (!err) {
 		err = span_u32(&in, &self.mtu);
+	}
+	if (!err && in.size) {
+		err = span_u32(&in, &self.capabilities);
 	}
 	if (!err) {
 		*out = self;
@@ -173,11 +175,22 @@ static uint32_t fold(uint32_t h)
 	return h ^ h >> 16;
 }
 
-uint8_t statement_link_chunk(const struct peer_id *to)
+uint8_t statement_link_chunk(const struct peer_id *to, unsigned int n)
 {
 	uint32_t h = fold(hash(2166136261u, to->b, sizeof to->b));
 
-	return (uint8_t)(STATEMENT_LINKS + h % STATEMENT_N_LINKS);
+	return (uint8_t)(STATEMENT_LINKS + h % n);
+}
+
+/* Over however many chunks they are spread. */
+static bool link_belongs(const struct peer_id *to, uint8_t chunk)
+{
+	for (unsigned int n = 1; n <= STATEMENT_N_LINKS; n *= 2) {
+		if (statement_link_chunk(to, n) == chunk) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void statement_put_links(const struct peer_id *v, size_t n, struct wbuf *out)
@@ -202,7 +215,7 @@ enum err statement_get_links(const struct statement *s, struct peer_id **v,
 	}
 	for (size_t i = 0; !err && i < *n; i++) {
 		err = wire_get_id(&in, &(*v)[i]);
-		if (!err && statement_link_chunk(&(*v)[i]) != s->chunk) {
+		if (!err && !link_belongs(&(*v)[i], s->chunk)) {
 			err = ERR_MALFORMED;
 		}
 	}

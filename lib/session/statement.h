@@ -45,7 +45,7 @@ struct statement {
 };
 
 void statement_free(struct statement *);
-struct statement *statement_clone(const struct statement *);
+void statement_copy(struct statement *to, const struct statement *from);
 
 /* Is 'a' newer than 'b', of the same author and chunk? */
 bool statement_is_newer(const struct statement *a, const struct statement *b);
@@ -75,14 +75,18 @@ static inline bool statement_has_bindings(size_t chunk)
 struct statement_self {
 	char name[IDENTITY_NAME_SIZE];
 	uint32_t mtu; /* The least inner one of its tunnels; 0: unknown. */
+	uint32_t capabilities; /* As in its identity; of older ones 0. */
 };
 void statement_put_self(const struct statement_self *, struct wbuf *out);
 enum err statement_get_self(const struct statement *,
 			    struct statement_self *) FDP_MUST_CHECK;
 
-/* Links: the chunk that one to 'to' belongs to, and the body; at most
- * STATEMENT_MAX_LINKS. */
-uint8_t statement_link_chunk(const struct peer_id *to);
+/* Links: the chunk that one to 'to' belongs to where they are spread over 'n'
+ * chunks, a power of two up to STATEMENT_N_LINKS; and the body, at most
+ * STATEMENT_MAX_LINKS.  The author decides over how many: a few links in one
+ * statement are less than in many, of many not all are to be said anew when one
+ * changes. */
+uint8_t statement_link_chunk(const struct peer_id *to, unsigned int n);
 void statement_put_links(const struct peer_id *, size_t n, struct wbuf *out);
 /* The caller frees '*v', even after an error.  ERR_MALFORMED also if one of
  * them belongs elsewhere. */

@@ -128,6 +128,10 @@ static void small_messages(void)
 	m = (struct message){.type = MSG_SUMMARY,
 			     .summary = {.want = true, .v = &held, .n = 1}};
 	put_message(&m);
+	m = (struct message){.type = MSG_HAVE, .held = {.v = &held, .n = 1}};
+	put_message(&m);
+	m.type = MSG_WANT;
+	put_message(&m);
 }
 
 static void records(void)

@@ -78,6 +78,7 @@ static void start_and_attach(struct world *w, const struct graph *g)
 struct way {
 	char overlay[16], via[16];
 	int64_t hops;
+	bool connected;
 };
 
 static struct way way_of(struct host *h, const struct host *to)
@@ -94,6 +95,7 @@ static struct way way_of(struct host *h, const struct host *to)
 				 jsonget_string(p, "overlay"));
 			snprintf(way.via, sizeof way.via, "%s",
 				 jsonget_string(p, "via"));
+			way.connected = jsonget_true(p, "connected");
 			DEMAND(h->world,
 			       jsonget_integer(p, "hops", 0, MAX, &way.hops),
 			       "no hops");
@@ -107,7 +109,9 @@ static bool is_direct(struct host *a, struct host *b)
 {
 	struct way way = way_of(a, b);
 
-	return !strcmp(way.overlay, "fastdp") && way.hops == 1;
+	/* The link of a session that is lost is kept for a while: that is not
+	 * settled yet. */
+	return way.connected && !strcmp(way.overlay, "fastdp") && way.hops == 1;
 }
 
 static bool is_relayed(struct host *a, struct host *b)

@@ -50,7 +50,7 @@ static struct binding_key keys[2];
 static struct peer_hint hints[2];
 static struct held_statement held[2];
 static uint8_t said[5];
-static struct message samples[24];
+static struct message samples[26];
 
 static void setup(void)
 {
@@ -219,6 +219,14 @@ static void setup(void)
 	m->sleeve.cipher = SLEEVE_CIPHER_AES_GCM;
 	m->sleeve.port = 6783;
 	m->sleeve.mtu = 9000;
+	m++;
+	m->type = MSG_HAVE;
+	m->held.v = held;
+	m->held.n = 2;
+	m++;
+	m->type = MSG_WANT;
+	m->held.v = held;
+	m->held.n = 1;
 }
 
 enum {
@@ -226,6 +234,18 @@ enum {
 	PEERS_BYTES = 1 + 2 + 2 + 2 * (16 + 16 + 2), /* With two hosts. */
 	N_SAMPLES = sizeof samples / sizeof samples[0]
 };
+
+static void expect_held(const struct held_statement *a, size_t n_a,
+			const struct held_statement *b, size_t n_b)
+{
+	ck_assert_uint_eq(n_a, n_b);
+	for (size_t i = 0; i < n_a; i++) {
+		ck_assert(peer_id_equal(&a[i].author, &b[i].author));
+		ck_assert_uint_eq(a[i].incarnation, b[i].incarnation);
+		ck_assert_uint_eq(a[i].seq, b[i].seq);
+		ck_assert_uint_eq(a[i].chunk, b[i].chunk);
+	}
+}
 
 static void expect_bindings(const struct binding *a, size_t n_a,
 			    const struct binding *b, size_t n_b)
@@ -375,16 +395,12 @@ static void expect_equal(const struct message *a, const struct message *b)
 	case MSG_SUMMARY:
 		ck_assert(a->summary.want == b->summary.want);
 		ck_assert(a->summary.more == b->summary.more);
-		ck_assert_uint_eq(a->summary.n, b->summary.n);
-		for (size_t i = 0; i < a->summary.n; i++) {
-			const struct held_statement *x = &a->summary.v[i];
-			const struct held_statement *y = &b->summary.v[i];
-
-			ck_assert(peer_id_equal(&x->author, &y->author));
-			ck_assert_uint_eq(x->incarnation, y->incarnation);
-			ck_assert_uint_eq(x->seq, y->seq);
-			ck_assert_uint_eq(x->chunk, y->chunk);
-		}
+		expect_held(a->summary.v, a->summary.n, b->summary.v,
+			    b->summary.n);
+		return;
+	case MSG_HAVE:
+	case MSG_WANT:
+		expect_held(a->held.v, a->held.n, b->held.v, b->held.n);
 		return;
 	case MSG_PEERS:
 		ck_assert(a->peers.want == b->peers.want);
@@ -603,6 +619,7 @@ enum {
 	PATH_CHECKED = 21,
 	PLAIN = 22,
 	SLEEVE = 23,
+	HAVE = 24,
 	SA_OFFERS = 13
 };
 
@@ -680,6 +697,10 @@ static const struct {
 	{"statement held of nobody", SUMMARY, 4,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
 	{"held chunk that there is not", SUMMARY, 36, "\x51", 1, ERR_RANGE},
+	{"1,901 statements to have", HAVE, 0, "\x07\x6d", 2, ERR_LIMIT},
+	{"statement of nobody to have", HAVE, 2,
+	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
+	{"chunk to have that there is not", HAVE, 34, "\x51", 1, ERR_RANGE},
 	{"level that there is not", PATH_STATE, 0, "\5", 1, ERR_RANGE},
 	{"reason with a line feed", PATH_STATE, 2, "\n", 1, ERR_MALFORMED},
 	{"check of 17 SAs", PATH_CHECK, 4, "\x11", 1, ERR_LIMIT},

@@ -62,7 +62,8 @@ END_TEST
 
 START_TEST(bodies_come_back_as_put)
 {
-	const struct statement_self self = {.name = "alpha", .mtu = 1416};
+	const struct statement_self self = {
+		.name = "alpha", .mtu = 1416, .capabilities = 0x80000001};
 	struct statement_self self_back;
 	struct peer_id ids[3] = {{.b = {1}}}, *v;
 	struct wbuf body = WBUF_INITIALIZER(0);
@@ -75,19 +76,25 @@ START_TEST(bodies_come_back_as_put)
 	ck_assert_int_eq(statement_get_self(&s, &self_back), FDP_OK);
 	ck_assert_str_eq(self_back.name, "alpha");
 	ck_assert_uint_eq(self_back.mtu, 1416);
+	ck_assert_uint_eq(self_back.capabilities, 0x80000001);
+	/* Of an older one, which has none. */
+	s.size -= 4;
+	ck_assert_int_eq(statement_get_self(&s, &self_back), FDP_OK);
+	ck_assert_uint_eq(self_back.mtu, 1416);
+	ck_assert_uint_eq(self_back.capabilities, 0);
 	while (s.size--) {
 		ck_assert_int_ne(statement_get_self(&s, &self_back), FDP_OK);
 	}
 	wbuf_clear(&body);
 
 	/* Three that belong together. */
-	s.chunk = statement_link_chunk(&ids[0]);
+	s.chunk = statement_link_chunk(&ids[0], 16);
 	ck_assert(statement_has_links(s.chunk));
 	for (size_t i = 1; i < 3; i++) {
 		ids[i] = ids[i - 1];
 		do {
 			ids[i].b[15]++;
-		} while (statement_link_chunk(&ids[i]) != s.chunk);
+		} while (statement_link_chunk(&ids[i], 16) != s.chunk);
 	}
 	statement_put_links(ids, 3, &body);
 	s.body = body.data;
@@ -96,8 +103,15 @@ START_TEST(bodies_come_back_as_put)
 	ck_assert_uint_eq(n, 3);
 	ck_assert(peer_id_equal(&v[2], &ids[2]));
 	free(v);
-	s.chunk = s.chunk == STATEMENT_LINKS ? STATEMENT_LINKS + 1
-					     : STATEMENT_LINKS;
+	/* Over so many chunks they may be spread, and so lie elsewhere. */
+	for (unsigned int i = 1; i <= STATEMENT_N_LINKS; i *= 2) {
+		s.chunk = statement_link_chunk(&ids[0], i);
+		ck_assert_int_eq(statement_get_links(&s, &v, &n), FDP_OK);
+		free(v);
+	}
+	/* Not the first one, where all may be. */
+	s.chunk = s.chunk == STATEMENT_LINKS + 2 ? STATEMENT_LINKS + 1
+						 : STATEMENT_LINKS + 2;
 	ck_assert_int_eq(statement_get_links(&s, &v, &n), ERR_MALFORMED);
 	free(v);
 	while (s.size--) {
@@ -170,10 +184,10 @@ END_TEST
 static enum err take(const struct statement *s, const struct sign_key *expected,
 		     bool want_news)
 {
-	bool news;
-	enum err err = statements_take(&store, s, true, expected, &news);
+	struct kept *news;
+	enum err err = statements_take(&store, s, true, expected, 7, &news);
 
-	ck_assert(news == want_news);
+	ck_assert((news != NULL) == want_news);
 	return err;
 }
 
@@ -191,8 +205,8 @@ START_TEST(newest_of_author_and_chunk_is_kept)
 	ck_assert_int_eq(take(&old, NULL, false), FDP_OK);
 	ck_assert_int_eq(take(&other, NULL, true), FDP_OK);
 	a = statements_find(&store, &old.author);
-	ck_assert_uint_eq(a->v[3]->seq, 8);
-	ck_assert_uint_eq(a->v[4]->seq, 2);
+	ck_assert_uint_eq(a->v[3]->s.seq, 8);
+	ck_assert_uint_eq(a->v[4]->s.seq, 2);
 	/* Of an earlier life nothing is left, nor comes back. */
 	ck_assert_int_eq(take(&reborn, NULL, true), FDP_OK);
 	ck_assert_ptr_null(a->v[4]);
@@ -200,6 +214,49 @@ START_TEST(newest_of_author_and_chunk_is_kept)
 	ck_assert_int_eq(take(&other, NULL, false), FDP_OK);
 	statements_forget(&store, a);
 	ck_assert_ptr_null(statements_find(&store, &old.author));
+}
+END_TEST
+
+/* The authors in the order of the list, the first one lowest. */
+static unsigned int order_of_news(void)
+{
+	unsigned int order = 0, shift = 0;
+	uint64_t number = 0;
+	const struct kept *k;
+
+	LIST_FOR_EACH (k, node, &store.news) {
+		ck_assert_uint_gt(k->number, number);
+		ck_assert(k->author->v[k->s.chunk] == k);
+		number = k->number;
+		order |= (unsigned int)k->s.author.b[0] << shift;
+		shift += 4;
+	}
+	ck_assert_uint_le(number, store.number);
+	return order;
+}
+
+START_TEST(news_are_in_the_order_in_which_they_were_heard)
+{
+	struct statement one = made(1, 5, 7, 3, &pair_a);
+	struct statement two = made(2, 5, 7, 3, &pair_a);
+	struct statement three = made(3, 5, 7, 3, &pair_a);
+	struct statement one_more = made(1, 5, 9, 4, &pair_a);
+
+	ck_assert_int_eq(take(&one, NULL, true), FDP_OK);
+	ck_assert_int_eq(take(&two, NULL, true), FDP_OK);
+	ck_assert_int_eq(take(&one_more, NULL, true), FDP_OK);
+	ck_assert_int_eq(take(&three, NULL, true), FDP_OK);
+	ck_assert_uint_eq(order_of_news(), 0x3121);
+	two.seq++;
+	statement_sign(&two, &pair_a);
+	ck_assert_int_eq(take(&two, NULL, true), FDP_OK);
+	ck_assert_uint_eq(order_of_news(), 0x2311);
+	statements_renew(&store, statements_find(&store, &one.author), 9);
+	ck_assert_uint_eq(order_of_news(), 0x1123);
+	ck_assert_uint_eq(statements_find(&store, &one.author)->v[4]->heard_us,
+			  9);
+	statements_forget(&store, statements_find(&store, &one.author));
+	ck_assert_uint_eq(order_of_news(), 0x23);
 }
 END_TEST
 
@@ -221,24 +278,25 @@ START_TEST(nobody_speaks_for_another)
 	/* The other's name under the good key. */
 	forged.key = good.key;
 	ck_assert_int_eq(take(&forged, NULL, false), ERR_AUTH);
-	ck_assert_uint_eq(statements_find(&store, &good.author)->v[3]->seq, 7);
+	ck_assert_uint_eq(statements_find(&store, &good.author)->v[3]->s.seq,
+			  7);
 }
 END_TEST
 
 START_TEST(too_many_authors_are_refused)
 {
 	struct statement s = made(1, 5, 7, 3, &pair_a);
-	bool news;
+	struct kept *news;
 
 	for (unsigned int i = 0; i < STATEMENTS_MAX_AUTHORS; i++) {
 		s.author.b[1] = (uint8_t)(i >> 8);
 		s.author.b[2] = (uint8_t)i;
 		ck_assert_int_eq(
-			statements_take(&store, &s, false, NULL, &news),
+			statements_take(&store, &s, false, NULL, 7, &news),
 			FDP_OK);
 	}
 	s.author.b[3] = 1;
-	ck_assert_int_eq(statements_take(&store, &s, false, NULL, &news),
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
 			 ERR_LIMIT);
 }
 END_TEST
@@ -256,6 +314,7 @@ int main(void)
 	tcase_add_test(t, bindings_have_their_chunk);
 	tcase_add_test(t, binding_in_the_wrong_chunk_is_refused);
 	tcase_add_test(t, newest_of_author_and_chunk_is_kept);
+	tcase_add_test(t, news_are_in_the_order_in_which_they_were_heard);
 	tcase_add_test(t, nobody_speaks_for_another);
 	tcase_add_test(t, too_many_authors_are_refused);
 	suite_add_tcase(s, t);

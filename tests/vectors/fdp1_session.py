@@ -275,6 +275,11 @@ def messages():
         ("plain", 0x0027, b"\x01" + ip("192.0.2.1") + ip("192.0.2.2")),
         ("sleeve", 0x0028,
          struct.pack(">IIBHI", 0x51525354, 3, 2, 6783, 9000)),
+        ("have", 0x0015, listed([
+            b"\x11" * 16 + struct.pack(">QQB", 13, 14, 0),
+            b"\x22" * 16 + struct.pack(">QQB", 2**64 - 1, 1, 80)])),
+        ("want", 0x0016, listed([
+            b"\x11" * 16 + struct.pack(">QQB", 13, 14, 0)])),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 

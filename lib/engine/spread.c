@@ -1,0 +1,331 @@
+/* How statements get around (gossip.c has what they are).
+ *
+ * A host sends its own to all its peers, and they hand it on to those of theirs
+ * who do not hear the author themselves: to a few at once, if there are few or
+ * it does not wait; to the others after a pause.  Links that have come may wait
+ * where there are many peers: while a mesh comes up nobody knows who will hear
+ * whom, and if all handed on all to all at once, each link would carry each
+ * statement.  After the pause most have heard it from its author; the others
+ * are told which statements there are (HAVE), and ask for what they lack
+ * (WANT). So a statement comes to a host a few times at most, and costs a link
+ * that has no use for it its number, or nothing.
+ *
+ * What is new is a list in the order in which it was heard (mesh/statements.h);
+ * each session has a place in it, up to which its other end has been told, and
+ * which is the list's beginning when the session begins.  What has to be told
+ * once more moves to the list's end.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "hash.h"
+#include "util.h"
+
+#define PAUSE_US     (30 * SECOND_US / 1000) /* For each session... */
+#define PAUSE_MAX_US (3 * SECOND_US)	     /* ...up to that. */
+#define WANT_US	     (1 * SECOND_US)	     /* Nobody else is asked for it. */
+#define AT_ONCE	     3
+
+static bool is_session(const struct conn *c)
+{
+	return c->peer && c->peer->conn == c;
+}
+
+static uint64_t pause_us(const struct engine *e)
+{
+	return MIN(hmap_count(&e->conns) * PAUSE_US, PAUSE_MAX_US);
+}
+
+static void wake(struct engine *e, uint64_t when_us)
+{
+	e->tell_us = MIN(e->tell_us, when_us);
+	engine_wake(e, e->tell_us);
+}
+
+/* ---- Who has it ---- */
+
+static bool is_known_to(const struct kept *k, const struct conn *c)
+{
+	for (size_t i = 0; i < MIN(k->n_knowers, STATEMENTS_KNOWERS); i++) {
+		if (k->knowers[i] == c->id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void spread_known(struct kept *k, const struct conn *c)
+{
+	if (!is_known_to(k, c)) {
+		k->knowers[k->n_knowers++ % STATEMENTS_KNOWERS] = c->id;
+	}
+}
+
+/* Has its other end heard it, or will it without us? */
+static bool needs_not(const struct engine *e, const struct kept *k,
+		      const struct conn *c)
+{
+	const struct peer_id *author = &k->s.author;
+
+	if (peer_id_equal(author, &e->config.id)) {
+		/* It has been sent what came later. */
+		return k->number > c->began;
+	}
+	return is_known_to(k, c) ||
+	       topology_linked(e->topology, author, &c->peer->id);
+}
+
+/* ---- At once ---- */
+
+static void send_kept(struct engine *e, struct conn *c, struct kept *k)
+{
+	struct message m = {.type = MSG_STATEMENT, .statement = k->s};
+
+	conn_send(e, c, &m);
+	spread_known(k, c);
+}
+
+void spread_own(struct engine *e, struct kept *k)
+{
+	struct conn *c;
+
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		if (is_session(c)) {
+			send_kept(e, c, k);
+		}
+	}
+}
+
+void spread_news(struct engine *e, struct kept *k, const struct conn *from,
+		 bool urgent)
+{
+	struct conn *c, *chosen[AT_ONCE];
+	size_t n = 0;
+
+	spread_known(k, from);
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		uint64_t place;
+
+		if (!is_session(c) || needs_not(e, k, c) ||
+		    peer_id_equal(&k->s.author, &c->peer->id)) {
+			continue;
+		}
+		/* Any AT_ONCE of them, if there are more. */
+		place = n < AT_ONCE ? n : rng_range(e->rng, n + 1);
+		if (place < AT_ONCE) {
+			chosen[place] = c;
+		}
+		n++;
+	}
+	for (size_t i = 0; i < n && i < AT_ONCE; i++) {
+		if (urgent || n <= AT_ONCE) {
+			send_kept(e, chosen[i], k);
+		}
+	}
+	wake(e, e->now_us + pause_us(e));
+}
+
+void spread_again(struct engine *e, struct author *a)
+{
+	statements_renew(&e->statements, a, e->now_us);
+	wake(e, e->now_us + pause_us(e));
+}
+
+/* ---- After a pause ---- */
+
+void spread_session(struct engine *e, struct conn *c)
+{
+	c->began = e->statements.number;
+	if (!(c->identity.capabilities & CAPABILITY_HAVE)) {
+		/* It compares whole summaries. */
+		c->told = c->began;
+	}
+	wake(e, e->now_us + pause_us(e));
+}
+
+static void put_held(struct held_statement *held, const struct statement *s)
+{
+	held->author = s->author;
+	held->incarnation = s->incarnation;
+	held->seq = s->seq;
+	held->chunk = s->chunk;
+}
+
+/* The first of which the other end has not been told, or the list's end. */
+static struct ovs_list *first_untold(const struct engine *e,
+				     const struct conn *c)
+{
+	const struct ovs_list *end = &e->statements.news;
+	struct ovs_list *at = end->prev;
+
+	while (at != end &&
+	       CONTAINER_OF(at, struct kept, node)->number > c->told) {
+		at = at->prev;
+	}
+	return at->next;
+}
+
+static void send_held(struct engine *e, struct conn *c, enum msg_type type,
+		      struct held_statement *v, size_t *n)
+{
+	struct message m = {.type = type, .held = {.v = v, .n = *n}};
+
+	if (*n) {
+		conn_send(e, c, &m);
+		*n = 0;
+	}
+}
+
+/* Tells the other end of what was heard until 'until_us'.  When there was more
+ * after that; UINT64_MAX: there was nothing. */
+static uint64_t tell(struct engine *e, struct conn *c, uint64_t until_us,
+		     struct held_statement *held)
+{
+	const bool knows_have = c->identity.capabilities & CAPABILITY_HAVE;
+	struct ovs_list *at = first_untold(e, c);
+	size_t n = 0;
+
+	for (; at != &e->statements.news; at = at->next) {
+		struct kept *k = CONTAINER_OF(at, struct kept, node);
+
+		if (k->heard_us > until_us) {
+			break;
+		}
+		c->told = k->number;
+		if (!gossip_is_present(e, k->author) || needs_not(e, k, c)) {
+			continue;
+		}
+		if (!knows_have) {
+			send_kept(e, c, k);
+			continue;
+		}
+		put_held(&held[n++], &k->s);
+		if (n == MSG_MAX_HELD) {
+			send_held(e, c, MSG_HAVE, held, &n);
+		}
+	}
+	send_held(e, c, MSG_HAVE, held, &n);
+	return at == &e->statements.news
+		       ? UINT64_MAX
+		       : CONTAINER_OF(at, struct kept, node)->heard_us;
+}
+
+void spread_timers(struct engine *e)
+{
+	struct held_statement *held;
+	const uint64_t pause = pause_us(e);
+	struct conn *c;
+
+	if (e->now_us < e->tell_us) {
+		engine_wake(e, e->tell_us);
+		return;
+	}
+	e->tell_us = UINT64_MAX;
+	held = xmalloc(MSG_MAX_HELD * sizeof *held);
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		uint64_t more_us;
+
+		if (!is_session(c) || c->told == e->statements.number) {
+			continue;
+		}
+		if (e->now_us < c->since_us + pause) {
+			wake(e, c->since_us + pause);
+			continue;
+		}
+		more_us = tell(e, c, e->now_us - pause, held);
+		if (more_us != UINT64_MAX) {
+			/* Not for each of them. */
+			wake(e, MAX(more_us + pause, e->now_us + pause / 2));
+		}
+	}
+	free(held);
+}
+
+/* ---- What others are told, and ask for ---- */
+
+static bool is_older(const struct statement *s, const struct held_statement *h)
+{
+	return s->incarnation != h->incarnation
+		       ? s->incarnation < h->incarnation
+		       : s->seq < h->seq;
+}
+
+static struct wanted *wanted_at(struct engine *e,
+				const struct held_statement *h)
+{
+	return &e->wanted[hash_bytes(&h->author, sizeof h->author, h->chunk) %
+			  ARRAY_SIZE(e->wanted)];
+}
+
+/* Has somebody who is still there been asked for it just now? */
+static bool is_wanted(struct engine *e, const struct held_statement *h)
+{
+	const struct wanted *w = wanted_at(e, h);
+
+	return peer_id_equal(&w->what.author, &h->author) &&
+	       w->what.chunk == h->chunk &&
+	       w->what.incarnation == h->incarnation && w->what.seq >= h->seq &&
+	       e->now_us - w->us < WANT_US && conn_find(e, w->conn);
+}
+
+static bool lacks(struct engine *e, const struct conn *c,
+		  const struct held_statement *h)
+{
+	const struct author *a = statements_find(&e->statements, &h->author);
+	struct kept *k = a ? a->v[h->chunk] : NULL;
+
+	if (a && h->incarnation < a->incarnation) {
+		return false;
+	}
+	if (k && !is_older(&k->s, h)) {
+		if (k->s.seq == h->seq) {
+			spread_known(k, c);
+		}
+		return false;
+	}
+	return !is_wanted(e, h);
+}
+
+void spread_have(struct engine *e, struct conn *c, const struct msg_held *m)
+{
+	struct held_statement *want = xmalloc((m->n + 1) * sizeof *want);
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		if (lacks(e, c, &m->v[i])) {
+			*wanted_at(e, &m->v[i]) =
+				(struct wanted){m->v[i], c->id, e->now_us};
+			want[n++] = m->v[i];
+		}
+	}
+	send_held(e, c, MSG_WANT, want, &n);
+	free(want);
+}
+
+void spread_want(struct engine *e, struct conn *c, const struct msg_held *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct author *a =
+			statements_find(&e->statements, &m->v[i].author);
+		struct kept *k = a ? a->v[m->v[i].chunk] : NULL;
+
+		if (k && !is_older(&k->s, &m->v[i])) {
+			send_kept(e, c, k);
+		}
+	}
+}
+
+void spread_lost(struct engine *e, const struct conn *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(e->wanted); i++) {
+		const struct wanted *w = &e->wanted[i];
+
+		if (w->us && w->conn == c->id && e->now_us - w->us < WANT_US) {
+			/* Others who have it may have told so in vain. */
+			e->gossip_us = MIN(e->gossip_us, e->now_us + WANT_US);
+			engine_wake(e, e->gossip_us);
+			return;
+		}
+	}
+}
