@@ -66,6 +66,15 @@ forget_flows() { # N CONTAINER
 waits=$work/waits.txt
 : > "$waits"
 now_ms() { date +%s%3N; }
+# When the daemon served, the flow was answered, and the passwords were there, in
+# milliseconds since the daemon was begun.
+when() { # H
+	awk -F'|' -v begin="$begin" -v flow="$(tail -n 1 "$waits")" '
+		/\|serving after / { serving = $1 * 1000 - begin }
+		/\|ready after / { ready = $1 * 1000 - begin }
+		END { printf "# new flow: served from %d ms on, answered after %d ms, passwords after %d ms\n",
+			serving, flow, ready }' "$work/$1.log"
+}
 changed=0 unknown=0
 for ((round = 1; round <= rounds; round++)); do
 	n=$((1 + round % 2))
@@ -91,6 +100,7 @@ for ((round = 1; round <= rounds; round++)); do
 	start $n
 	wait $new
 	soon meshed h$n 1 || unknown=$((unknown + 1))
+	when "h$n" >> "$work/when.txt"
 	soon eval "[ \"\$(spi_out $n)\" != '$spi' ]" || unknown=$((unknown + 1))
 done 2> "$work/rounds.err"
 case_ok 'SAs in use stay as they are while nobody is there' [ $changed -eq 0 ]
@@ -114,6 +124,7 @@ awk -F'|' '
 			n++ ? "restart" : "start", serving, ready, ($1 - at) * 1000
 		at = 0
 	}' "$work/h1.log" "$work/h2.log"
+cat "$work/when.txt"
 echo "# new flows waited, ms from the daemon's start: $(sort -n "$waits" | awk '{ v[NR] = $1 }
 	END { print "least", v[1], "median", v[int((NR + 1) / 2)], "most", v[NR] }')"
 xfrm_report h1
