@@ -30,6 +30,8 @@ VLOG_DEFINE_THIS_MODULE(loop)
 enum {
 	UPCALL_BATCH = 64,  /* Translated, then written together. */
 	UPCALL_BATCHES = 4, /* Per turn. */
+	UPCALL_WAIT_MS = 1, /* For another one, after one... */
+	UPCALL_US = 10000,  /* ...and no longer, for all else waits. */
 	/* How often results may lead to ops, that have results, in a turn. */
 	MAX_ROUNDS = 64,
 	STOP_FLUSH_US = 1000000,
@@ -767,27 +769,38 @@ static void run_kernel_events(struct loop *loop)
 	settle(loop);
 }
 
-static size_t read_upcalls(struct loop *loop)
+static size_t read_upcalls(struct loop *loop, int wait_ms)
 {
 	struct userdp *userdp = exec_userdp(loop->exec);
 
 	return userdp ? userdp_upcalls_run(userdp, loop->now_us, UPCALL_BATCH,
 					   on_upcall, loop)
-	       : loop->odp ? odp_upcalls_run(loop->odp, loop->now_us,
-					     UPCALL_BATCH, on_upcall, loop)
-			   : 0;
+	       : loop->odp
+		       ? odp_upcalls_run(loop->odp, loop->now_us, UPCALL_BATCH,
+					 wait_ms, on_upcall, loop)
+		       : 0;
 }
 
 static void run_upcalls(struct loop *loop)
 {
-	for (int i = 0; i < UPCALL_BATCHES; i++) {
-		size_t n = read_upcalls(loop);
+	const uint64_t until_us =
+		MIN(loop->now_us + UPCALL_US, engine_deadline(loop->engine));
+	unsigned int batches = 0;
+	int wait_ms = 0;
+	size_t n;
 
+	do {
+		n = read_upcalls(loop, wait_ms);
 		settle(loop);
-		if (n < UPCALL_BATCH) {
-			break;
+		if (n == 1) {
+			wait_ms = UPCALL_WAIT_MS;
+			loop->now_us = clock_boottime_us();
+		} else {
+			wait_ms = 0;
+			batches++;
 		}
-	}
+	} while ((n == 1 && loop->now_us < until_us) ||
+		 (n >= UPCALL_BATCH && batches < UPCALL_BATCHES));
 }
 
 void loop_run(struct loop *loop)

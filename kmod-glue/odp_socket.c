@@ -915,6 +915,7 @@ static bool run_channel(struct odp *o, struct channel *c, struct round *round)
 }
 
 size_t odp_upcalls_run(struct odp *o, uint64_t now_us, size_t budget,
+		       int wait_ms,
 		       void (*each)(const struct odp_upcall *, void *),
 		       void *aux)
 {
@@ -925,7 +926,8 @@ size_t odp_upcalls_run(struct odp *o, uint64_t now_us, size_t budget,
 	wake_channels(o, now_us);
 	while (more && round.n < budget) {
 		struct epoll_event ready[MAX_READY];
-		int n = epoll_wait(o->upcall_epoll_fd, ready, MAX_READY, 0);
+		int n = epoll_wait(o->upcall_epoll_fd, ready, MAX_READY,
+				   round.n ? 0 : wait_ms);
 
 		if (n <= 0) {
 			break;

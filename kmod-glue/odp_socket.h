@@ -117,9 +117,10 @@ int odp_fd(const struct odp *);
 /* Reads at most about 'budget' upcalls, round robin over the ports.  What the
  * callback gets is borrowed for the call; it may add and delete ports.  Returns
  * how many there were; fewer than 'budget' means that all queues are empty, or
- * those of ports that have to wait.  'now_us' is of any clock that does not go
- * back. */
+ * those of ports that have to wait.  If there are none, waits for some for
+ * 'wait_ms'.  'now_us' is of any clock that does not go back. */
 size_t odp_upcalls_run(struct odp *, uint64_t now_us, size_t budget,
+		       int wait_ms,
 		       void (*)(const struct odp_upcall *, void *aux),
 		       void *aux);
 /* When odp_upcalls_run() will read from a port that has to wait, on that clock;

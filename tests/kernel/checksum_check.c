@@ -172,7 +172,7 @@ static void check_family(struct odp *odp, int netns, bool v6)
 
 	must(netns_run(netns, send_datagrams, &job, 0, why, sizeof why), why);
 	while (seen.n < (unsigned int)job.n && poll(&p, 1, 10000) == 1) {
-		odp_upcalls_run(odp, 0, 64, on_upcall, &seen);
+		odp_upcalls_run(odp, 0, 64, 0, on_upcall, &seen);
 	}
 	snprintf(name, sizeof name,
 		 "IPv%d: the kernel finishes checksums before an upcall",

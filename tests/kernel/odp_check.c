@@ -277,7 +277,7 @@ static struct seen upcalls(unsigned int n)
 
 	while (s.n < n && now_ms() < end) {
 		poll(&p, 1, 20);
-		odp_upcalls_run(odp, 0, 64, see, &s);
+		odp_upcalls_run(odp, 0, 64, 0, see, &s);
 	}
 	return s;
 }
@@ -873,7 +873,7 @@ static void check_upcalls(void)
 	expect("flush before the next", odp_flow_flush(odp), 0);
 	send_frame(a, 6);
 	memset(&s, 0, sizeof s);
-	odp_upcalls_run(odp, 0, 64, see, &s);
+	odp_upcalls_run(odp, 0, 64, 0, see, &s);
 	report(s.by_port[port_a] == 1 && s.by_port[port_b] >= 16,
 	       "the first round serves both ports", "%u and %u",
 	       s.by_port[port_a], s.by_port[port_b]);
@@ -900,7 +900,7 @@ static unsigned int drain(uint64_t now_us)
 {
 	struct seen s = {.n = 0};
 
-	while (odp_upcalls_run(odp, now_us, 64, see, &s) >= 64) {
+	while (odp_upcalls_run(odp, now_us, 64, 0, see, &s) >= 64) {
 		continue;
 	}
 	return s.n;
