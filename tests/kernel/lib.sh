@@ -84,12 +84,17 @@ finish() {
 		keys_stop
 	fi
 	# clone3 (435) is told not to exist: who makes a thread then takes clone.
-	if [ "${FDP_TIER:-}" != native ] &&
+	if ! own_kernel &&
 		dmesg | grep 'type=1326.*exe="[^"]*/fdpd"' | grep -v ' syscall=435 ' >&2; then
 		echo 'not ok fdpd made a system call that is not on its list'
 		failed=1
 	fi
 	exit $failed
+}
+
+# Is this the host's own kernel, which others use, too?
+own_kernel() {
+	[ "${FDP_TIER:-}" = native ] || [ "${FDP_TIER:-}" = bare ]
 }
 
 # ---- hosts -------------------------------------------------------------------
@@ -98,7 +103,7 @@ hosts() { # N [MTU]
 	local i mtu=${2:-1500}
 
 	# For the monitors, whose own option is cut to this.
-	[ "${FDP_TIER:-}" = native ] || sysctl -qw net.core.rmem_max=33554432
+	own_kernel || sysctl -qw net.core.rmem_max=33554432
 	ip link add wire type bridge mcast_snooping 0
 	ip link set wire mtu 9000 addrgenmode none up
 	for ((i = 1; i <= $1; i++)); do
@@ -110,6 +115,7 @@ hosts() { # N [MTU]
 		ip -n "h$i" link set u0 up
 		ip -n "h$i" addr add "172.31.0.$i/24" dev u0
 		ip -n "h$i" addr add "fd31::$i/64" dev u0 nodad
+		[ "${FDP_TIER:-}" != bare ] || continue
 		# Only SAs: who listens for acquisitions changes what the kernel
 		# does where there is none.
 		ip netns exec "h$i" ip -rcvbuf 33554432 xfrm monitor SA > "$work/keys.h$i" 2>&1 &
@@ -138,9 +144,9 @@ keys_stop() {
 # ---- fdpd and fdpctl ----------------------------------------------------------
 
 # What most scenarios are about is the kernel's way: whatever blocks it is to be
-# seen, not gone round.  Who is about the sleeve gives another --overlay.
+# seen, not gone round.  Who is about the sleeve sets $overlay.
 dirs() { # H: the options that keep hosts apart; and nothing forbidden passes
-	echo "--name $1 --run-dir /run/$1 --state-dir /run/$1.state --seccomp=kill --overlay fastdp"
+	echo "--name $1 --run-dir /run/$1 --state-dir /run/$1.state --seccomp=kill --overlay ${overlay:-fastdp}"
 }
 
 fdpd_try() { # H ARG...
