@@ -3,7 +3,8 @@
  *
  * The kernel is read directly, flow by flow, so it helps when the daemon is
  * dead and needs no memory for many flows.  The daemon is asked once, before,
- * for all names. */
+ * for all names; and for the flows where it does without the kernel's
+ * datapath. */
 #include "fdpctl.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "openvswitch/shash.h"
 #include "openvswitch/util.h"
 #include "util.h"
 
@@ -31,7 +33,9 @@
 enum {
 	N_PORTS = ODP_MAX_PORTS + 1,
 	FLOW_MAX_TUNNELS = 64, /* Of one flow that are looked at. */
-	UFID_STRLEN = 33
+	UFID_STRLEN = 33,
+	VLAN_VID_BITS = 0xfff,
+	ATTRS_MAX = 65536 /* Of one flow, in each stream. */
 };
 
 struct walk {
@@ -58,6 +62,8 @@ struct seen {
 	struct ip_addr tunnels[FLOW_MAX_TUNNELS]; /* Hosts it comes from or
 						   * goes to. */
 	size_t n_tunnels;
+	uint16_t vids[FLOW_MAX_TUNNELS]; /* VLANs of the sleeve trunk. */
+	size_t n_vids;
 	const char *reason; /* "" = unknown */
 	const char *peer;   /* By the daemon for this very flow; "" */
 	const char *via;    /* Another one that passes it on; "" */
@@ -98,8 +104,19 @@ static void read_tunnel(struct span attrs, struct seen *seen)
 	}
 }
 
-/* OVS_ACTION_ATTR_SET of OVS_KEY_ATTR_TUNNEL.  What sends to peers in another
- * way is not made by fdp. */
+/* OVS_ACTION_ATTR_PUSH_VLAN: the VLAN stands for a host. */
+static void read_push(struct span push, struct seen *seen)
+{
+	uint16_t tpid, tci;
+
+	if (!span_u16(&push, &tpid) && !span_u16(&push, &tci) &&
+	    seen->n_vids < FLOW_MAX_TUNNELS) {
+		seen->vids[seen->n_vids++] = tci & VLAN_VID_BITS;
+	}
+}
+
+/* OVS_ACTION_ATTR_SET of OVS_KEY_ATTR_TUNNEL, or a tag for the sleeve trunk.
+ * What sends to peers in another way is not made by fdp. */
 static void read_actions(struct span actions, struct seen *seen)
 {
 	struct span value, key;
@@ -110,6 +127,8 @@ static void read_actions(struct span actions, struct seen *seen)
 		    !nlattr_get(&value, &type, &key) &&
 		    type == OVS_KEY_ATTR_TUNNEL) {
 			read_tunnel(key, seen);
+		} else if (type == OVS_ACTION_ATTR_PUSH_VLAN) {
+			read_push(value, seen);
 		}
 	}
 }
@@ -154,6 +173,15 @@ static const char *host_name(const struct walk *w, const struct ip_addr *ip)
 			  "");
 }
 
+/* "" if the daemon knows none. */
+static const char *vlan_name(const struct walk *w, uint16_t vid)
+{
+	char number[8];
+
+	snprintf(number, sizeof number, "%u", vid);
+	return reply_text(reply_object(w->names, "vlans"), number, "");
+}
+
 /* The peers of a flow: "beta" or "beta,gamma". */
 static void put_peers(struct ds *ds, const struct walk *w,
 		      const struct seen *seen)
@@ -174,6 +202,15 @@ static void put_peers(struct ds *ds, const struct walk *w,
 					: ip_format(&seen->tunnels[i], text));
 		comma = ",";
 	}
+	for (i = 0; i < seen->n_vids; i++) {
+		const char *name = vlan_name(w, seen->vids[i]);
+
+		if (*name) {
+			ds_put_cstr(ds, comma);
+			printable_put(ds, name);
+			comma = ",";
+		}
+	}
 }
 
 /* ---- filters ------------------------------------------------------------- */
@@ -190,6 +227,11 @@ static bool is_of_peer(const struct walk *w, const struct seen *seen)
 
 		if (w->peer_is_ip ? ip_equal(ip, &w->peer_ip)
 				  : !strcmp(host_name(w, ip), w->peer)) {
+			return true;
+		}
+	}
+	for (i = 0; i < seen->n_vids; i++) {
+		if (!strcmp(vlan_name(w, seen->vids[i]), w->peer)) {
 			return true;
 		}
 	}
@@ -217,7 +259,7 @@ static void put_text(struct walk *w, const struct odp_flow *flow,
 	if (w->names) {
 		ds_put_cstr(&w->line, "  in=");
 		printable_put(&w->line, port_name(w, seen->key.in_port));
-		if (*seen->peer || seen->n_tunnels) {
+		if (*seen->peer || seen->n_tunnels || seen->n_vids) {
 			ds_put_cstr(&w->line, " peer=");
 			put_peers(&w->line, w, seen);
 		}
@@ -365,22 +407,13 @@ static enum health kernel_failure(const struct context *ctx,
 		    ovs_strerror(error), *detail ? ": " : "", detail);
 }
 
-static enum health print_flows(struct walk *w, struct odp *odp,
-			       const struct json *args)
+/* What every way of getting at flows begins with. */
+static enum health begin(struct walk *w, const struct json *args)
 {
 	const struct context *ctx = w->ctx;
 	const struct json *port = jsonget(args, "port");
-	struct odp_datapath datapath;
 	struct timespec now;
-	int error;
 
-	error = odp_dp_get(odp, ctx->datapath, &datapath);
-	if (!error) {
-		error = odp_vport_list(odp, datapath.ifindex, keep_port, w);
-	}
-	if (error) {
-		return kernel_failure(ctx, odp, error);
-	}
 	if (port && !find_port(w, port)) {
 		return fail(ctx, HEALTH_REFUSED,
 			    "the datapath \"%s\" has no port \"%s\"; see "
@@ -396,20 +429,140 @@ static enum health print_flows(struct walk *w, struct odp *odp,
 	if (ctx->json) {
 		fputs("[", stdout);
 	}
-	error = odp_flow_dump(odp, datapath.ifindex, false, visit, w);
-	if (ctx->json) {
+	return HEALTH_GOOD;
+}
+
+static enum health end(const struct walk *w)
+{
+	if (w->ctx->json) {
 		fputs(w->n_printed ? "\n]\n" : "]\n", stdout);
 	}
 	if (fflush(stdout) || ferror(stdout)) {
-		return fail(ctx, HEALTH_REFUSED, "cannot write: %s",
+		return fail(w->ctx, HEALTH_REFUSED, "cannot write: %s",
 			    ovs_strerror(errno));
 	}
-	return error ? kernel_failure(ctx, odp, error) : HEALTH_GOOD;
+	return HEALTH_GOOD;
+}
+
+static enum health print_flows(struct walk *w, struct odp *odp,
+			       const struct json *args)
+{
+	const struct context *ctx = w->ctx;
+	struct odp_datapath datapath;
+	enum health health;
+	int error;
+
+	error = odp_dp_get(odp, ctx->datapath, &datapath);
+	if (!error) {
+		error = odp_vport_list(odp, datapath.ifindex, keep_port, w);
+	}
+	if (error) {
+		return kernel_failure(ctx, odp, error);
+	}
+	health = begin(w, args);
+	if (health) {
+		return health;
+	}
+	error = odp_flow_dump(odp, datapath.ifindex, false, visit, w);
+	health = end(w);
+	return health  ? health
+	       : error ? kernel_failure(ctx, odp, error)
+		       : HEALTH_GOOD;
+}
+
+/* ---- a datapath in the daemon -------------------------------------------- */
+
+static struct span read_hex(const struct json *flow, const char *key,
+			    void *bytes_, size_t max)
+{
+	uint8_t *bytes = bytes_;
+	const char *text = reply_text(flow, key, "");
+	struct span span = {bytes, 0};
+	bool ok = true;
+
+	while (span.size < max && text[0] && text[1] && ok) {
+		bytes[span.size++] = (uint8_t)hexits_value(text, 2, &ok);
+		text += 2;
+	}
+	return span;
+}
+
+static void visit_own(struct walk *w, const struct json *json)
+{
+	/* Aligned as Netlink attributes are. */
+	static uint32_t bytes[3][ATTRS_MAX / sizeof(uint32_t)];
+	int64_t used = reply_number(json, "used_ms", -1);
+	struct odp_flow flow = {
+		.has_ufid = true,
+		.key = read_hex(json, "key", bytes[0], ATTRS_MAX),
+		.mask = read_hex(json, "mask", bytes[1], ATTRS_MAX),
+		.actions = read_hex(json, "actions", bytes[2], ATTRS_MAX),
+	};
+
+	(void)read_hex(json, "ufid", flow.ufid.b, sizeof flow.ufid.b);
+	flow.stats.packets = (uint64_t)reply_number(json, "packets", 0);
+	flow.stats.bytes = (uint64_t)reply_number(json, "bytes", 0);
+	flow.stats.used_ms = used < 0 ? 0 : w->now_ms - (uint64_t)used;
+	visit(&flow, w);
+}
+
+static void keep_names(struct walk *w)
+{
+	struct shash_node *node;
+	const struct json *ports = reply_object(w->names, "ports");
+
+	if (!ports) {
+		return;
+	}
+	SHASH_FOR_EACH (node, json_object(ports)) {
+		const struct json *name = node->data;
+		unsigned int port_no;
+
+		if (str_to_uint(node->name, 10, &port_no) &&
+		    port_no < N_PORTS && name->type == JSON_STRING) {
+			ovs_strlcpy(w->port_names[port_no], json_string(name),
+				    ODP_NAME_SIZE);
+		}
+	}
+}
+
+/* True if there is a daemon that does without the kernel's datapath; '*flows'
+ * are its. */
+static bool ask_daemon(const struct walk *w, struct json **flows)
+{
+	char *error = NULL;
+
+	if (w->names &&
+	    !daemon_call(w->ctx->run_dir, CONTROL_FLOWS, NULL, flows, &error)) {
+		return true;
+	}
+	free(error);
+	return false;
+}
+
+static enum health print_own(struct walk *w, const struct json *reply,
+			     const struct json *args)
+{
+	struct json *const *flow;
+	enum health health;
+	size_t n, i;
+
+	keep_names(w);
+	health = begin(w, args);
+	if (health) {
+		return health;
+	}
+	flow = reply_array(reply, "flows", &n);
+	for (i = 0; i < n; i++) {
+		visit_own(w, flow[i]);
+	}
+	return end(w);
 }
 
 static enum health walk_flows(struct walk *w, const struct json *args)
 {
 	const char *mac = reply_text(args, "mac", NULL);
+	struct json *flows;
 	enum health health;
 	struct odp *odp;
 	int error;
@@ -422,6 +575,11 @@ static enum health walk_flows(struct walk *w, const struct json *args)
 			    "without the daemon peers have no names; give the "
 			    "address of %s",
 			    w->peer);
+	}
+	if (ask_daemon(w, &flows)) {
+		health = print_own(w, flows, args);
+		json_destroy(flows);
+		return health;
 	}
 	error = odp_open(&odp);
 	if (error) {

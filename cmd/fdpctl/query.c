@@ -43,6 +43,7 @@ static void sort(enum control_command command, struct json *reply)
 	case CONTROL_RELOAD:
 	case CONTROL_TRACE:
 	case CONTROL_NAMES:
+	case CONTROL_FLOWS:
 	case N_CONTROL_COMMANDS:
 		break;
 	}

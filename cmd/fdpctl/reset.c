@@ -165,7 +165,8 @@ static void keep_name(void *names_, const struct rt_link *link)
 {
 	struct names *names = names_;
 
-	if (strcmp(link->kind, "veth") || !is_our_alias(link->alias)) {
+	if ((strcmp(link->kind, "veth") && strcmp(link->kind, "tun")) ||
+	    !is_our_alias(link->alias)) {
 		return;
 	}
 	if (names->n == names->allocated) {

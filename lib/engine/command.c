@@ -335,6 +335,9 @@ void command_run(struct engine *e, const struct event *event)
 	case CONTROL_NAMES:
 		show_names(e, id);
 		return;
+	case CONTROL_FLOWS:
+		show_flows(e, id);
+		return;
 	case CONTROL_RELOAD: /* Comes as EVENT_PASSWORDS. */
 	case N_CONTROL_COMMANDS:
 		break;

@@ -62,5 +62,6 @@ void show_peers(struct engine *, uint32_t command);
 void show_why(struct engine *, uint32_t command, const struct json *args);
 void show_names(struct engine *, uint32_t command);
 void show_ports(struct engine *, uint32_t command);
+void show_flows(struct engine *, uint32_t command);
 
 #endif

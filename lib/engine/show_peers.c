@@ -211,6 +211,7 @@ void show_names(struct engine *e, uint32_t command)
 	struct json *peers = json_object_create();
 	struct json *numbers = json_object_create();
 	struct json *flows = json_object_create();
+	struct json *vlans = json_object_create();
 	const struct fwd_port *tunnel = forwarding_port(e->fwd, e->tunnel_port);
 	const struct peer *peer;
 	char buf[IP_STRLEN];
@@ -243,7 +244,17 @@ void show_names(struct engine *e, uint32_t command)
 		snprintf(buf, sizeof buf, "%" PRIu32, peer->number);
 		json_object_put_string(numbers, buf, peer->name);
 	}
+	for (uint16_t vid = VLAN_VID_MIN; vid <= VLAN_VID_MAX; vid++) {
+		const struct vlan *vlan = forwarding_vlan(e->fwd, vid);
+
+		peer = vlan ? peer_by_number(e, vlan->peer) : NULL;
+		if (peer) {
+			snprintf(buf, sizeof buf, "%u", vid);
+			json_object_put_string(vlans, buf, peer->name);
+		}
+	}
 	flow_table_each(e->flows, add_flow_name, flows);
+	json_object_put(json, "vlans", vlans);
 	json_object_put(json, "ports", ports);
 	json_object_put(json, "peers", peers);
 	json_object_put(json, "peer_numbers", numbers);

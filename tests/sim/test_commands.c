@@ -277,6 +277,7 @@ static const struct {
 	const char *reply; /* A part of the refusal. */
 } refusals[] = {
 	{"nonsense", NULL, "no command"},
+	{"flows", NULL, "in the kernel"},
 	{"attach", NULL, "netns"},
 	{"attach", "{\"netns\": \"x\"}", "addresses"},
 	{"attach", "{\"netns\": \"x\", \"addresses\": [\"10.0.0.9/24\"]}",

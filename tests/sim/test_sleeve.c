@@ -55,6 +55,46 @@ SEED_TEST(aes_gcm_can_be_done_without, 2)
 	world_free(w);
 }
 
+static bool is_hex(const char *text)
+{
+	return text && *text && strlen(text) % 2 == 0 &&
+	       strspn(text, "0123456789abcdef") == strlen(text);
+}
+
+/* Nobody else can read flows that are not in the kernel. */
+SEED_TEST(flows_are_told_by_who_has_them, 1)
+{
+	struct world *w = sleeve_world(seed, 2, 2, "secret");
+	const char *const attrs[] = {"key", "mask", "actions"};
+	struct json *names, *json;
+	const struct json *list;
+
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	names = host_ask(host_a(w), "names", NULL);
+	json = host_ask(host_a(w), "flows", NULL);
+	list = jsonget(json, "flows");
+	DEMAND(w, jsonget_n(list) >= 2, "%zu flows", jsonget_n(list));
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		const struct json *flow = jsonget_at(list, i);
+
+		for (size_t j = 0; j < 3; j++) {
+			const char *text = jsonget_string(flow, attrs[j]);
+
+			/* One that drops has no actions. */
+			DEMAND(w, is_hex(text) || (j == 2 && text && !*text),
+			       "%s of a flow", attrs[j]);
+		}
+		DEMAND(w,
+		       jsonget(jsonget(names, "flows"),
+			       jsonget_string(flow, "ufid")),
+		       "a flow without a name");
+	}
+	json_destroy(json);
+	json_destroy(names);
+	world_free(w);
+}
+
 /* What an operator wants, and what there is: the mode of the start. */
 SEED_TEST(start_takes_what_is_wanted_and_there, 1)
 {
@@ -336,7 +376,8 @@ SEED_TEST(smaller_path_is_found, 6)
 }
 
 SCENARIO_MAIN("sleeve", hosts_without_openvswitch_reach_each_other_sealed,
-	      aes_gcm_can_be_done_without, start_takes_what_is_wanted_and_there,
+	      aes_gcm_can_be_done_without, flows_are_told_by_who_has_them,
+	      start_takes_what_is_wanted_and_there,
 	      one_that_had_the_kernel_datapath_is_not_left_half,
 	      keys_change_without_loss, key_that_is_used_up_is_replaced,
 	      new_session_replaces_keys_without_loss,
