@@ -762,8 +762,10 @@ static void read_control(struct msghdr *msg, struct place *place)
 	}
 }
 
-/* Where the peer is now, if it has moved; 'place' is of an authentic datagram,
- * the newest so far. */
+/* Where the peer is now, if it has moved; 'place' is of an authentic datagram
+ * that was never there before.  It need not be the newest one: numbers come in
+ * blocks, and behind an address translator that has changed its mind the thread
+ * with the highest block may have nothing to say. */
 static void check_endpoint(struct sleeve_thread *t, struct sleeve_peer *peer,
 			   const struct place *place)
 {
@@ -812,8 +814,7 @@ struct sleeve_rx {
 
 /* Opens the datagram, with the opener's mutex held. */
 static bool open_datagram(struct sleeve_thread *t, struct sleeve_opener *opener,
-			  uint8_t *data, size_t size, struct opened *opened,
-			  bool *newest)
+			  uint8_t *data, size_t size, struct opened *opened)
 {
 	struct sleeve_peer_counts *counts = &opener->peer->counts[t->id];
 	struct replay *replay = &opener->replay;
@@ -830,7 +831,6 @@ static bool open_datagram(struct sleeve_thread *t, struct sleeve_opener *opener,
 		sleeve_count(&counts->forged, 1);
 		return false;
 	}
-	*newest = *newest || replay->empty || seq > replay->newest;
 	if (!replay_update(replay, seq)) {
 		return false;
 	}
@@ -862,10 +862,10 @@ static struct sleeve_opener *find_opener(struct sleeve_thread *t,
 
 /* The peer is heard; where it is is believed only if a key says so. */
 static void heard(struct sleeve_thread *t, struct sleeve_opener *opener,
-		  const struct place *place, bool newest)
+		  const struct place *place)
 {
 	set_time(&opener->peer->heard_ms, t->now_ms);
-	if (newest && cipher_key_proves(opener->cipher)) {
+	if (cipher_key_proves(opener->cipher)) {
 		check_endpoint(t, opener->peer, place);
 	}
 }
@@ -879,7 +879,6 @@ static void take_receive(struct sleeve_thread *t, uint8_t *data, size_t size,
 
 	while (size) {
 		struct sleeve_opener *opener = NULL;
-		bool newest = false;
 		size_t n = 0;
 
 		while (size && n < DATAGRAMS_MAX) {
@@ -894,8 +893,8 @@ static void take_receive(struct sleeve_thread *t, uint8_t *data, size_t size,
 				opener = whose;
 				ovs_mutex_lock(&opener->mutex);
 			}
-			if (whose && open_datagram(t, opener, data, one,
-						   &opened[n], &newest)) {
+			if (whose &&
+			    open_datagram(t, opener, data, one, &opened[n])) {
 				n++;
 			}
 			data += one;
@@ -905,7 +904,7 @@ static void take_receive(struct sleeve_thread *t, uint8_t *data, size_t size,
 			ovs_mutex_unlock(&opener->mutex);
 		}
 		if (n) {
-			heard(t, opener, place, newest);
+			heard(t, opener, place);
 		}
 		for (size_t i = 0; i < n; i++) {
 			join_datagram(&t->join, &opened[i].header,
