@@ -39,7 +39,7 @@ for from in 1 2 3; do
 		[ $from = $to ] || case_ok "c$from reaches c$to" soon ping_ok c$from -c 2 -i 0.1 10.0.0.$to
 	done
 done
-case_ok 'frames as large as they may be' ping_ok c1 -c 2 -i 0.1 -M do -s $(($(ask h1 '.ports[0].mtu' ports) - 28)) 10.0.0.3
+case_ok 'frames as large as they may be' ping_ok c1 -c 2 -i 0.1 -M "do" -s $(($(ask h1 '.ports[0].mtu' ports) - 28)) 10.0.0.3
 case_ok 'nothing of ESP on h1' eval '[ -z "$(ip -n h1 xfrm state)$(ip -n h1 xfrm policy | grep -v socket | grep src)" ]'
 
 # h1 and h3 do not reach each other: h2 passes on what one seals to the other's
