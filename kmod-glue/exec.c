@@ -518,7 +518,7 @@ static int make_user_datapath(struct exec *exec, uint32_t *ifindex,
 	/* Somebody may have taken the device away; it is another one now. */
 	(void)!userdp_port_del(exec->userdp, ODP_LOCAL_PORT, false);
 	(void)!tap_persist(fds[0], true);
-	error = userdp_port_add(exec->userdp, &vport, fds, n);
+	error = userdp_port_add(exec->userdp, &vport, "", fds, n);
 	if (error) {
 		tap_close(fds, n);
 		ds_put_format(why, "cannot serve the TAP device \"%s\" (%s)",
@@ -680,8 +680,8 @@ static void run_user_vport_add(struct exec *exec, const struct op *op)
 		open_tap_inside(exec, op, &job);
 	}
 	if (!job.error) {
-		job.error = userdp_port_add(exec->userdp, &vport, job.fds,
-					    job.n_fds);
+		job.error = userdp_port_add(exec->userdp, &vport, op->tap_netns,
+					    job.fds, job.n_fds);
 		if (job.error) {
 			tap_close(job.fds, job.n_fds);
 		}

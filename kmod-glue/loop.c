@@ -733,10 +733,41 @@ static void run_link_events(struct loop *loop)
 	}
 }
 
+/* As the kernel's datapath: it goes with its own device, and a port with the
+ * device that it is. */
+static void tap_gone(struct loop *loop, uint32_t port_no)
+{
+	struct userdp *userdp = exec_userdp(loop->exec);
+	struct event event = {.type = EVENT_VPORT_GONE, .port_no = port_no};
+
+	if (!userdp) {
+		return; /* The trunk: the kernel tells of it. */
+	}
+	if (port_no == ODP_LOCAL_PORT) {
+		userdp_clear(userdp);
+		event.type = EVENT_DP_GONE;
+	} else if (userdp_port_del(userdp, port_no, true)) {
+		return;
+	}
+	step(loop, &event);
+}
+
+static void on_port_gone(void *loop, uint32_t port_no)
+{
+	const struct event event = {.type = EVENT_VPORT_GONE,
+				    .port_no = port_no};
+
+	step(loop, &event);
+}
+
 static void on_sleeve_event(void *loop, const struct sleeve_event *se)
 {
 	struct event event = {.type = EVENT_SLEEVE, .os_errno = se->os_errno};
 
+	if (se->tap_gone) {
+		tap_gone(loop, se->port_no);
+		return;
+	}
 	event.sleeve.peer = se->peer;
 	event.sleeve.what = se->what;
 	event.sleeve.local = se->local;
@@ -753,6 +784,10 @@ static void run_kernel_events(struct loop *loop)
 	}
 	if (loop->sleeve) {
 		sleeve_run(loop->sleeve, on_sleeve_event, loop);
+	}
+	if (exec_userdp(loop->exec)) {
+		userdp_run(exec_userdp(loop->exec), loop->now_us, on_port_gone,
+			   loop);
 	}
 	if (loop->xfrm_monitor) {
 		(void)!xfrm_monitor_run(loop->xfrm_monitor, on_xfrm_event,

@@ -159,6 +159,8 @@ int sleeve_set_vlan(struct sleeve *, uint16_t vid, uint32_t peer, uint32_t vni,
 int sleeve_fd(const struct sleeve *);
 
 struct sleeve_event {
+	bool tap_gone; /* The device of the TAP 'port_no'; nothing else then. */
+	uint32_t port_no;
 	enum sleeve_news what;
 	uint32_t peer;
 	struct ip_addr local;

@@ -117,6 +117,7 @@ struct sleeve_tap {
 	enum sleeve_tap_kind kind;
 	size_t n_fds;
 	int fds[TAP_QUEUES_MAX];
+	atomic_bool gone; /* Its device, and that has been told. */
 	struct sleeve_tap_counts *counts; /* One a thread. */
 };
 

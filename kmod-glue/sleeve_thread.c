@@ -643,6 +643,20 @@ static void take_tap_frame(struct sleeve_thread *t, struct sleeve_tap *tap,
 	}
 }
 
+/* Its device is no more, perhaps with its namespace.  Nobody may spin on that;
+ * one of the queues tells. */
+static void tap_gone(struct sleeve_thread *t, struct sleeve_tap *tap)
+{
+	const struct sleeve_event event = {.tap_gone = true,
+					   .port_no = tap->port_no};
+	bool gone = false;
+
+	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, tap_fd(t, tap), NULL);
+	if (atomic_compare_exchange_strong(&tap->gone, &gone, true)) {
+		(void)sleeve_tell(t->sleeve, &event);
+	}
+}
+
 static void run_tap(struct sleeve_thread *t, uint32_t port_no, uint32_t events)
 {
 	struct sleeve_tap *tap = sleeve_find_tap(t->sleeve, port_no);
@@ -652,9 +666,7 @@ static void run_tap(struct sleeve_thread *t, uint32_t port_no, uint32_t events)
 		return; /* Just taken away. */
 	}
 	if (events & (EPOLLERR | EPOLLHUP)) {
-		/* Its device is gone.  Nobody may spin on that. */
-		(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, tap_fd(t, tap),
-				NULL);
+		tap_gone(t, tap);
 		return;
 	}
 	for (int i = 0; i < TAP_FRAMES && bytes < TAP_BYTES; i++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmap.h"
@@ -36,8 +37,10 @@ enum {
 	PORT_BURST = FLOW_SOURCE_MAX,
 	PORT_RATE = FLOW_SOURCE_MAX / (FLOW_IDLE_US / 1000000),
 
-	NO_PORT = UINT32_MAX
+	HOME_LOOK_US = 2000000 /* Are the namespaces of ports still there? */
 };
+
+#define NO_PORT UINT32_MAX
 
 /* A packet that matched no flow. */
 struct upcall {
@@ -53,6 +56,10 @@ struct port {
 	bool limited; /* Is it a container's? */
 	struct bucket bucket;
 	bool gone; /* Removed, not yet freed. */
+	/* The namespace of its device; NULL: ours. */
+	char *netns;
+	dev_t netns_dev; /* With the inode 0 if that could not be seen. */
+	ino_t netns_ino;
 
 	/* Under the datapath's mutex. */
 	struct ovs_list queue; /* Of struct upcall. */
@@ -79,6 +86,7 @@ struct userdp {
 	int fd;		       /* An eventfd: 'ready' is not empty. */
 
 	struct ovs_list waiting; /* Ports without tokens. */
+	uint64_t look_us;	 /* When userdp_run() looks next. */
 	/* Upcalls that are being answered, of super-frames: a frame that comes
 	 * back is sent with the vnet header that it had. */
 	struct ovs_list served;
@@ -136,6 +144,7 @@ static void free_upcalls(struct ovs_list *list)
 static void port_free(struct port *port)
 {
 	free_upcalls(&port->queue);
+	free(port->netns);
 	free(port);
 }
 
@@ -148,8 +157,37 @@ static uint32_t tunnel_port(const struct userdp *u)
 	return port_no;
 }
 
-int userdp_port_add(struct userdp *u, struct odp_vport *vport, const int *fds,
-		    size_t n_fds)
+static void set_home(struct port *port, const char *netns)
+{
+	struct stat st;
+
+	if (*netns) {
+		port->netns = xstrdup(netns);
+		if (!stat(netns, &st)) {
+			port->netns_dev = st.st_dev;
+			port->netns_ino = st.st_ino;
+		}
+	}
+}
+
+/* Not if it cannot be told: a namespace may be named by a process into which we
+ * may not look. */
+static bool has_lost_home(const struct port *port)
+{
+	struct stat st;
+
+	if (!port->netns) {
+		return false;
+	}
+	if (stat(port->netns, &st)) {
+		return errno == ENOENT;
+	}
+	return port->netns_ino &&
+	       (st.st_dev != port->netns_dev || st.st_ino != port->netns_ino);
+}
+
+int userdp_port_add(struct userdp *u, struct odp_vport *vport,
+		    const char *netns, const int *fds, size_t n_fds)
 {
 	struct port *port;
 	uint32_t port_no = vport->port_no;
@@ -169,6 +207,7 @@ int userdp_port_add(struct userdp *u, struct odp_vport *vport, const int *fds,
 	port->vport.port_no = port_no;
 	port->limited =
 		vport->type == ODP_VPORT_TAP && port_no != ODP_LOCAL_PORT;
+	set_home(port, netns);
 	ovs_list_init(&port->queue);
 	ovs_list_init(&port->node_ready);
 	cmap_insert(&u->ports, &port->node, hash_int(port_no, 0));
@@ -239,6 +278,35 @@ int userdp_port_del(struct userdp *u, uint32_t port_no, bool persist)
 	}
 	port_remove(u, port);
 	return 0;
+}
+
+void userdp_run(struct userdp *u, uint64_t now_us,
+		void (*gone)(void *, uint32_t), void *aux)
+{
+	struct port *port;
+
+	if (now_us < u->look_us) {
+		return;
+	}
+	u->look_us = now_us + HOME_LOOK_US;
+	CMAP_FOR_EACH(port, node, &u->ports)
+	{
+		if (has_lost_home(port)) {
+			port_remove(u, port);
+			gone(aux, port->vport.port_no);
+		}
+	}
+}
+
+void userdp_clear(struct userdp *u)
+{
+	struct port *port;
+
+	flow_cache_clear(u->flows);
+	CMAP_FOR_EACH(port, node, &u->ports)
+	{
+		port_remove(u, port);
+	}
 }
 
 static void sum_load(void *vport_, const struct sleeve_load *load)
@@ -692,7 +760,7 @@ static void wake_ports(struct userdp *u, uint64_t now_us)
 
 uint64_t userdp_deadline(const struct userdp *u)
 {
-	uint64_t deadline_us = UINT64_MAX;
+	uint64_t deadline_us = cmap_count(&u->ports) ? u->look_us : UINT64_MAX;
 	const struct port *port;
 
 	LIST_FOR_EACH (port, node_ready, &u->waiting) {

@@ -34,14 +34,22 @@ void userdp_free(struct userdp *);
 /* ---- ports ------------------------------------------------------------ */
 
 /* Adds a port of type ODP_VPORT_TAP, whose queues 'fds' it takes on success, or
- * ODP_VPORT_SLEEVE, for which there are none.  A number of UINT32_MAX becomes
- * one that is free.  EEXIST: the number or the name is taken, or there is a
- * tunnel port already; EFBIG: there are too many. */
-int userdp_port_add(struct userdp *, struct odp_vport *, const int *fds,
-		    size_t n_fds) FDP_MUST_CHECK;
+ * ODP_VPORT_SLEEVE, for which there are none.  'netns' is the path of the
+ * namespace that the device is in, "" if that is our own.  A number of
+ * UINT32_MAX becomes one that is free.  EEXIST: the number or the name is
+ * taken, or there is a tunnel port already; EFBIG: there are too many. */
+int userdp_port_add(struct userdp *, struct odp_vport *, const char *netns,
+		    const int *fds, size_t n_fds) FDP_MUST_CHECK;
 /* Closes its queues; 'persist': the device stays.  ENODEV. */
 int userdp_port_del(struct userdp *, uint32_t port_no,
 		    bool persist) FDP_MUST_CHECK;
+/* Removes the ports whose namespace has lost its name, which is when a
+ * container ends, and calls back for each.  The kernel would not: who has a
+ * queue of a TAP keeps its namespace alive.  It looks every few seconds. */
+void userdp_run(struct userdp *, uint64_t now_us,
+		void (*gone)(void *aux, uint32_t port_no), void *aux);
+/* Removes all ports and flows; the devices stay. */
+void userdp_clear(struct userdp *);
 /* With statistics.  ENODEV. */
 int userdp_port_get(const struct userdp *, uint32_t port_no,
 		    struct odp_vport *) FDP_MUST_CHECK;
@@ -73,7 +81,7 @@ void userdp_flow_dump(const struct userdp *,
 
 /* ---- upcalls ---------------------------------------------------------- */
 
-/* As their namesakes of odp_socket.h. */
+/* As their namesakes of odp_socket.h; the deadline is userdp_run()'s, too. */
 int userdp_fd(const struct userdp *);
 size_t userdp_upcalls_run(struct userdp *, uint64_t now_us, size_t budget,
 			  void (*)(const struct odp_upcall *, void *aux),
