@@ -132,7 +132,7 @@ static void open_side(struct side *side)
 /* Key and index are both of who receives. */
 static struct op_sleeve make_key(const struct side *receiver, uint32_t epoch)
 {
-	struct op_sleeve op = {.index = 1000 * receiver->other + epoch,
+	struct op_sleeve op = {.index = 10000 * receiver->other + epoch,
 			       .epoch = epoch,
 			       .initiator = receiver == &b,
 			       .cipher = cipher,
@@ -513,8 +513,8 @@ static void check_rekey(void)
 	for (uint32_t epoch = 4; epoch < 14; epoch++) {
 		rest_ms(50);
 		rekey(epoch);
-		sleeve_del_in(a.sleeve, 1000 * a.other + epoch - 2);
-		sleeve_del_in(b.sleeve, 1000 * b.other + epoch - 2);
+		sleeve_del_in(a.sleeve, 10000 * a.other + epoch - 2);
+		sleeve_del_in(b.sleeve, 10000 * b.other + epoch - 2);
 	}
 	n = fread(out, 1, sizeof out - 1, ping);
 	out[n] = '\0';
@@ -695,6 +695,54 @@ static void check_idle(void)
 	      (unsigned int)(after.wakeups - before.wakeups));
 }
 
+static size_t rss_kib(void)
+{
+	char out[64];
+
+	snprintf(
+		out, sizeof out,
+		"sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/%d/status",
+		getpid());
+	if (!shell(out, out, sizeof out)) {
+		die("sed");
+	}
+	return (size_t)atoi(out);
+}
+
+/* Rekeys, moves and changes of the MTU, more than in a year. */
+static void check_memory(void)
+{
+	enum {
+		WARM = 200,
+		TIMES = 3000,
+		SLACK_KIB = 1024 /* What an allocator keeps. */
+	};
+	size_t before = 0, after;
+
+	for (uint32_t i = 0; i < WARM + TIMES; i++) {
+		if (i == WARM) {
+			rest_ms(200);
+			before = rss_kib();
+		}
+		rekey(100 + i);
+		must(sleeve_set_mtu(a.sleeve, a.other, 1400 + i % 100),
+		     "sleeve_set_mtu");
+		sleeve_del_in(a.sleeve, 10000 * a.other + 99 + i);
+		sleeve_del_in(b.sleeve, 10000 * b.other + 99 + i);
+		if (i % 50 == 0) {
+			rest_ms(1); /* RCU's thread frees. */
+		}
+	}
+	rest_ms(500);
+	after = rss_kib();
+	check(after <= before + SLACK_KIB, "keys_come_and_go",
+	      "%zu KiB, before %zu", after, before);
+	sleeve_del_peer(a.sleeve, a.other);
+	sleeve_del_peer(b.sleeve, b.other);
+	check(!pings("-c 1"), "nothing_goes_to_a_peer_that_is_gone",
+	      "it was answered");
+}
+
 static size_t count_fds(void)
 {
 	char out[64];
@@ -771,6 +819,7 @@ int main(int argc, char *argv[])
 	check_source();
 	check_ipv6();
 	check_idle();
+	check_memory();
 	check_close();
 	return check_done();
 }
