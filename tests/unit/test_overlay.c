@@ -234,6 +234,9 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	/* Assertions by the hundred thousand: a busy machine needs more than
+	 * Check's 4 s. */
+	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, fastdp_is_taken_while_it_works);
 	tcase_add_test(tcase, dead_fastdp_is_left_at_once_with_its_reason);
