@@ -89,6 +89,7 @@ static void tell_conflict(struct engine *e, const struct peer *p,
 /* Binds what the peer announces and nobody else has. */
 static void bind_all(struct engine *e, struct peer *p)
 {
+	p->n_unbound = 0;
 	for (size_t i = 0; i < p->record.n; i++) {
 		const struct binding *b = &p->record.v[i];
 		struct bound *bound = &p->bound[i];
@@ -115,6 +116,7 @@ static void bind_all(struct engine *e, struct peer *p)
 				   err_text(err));
 		}
 		bound->told = err != FDP_OK;
+		p->n_unbound += err != FDP_OK;
 	}
 }
 
@@ -170,9 +172,7 @@ size_t peers_n_duplicates(const struct engine *e)
 	size_t n = 0;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		for (size_t i = 0; i < p->record.n; i++) {
-			n += !p->bound[i].is;
-		}
+		n += p->n_unbound;
 	}
 	return n;
 }
@@ -182,7 +182,9 @@ void peers_rebind(struct engine *e)
 	struct peer *p;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		bind_all(e, p);
+		if (p->n_unbound) {
+			bind_all(e, p);
+		}
 	}
 }
 
@@ -195,6 +197,8 @@ static void drop_endpoint(struct engine *e, struct peer *p, size_t i)
 	if (p->bound[i].is) {
 		forwarding_unbind(e->fwd, p->number, r->v[i].vni, &r->v[i].mac);
 		moves_left(e, &r->v[i]);
+	} else {
+		p->n_unbound--;
 	}
 	memmove(&r->v[i], &r->v[i + 1], n_after * sizeof *r->v);
 	memmove(&p->bound[i], &p->bound[i + 1], n_after * sizeof *p->bound);

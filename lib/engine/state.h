@@ -379,6 +379,7 @@ struct peer {
 	struct record record; /* Its endpoints. */
 	bool remembered;      /* Of the run before, and not confirmed yet. */
 	struct bound *bound;  /* What became of each of them. */
+	size_t n_unbound;     /* Not in the forwarding table. */
 	struct tunnel tunnel;
 	struct renewal renewal;
 	/* relay.c */
