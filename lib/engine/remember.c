@@ -76,12 +76,14 @@ static struct json *endpoints_json(const struct record *r)
 	return list;
 }
 
-/* Not one that is reached through others, nor one without a key, as there is
- * nothing to know him by. */
+/* Not one that is reached through others or by sleeve, nor one without a key,
+ * as there is nothing to know him by. */
 static bool is_worth_it(const struct engine *e, const struct peer *p)
 {
 	return p->tunnel.policies && tunnel_is_usable(&p->tunnel) &&
-	       !p->tunnel.failed && p->via == FWD_NOBODY && pin_find(e, &p->id);
+	       !p->tunnel.failed && !p->tunnel.by_sleeve &&
+	       !p->beside.overlay.sleeve && p->via == FWD_NOBODY &&
+	       pin_find(e, &p->id);
 }
 
 static struct json *peers_json(const struct engine *e)

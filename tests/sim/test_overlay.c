@@ -187,6 +187,9 @@ SEED_TEST(only_flows_of_the_peer_are_touched, SEEDS)
 		chatter(w, a, b, 500 * MS);
 	}
 	DEMAND(w, shows(a, b, "overlay", "sleeve"), "not by sleeve");
+	world_run(w, 6 * SEC);
+	DEMAND(w, a->peers && !strstr(a->peers, "\"name\":\"b\""),
+	       "after a restart it would be sent by fastdp");
 	set_block(w, ONE_WAY, false);
 	for (unsigned int i = 0; i < 10; i++) {
 		chatter(w, a, c, 500 * MS);
@@ -195,6 +198,8 @@ SEED_TEST(only_flows_of_the_peer_are_touched, SEEDS)
 	DEMAND(w, shows(a, b, "overlay", "fastdp"), "not back");
 	DEMAND(w, n_writes_to(a, c) == writes, "flows to c: %u writes, now %u",
 	       writes, n_writes_to(a, c));
+	world_run(w, 6 * SEC);
+	DEMAND(w, strstr(a->peers, "\"name\":\"b\""), "not remembered");
 	world_free(w);
 }
 
