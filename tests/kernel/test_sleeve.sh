@@ -99,6 +99,23 @@ case_ok 'TCP after it' transfer c1 c2 10.0.0.2 2M
 case_ok 'detach' ctl h2 detach --netns c3
 case_ok 'takes the interface away' not ip -n c3 link show eth0
 
+# What others take away: the device of the datapath, and a whole container.
+ip -n h1 link del fdp
+case_ok 'the datapath device is made again' soon ip -n h1 link show fdp
+case_ok 'and containers go on' soon ping_ok c1 10.0.0.2
+queues() { # of TAPs that h2 has open
+	find "/proc/${daemon[h2]}/fd" -lname /dev/net/tun | wc -l
+}
+before=$(queues)
+box h2 c4 10.0.0.4/24
+case_ok 'another container' soon ping_ok c1 10.0.0.4
+case_ok 'has queues' [ "$(queues)" -gt "$before" ]
+ip netns del c4
+fewer() { [ "$(queues)" -le "$before" ]; }
+case_ok 'its end is noticed' soon fewer
+case_ok 'and told' soon eval 'ctl h2 ports | grep "is down: cannot open network namespace"'
+case_ok 'the others go on' ping_ok c1 10.0.0.2
+
 fdpd_kill h2 TERM
 (umask 077; echo 'another one altogether' > "$work/other")
 fdpd h2 --password-file "$work/other"
