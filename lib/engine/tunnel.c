@@ -1042,6 +1042,10 @@ static void note_route(struct engine *e, struct peer *p,
 		t->route_us = e->now_us;
 		t->route_errno = event->os_errno;
 		relay_touch(e);
+		if (!event->os_errno && p->watch.on) {
+			path_forget_loss(&p->watch.path);
+			health_path(e, p);
+		}
 	} else if (!event->os_errno && *t->route_ifname &&
 		   strcmp(t->route_ifname, ifname) != 0) {
 		health_note(e, p, REASON_NONE,

@@ -205,8 +205,7 @@ static void judge_loss(struct path *p)
 	}
 }
 
-/* What was lost so far has another cause than a way that loses something. */
-static void forget_loss(struct path *p)
+void path_forget_loss(struct path *p)
 {
 	p->window = 0;
 	p->n_window = 0;
@@ -227,7 +226,7 @@ static bool lane_result(struct path *p, unsigned int i, bool acked)
 	was_dead = lane->dead;
 	track_add(lane, acked);
 	if (lane->dead && !was_dead) {
-		forget_loss(p);
+		path_forget_loss(p);
 	}
 	return !lane->dead;
 }
@@ -251,7 +250,7 @@ static void result(struct path *p, const struct path_probe *probe, bool acked)
 	if (was_dead && !p->all.dead) {
 		memset(p->lanes, 0, sizeof p->lanes);
 		memset(&p->large, 0, sizeof p->large);
-		forget_loss(p);
+		path_forget_loss(p);
 	}
 	judge_loss(p);
 }

@@ -139,6 +139,9 @@ bool path_lost(struct path *, uint64_t upto, uint64_t now_us,
 /* It has answered, and all that was lost has been taken. */
 void path_answered(struct path *);
 
+/* What was lost so far has another cause than a way that loses something. */
+void path_forget_loss(struct path *);
+
 enum path_level path_level(const struct path *);
 /* One of those through which nothing gets; 0 if they are not told apart. */
 unsigned int path_dead_lane(const struct path *);

@@ -197,6 +197,20 @@ START_TEST(dead_path_is_noticed_in_three_seconds_and_back_in_four)
 }
 END_TEST
 
+START_TEST(loss_of_known_cause_is_forgotten)
+{
+	dice.state = 1;
+	per_mille = 300;
+	with_traffic(600, some_lost);
+	ck_assert_int_eq(path_level(&path), PATH_LOSES);
+	path_forget_loss(&path);
+	ck_assert_int_eq(path_level(&path), PATH_GOOD);
+	ck_assert_uint_eq(path_loss(&path), 0);
+	with_traffic(60, none_lost);
+	ck_assert_int_eq(path_level(&path), PATH_GOOD);
+}
+END_TEST
+
 START_TEST(slow_session_is_no_dead_path)
 {
 	with_traffic(3, none_lost);
@@ -364,6 +378,7 @@ int main(void)
 	tcase_add_test(tc, many_peers_are_probed_less_often);
 	tcase_add_test(tc,
 		       dead_path_is_noticed_in_three_seconds_and_back_in_four);
+	tcase_add_test(tc, loss_of_known_cause_is_forgotten);
 	tcase_add_test(tc, slow_session_is_no_dead_path);
 	tcase_add_loop_test(tc, three_of_ten_lost_change_once, 0, 50);
 	tcase_add_loop_test(tc, few_lost_change_nothing, 0, 20);
