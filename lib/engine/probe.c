@@ -268,11 +268,28 @@ void probe_received(struct engine *e, const struct odp_upcall *u, uint32_t from)
 	}
 }
 
+/* The answer waits for the next turn, in which packets come first: a daemon
+ * that is slow would else find the question while the probe still waits to be
+ * read, and call a way dead that is not. */
 void probe_asked(struct engine *e, struct peer *p, const struct msg_path *ask)
 {
-	struct message m = {.type = MSG_PATH_REPORT, .path = *ask};
+	/* The upper bit tells the ways apart (overlay.c). */
+	p->watch.asked[ask->number >> 63] = ask->number;
+	e->probe_us = MIN(e->probe_us, e->now_us + 1);
+	engine_wake(e, e->probe_us);
+}
 
-	conn_send(e, p->conn, &m);
+static void answer(struct engine *e, struct peer *p)
+{
+	struct message m = {.type = MSG_PATH_REPORT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(p->watch.asked); i++) {
+		m.path.number = p->watch.asked[i];
+		if (m.path.number) {
+			p->watch.asked[i] = 0;
+			conn_send(e, p->conn, &m);
+		}
+	}
 }
 
 /* ---- Time ---- */
@@ -302,6 +319,7 @@ void probe_timers(struct engine *e)
 		if (!p->watch.on) {
 			continue;
 		}
+		answer(e, p);
 		ask(e, p);
 		watch(e, p);
 		mtu_watch(e, p, probe_stretch(e));

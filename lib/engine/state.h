@@ -327,6 +327,7 @@ struct watch {
 	struct path path;  /* From here to there. */
 	uint64_t n_heard;  /* Probes of the peer's. */
 	uint64_t heard_us; /* The last one; 0 = none. */
+	uint64_t asked[2]; /* Questions of the peer's to answer; 0 = none. */
 	/* health.c */
 	enum path_level level; /* As the peer was told. */
 	uint64_t level_us;     /* Since when. */
