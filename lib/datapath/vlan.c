@@ -120,6 +120,7 @@ static uint16_t free_vid(struct vlans *vs)
 uint16_t vlans_get(struct vlans *vs, uint32_t peer, uint32_t vni)
 {
 	struct entry *e = find_pair(vs, peer, vni);
+	uint16_t vid;
 
 	if (e) {
 		return e->vlan.vid;
@@ -127,14 +128,15 @@ uint16_t vlans_get(struct vlans *vs, uint32_t peer, uint32_t vni)
 	if (is_full(vs)) {
 		return 0;
 	}
+	vid = free_vid(vs);
 	e = xzalloc(sizeof *e);
-	e->vlan.vid = free_vid(vs);
+	e->vlan.vid = vid;
 	e->vlan.peer = peer;
 	e->vlan.vni = vni;
 	hmap_insert(&vs->by_pair, &e->by_pair, pair_hash(peer, vni));
-	hmap_insert(&vs->by_vid, &e->by_vid, vid_hash(e->vlan.vid));
+	hmap_insert(&vs->by_vid, &e->by_vid, vid_hash(vid));
 	note(vs, &e->vlan, false);
-	return e->vlan.vid;
+	return vid;
 }
 
 const struct vlan *vlans_find(const struct vlans *vs, uint16_t vid)
