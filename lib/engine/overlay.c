@@ -131,10 +131,11 @@ void trunk_fill_in(struct engine *e, struct op *op)
 {
 	op->vport.type = ODP_VPORT_TAP;
 	/* Flows of an earlier run may lead to the number that it had, with
-	 * VLANs that meant something else. */
+	 * VLANs that meant something else.  They are gone after
+	 * ADOPT_FLOWS_US; numbers by the clock come back later. */
 	op->vport.port_no =
-		TRUNK_PORT_MIN +
-		(uint32_t)rng_range(e->rng, TRUNK_PORT_MAX - TRUNK_PORT_MIN);
+		TRUNK_PORT_MIN + (uint32_t)(e->now_us / TRUNK_PORT_US %
+					    (TRUNK_PORT_MAX - TRUNK_PORT_MIN));
 	copy_text(op->vport.name, sizeof op->vport.name, e->trunk_footing.name);
 	copy_text(op->tap_ifname, sizeof op->tap_ifname, e->trunk_footing.name);
 }

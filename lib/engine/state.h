@@ -80,6 +80,7 @@ struct probe_frame;
 #define SA_LINGER_US	 (60 * SECOND_US)  /* Replaced SAs stay that long. */
 #define ADOPT_GRACE_US	 (120 * SECOND_US) /* Found at start, unclaimed. */
 #define ADOPT_FLOWS_US	 (100 * SECOND_US) /* The same for flows: earlier. */
+#define TRUNK_PORT_US	 (SECOND_US / 100) /* A number of the trunk's. */
 #define FLOW_DUMP_US	 (4 * SECOND_US)
 #define FLOWS_FULL_US	 (60 * SECOND_US) /* Shown for so long. */
 #define REFUSAL_SHOWN_US (300 * SECOND_US)

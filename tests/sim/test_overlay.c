@@ -460,7 +460,45 @@ SEED_TEST(hosts_with_no_way_in_common_meet_in_a_third, SEEDS)
 	world_free(w);
 }
 
-SCENARIO_MAIN("overlay", blocked_way_is_gone_round_and_come_back_to,
+static uint32_t trunk_of(const struct host *h)
+{
+	for (size_t i = 0; i < h->kernel.n_ports; i++) {
+		if (h->kernel.ports[i].type == ODP_VPORT_TAP &&
+		    strstr(h->kernel.ports[i].name, "-sleeve")) {
+			return h->kernel.ports[i].port_no;
+		}
+	}
+	return 0;
+}
+
+/* Flows of the run before push VLANs that meant something else: they must not
+ * find a trunk. */
+SEED_TEST(trunk_never_has_an_old_number, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w);
+	uint32_t had[4];
+
+	bring_up(w, 2);
+	for (size_t i = 0; i < 4; i++) {
+		had[i] = trunk_of(a);
+		DEMAND(w, had[i], "no trunk");
+		for (size_t j = 0; j < i; j++) {
+			DEMAND(w, had[i] != had[j], "number %u again", had[i]);
+		}
+		if (i & 1) {
+			host_stop(a);
+		} else {
+			host_kill(a);
+		}
+		host_start_well(a);
+		world_run(w, SEC);
+	}
+	world_free(w);
+}
+
+SCENARIO_MAIN("overlay", trunk_never_has_an_old_number,
+	      blocked_way_is_gone_round_and_come_back_to,
 	      only_flows_of_the_peer_are_touched,
 	      blocked_sleeve_does_not_matter,
 	      relayed_only_if_both_ways_are_dead, flapping_way_is_not_followed,
