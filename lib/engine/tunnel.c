@@ -163,6 +163,19 @@ static void sa_linger(struct engine *e, const struct tunnel *t,
 	}
 }
 
+static void adopt_policy(struct engine *e, const struct kernel_snapshot *found,
+			 const struct xfrm_policy *p, uint64_t when_us)
+{
+	struct xfrm_policy policy = *p;
+
+	if (policy.plain) {
+		plain_undo(e, found, &policy);
+	}
+	if (!policy.block) {
+		stale_add(e, &policy, when_us);
+	}
+}
+
 void tunnel_adopt(struct engine *e, const struct kernel_snapshot *found)
 {
 	uint64_t when_us = e->now_us + ADOPT_GRACE_US;
@@ -171,16 +184,15 @@ void tunnel_adopt(struct engine *e, const struct kernel_snapshot *found)
 		sa_note(e, &found->sas[i].dst, found->sas[i].spi,
 			found->sas[i].reqid, when_us);
 	}
+	/* Nothing plain leaves, before anything else. */
 	for (size_t i = 0; i < found->n_policies; i++) {
-		const struct xfrm_policy *p = &found->policies[i];
-
-		struct xfrm_policy policy = *p;
-
-		if (policy.plain) {
-			plain_undo(e, found, &policy);
+		if (found->policies[i].dir == XFRM_DIR_OUT) {
+			adopt_policy(e, found, &found->policies[i], when_us);
 		}
-		if (!policy.block) {
-			stale_add(e, &policy, when_us);
+	}
+	for (size_t i = 0; i < found->n_policies; i++) {
+		if (found->policies[i].dir != XFRM_DIR_OUT) {
+			adopt_policy(e, found, &found->policies[i], when_us);
 		}
 	}
 }

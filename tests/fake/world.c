@@ -350,15 +350,37 @@ static bool trusts(const struct host *h, const struct ip_addr *ip)
 	return false;
 }
 
-/* Each host has to name the address of the other one. */
+/* Each host has to name the address of the other one.  What is without a daemon
+ * goes on as it was agreed: it cannot know what the other one says since. */
 static bool kernel_may_be_plain(void *h_, const struct ip_addr *a,
 				const struct ip_addr *b)
 {
 	const struct host *h = h_;
 	const struct host *ha = host_at(h->world, a),
 			  *hb = host_at(h->world, b);
+	const struct host *other = ha == h ? hb : ha;
 
-	return ha && hb && trusts(ha, b) && trusts(hb, a);
+	if (!ha || !hb) {
+		return false;
+	}
+	if (!h->engine && other != h) {
+		return trusts(h, other == ha ? a : b) &&
+		       h->was_trusted[other->index];
+	}
+	return trusts(ha, b) && trusts(hb, a);
+}
+
+/* Its daemon is about to die.  If that has not closed yet what the one before
+ * had opened, what that one knew counts, too. */
+static void note_trust(struct host *h)
+{
+	for (unsigned int i = 0; i < h->world->n_hosts; i++) {
+		const struct host *other = h->world->hosts[i];
+
+		h->was_trusted[i] = trusts(other, &h->v4) ||
+				    trusts(other, &h->v6) ||
+				    (h->n_trusted_before && h->was_trusted[i]);
+	}
 }
 
 static struct stream *stream_new(struct world *w)
@@ -746,6 +768,9 @@ static void run_op(struct host *h, const struct op *op)
 	hash_op(w, h, op);
 	op_text(op, text, sizeof text);
 	world_note(w, "%s %s: %s", h->name, op_type_name(op->type), text);
+	if (op->type == OP_GUARD_PUT) {
+		h->n_trusted_before = 0;
+	}
 	switch (op->type) {
 	case OP_DIAL:
 		run_dial(h, op);
@@ -1357,6 +1382,7 @@ void host_start(struct host *h)
 	config.conn_limit = h->conn_limit;
 	config.overlay = h->overlay;
 	config.no_aes_gcm = h->no_aes_gcm;
+	h->n_trusted_before = MAX(h->n_trusted_before, h->n_trusts_now);
 	config.n_trusted = h->n_trusts_now = h->n_trusts;
 	memcpy(config.trusted, h->trusts, sizeof h->trusts);
 	config.n_advertised = !ip_is_zero(&h->advertises.ip);
@@ -1409,6 +1435,8 @@ static void bury(struct host *h, bool silently)
 	if (!h->engine) {
 		return;
 	}
+	note_trust(h);
+	h->n_trusts_now = MAX(h->n_trusts_now, h->n_trusted_before);
 	engine_free(h->engine);
 	h->engine = NULL;
 	fake_kernel_orphan(&h->kernel);

@@ -65,7 +65,9 @@ struct host {
 	/* With whom it may be plain, at the next start. */
 	struct ip_prefix trusts[2];
 	size_t n_trusts;
-	size_t n_trusts_now; /* Since the last start. */
+	size_t n_trusts_now;		   /* Since the last start. */
+	size_t n_trusted_before;	   /* Until the guard is put anew. */
+	bool was_trusted[WORLD_MAX_HOSTS]; /* By them, when it died. */
 	/* Where others shall dial it; zero: where they see it. */
 	struct ip_endpoint advertises;
 
