@@ -19,6 +19,10 @@
 #include "crypto/kdf.h"
 #include "kmod-glue/privilege.h"
 
+enum {
+	STRETCH_NICE = 10
+};
+
 /* What the child says, twice unless the file is no good: when it has read it,
  * and when it has stretched the passwords.  Below PIPE_BUF, so one write()
  * carries it whole. */
@@ -286,6 +290,8 @@ static void child_main(const char *path, bool allow_weak, int fd)
 	prctl(PR_SET_NAME, "fdpd-password");
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &no_core);
+	/* Packets do not wait for it where there is one CPU: sessions do. */
+	setpriority(PRIO_PROCESS, 0, STRETCH_NICE);
 	/* Nothing that the daemon closes meanwhile shall stay open here. */
 	(void)close_range(3, (unsigned int)fd - 1, 0);
 	(void)close_range((unsigned int)fd + 1, ~0U, 0);

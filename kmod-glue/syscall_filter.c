@@ -130,6 +130,7 @@ static const int calls[] = {
 	SCMP_SYS(wait4),
 	SCMP_SYS(waitid),
 	SCMP_SYS(setrlimit),
+	SCMP_SYS(setpriority),
 	SCMP_SYS(getrlimit),
 	SCMP_SYS(prlimit64),
 	SCMP_SYS(exit),
