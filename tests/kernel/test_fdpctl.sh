@@ -54,7 +54,7 @@ case_ok 'and its IPv4 address' has 10.0.0.1/24 ip -n c1 addr show eth0
 case_ok 'and its IPv6 address' has fd00::1/64 ip -n c1 addr show eth0
 host_end=$(ask h1 '.ports[0].host_ifname' ports)
 case_ok 'the host end has our alias' has 'alias fdpd: eth0 in /run/netns/c1' ip -n h1 link show "$host_end"
-case_ok 'ports has all keys' [ "$(ask h1 '.ports[0] | keys | join(" ")' ports)" = 'addresses duplicate evicted flows host_ifname ifname lost mac mtu netns network refused state trouble upcalls vport waited' ]
+case_ok 'ports has all keys' [ "$(ask h1 '.ports[0] | keys | join(" ")' ports)" = 'addresses device duplicate evicted flows host_ifname ifname lost mac mtu netns network refused state trouble upcalls vport waited' ]
 case_ok 'ports shows it' has '10.0.0.1/24 fd00::1/64  1416  /run/netns/c1' ctl h1 ports
 # From somewhere else than where the daemon lives: the host end goes there.
 case_ok 'attach from another network namespace' "$bin/fdpctl" --run-dir /run/h2 \

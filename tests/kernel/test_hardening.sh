@@ -8,6 +8,7 @@
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
 
+overlay=auto # So that there are threads.
 umask 077
 echo 'correct horse battery staple' > "$work/h1.password"
 hosts 2
