@@ -244,8 +244,9 @@ void show_names(struct engine *e, uint32_t command)
 		snprintf(buf, sizeof buf, "%" PRIu32, peer->number);
 		json_object_put_string(numbers, buf, peer->name);
 	}
-	for (uint16_t vid = VLAN_VID_MIN; vid <= VLAN_VID_MAX; vid++) {
-		const struct vlan *vlan = forwarding_vlan(e->fwd, vid);
+	for (unsigned int vid = VLAN_VID_MIN; vid <= VLAN_VID_MAX; vid++) {
+		const struct vlan *vlan =
+			forwarding_vlan(e->fwd, (uint16_t)vid);
 
 		peer = vlan ? peer_by_number(e, vlan->peer) : NULL;
 		if (peer) {
