@@ -200,14 +200,6 @@ static void send_again(struct sleeve_thread *t, const struct cut_run *run,
 	struct sleeve_peer *peer = out->peer;
 	bool any_source;
 
-	atomic_read_relaxed(&out->any_source, &any_source);
-	/* An address that we no more have, as kernels and families put it: let
-	 * the route say from which. */
-	if (!any_source && (error == EINVAL || error == EADDRNOTAVAIL ||
-			    error == ENETUNREACH)) {
-		atomic_store_relaxed(&out->any_source, true);
-		error = send_singly(t, run);
-	}
 	/* EIO: no checksum offload on this device, or IPsec on the way; EINVAL:
 	 * kernels say so of what is too large (udp_send_skb() in
 	 * net/ipv4/udp.c). */
@@ -215,6 +207,14 @@ static void send_again(struct sleeve_thread *t, const struct cut_run *run,
 		if (error == EIO) {
 			atomic_store_relaxed(&peer->no_gso, true);
 		}
+		error = send_singly(t, run);
+	}
+	/* An address that we no more have, as kernels and families put it: let
+	 * the route say from which. */
+	atomic_read_relaxed(&out->any_source, &any_source);
+	if (!any_source && (error == EINVAL || error == EADDRNOTAVAIL ||
+			    error == ENETUNREACH)) {
+		atomic_store_relaxed(&out->any_source, true);
 		error = send_singly(t, run);
 	}
 	if (error) {

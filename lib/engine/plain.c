@@ -4,7 +4,7 @@
  * of the other's address, and only as long as they have told each other in the
  * session that there is.  All else stays as it is: security associations are
  * made and renewed, and merely not used, so that to go back is one change of
- *one policy, without a gap in which anything could be plain or lost:
+ * one policy, without a gap in which anything could be plain or lost:
  *
  *	there	the guard and our in policy let plain packets of this peer pass
  *		as well; it is told; when it says the same, our out policy asks

@@ -8,7 +8,7 @@
  * was known, as one is whose session was lost a moment ago: if its session does
  * not come back, it goes after the same time.  Where the kernel has no such
  * policies nothing is remembered: what the datapath sends leaves through ESP,
- *or not at all.
+ * or not at all.
  *
  * What is remembered has been true and need not be any more.  Whatever is heard
  * counts more: the peer's own record replaces it, and its endpoints give way to
@@ -22,7 +22,7 @@
  *
  * There is no need of it to reach the disk: it is of use only as long as the
  * kernel lives that has the SAs.  A file that is damaged, or of another host,
- *is as good as none.
+ * is as good as none.
  */
 #include <stdlib.h>
 #include <string.h>
