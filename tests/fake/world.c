@@ -895,6 +895,33 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 	}
 }
 
+/* A turn of kmod-glue/loop.c: what the kernel says, timers, connections. */
+enum stage {
+	STAGE_KERNEL,
+	STAGE_TIMERS,
+	STAGE_CONNECTIONS
+};
+
+/* When the host gets to what is there at 'when_us'.  Connections are what a
+ * turn of a slow host takes its time for. */
+static uint64_t in_turn(const struct host *h, uint64_t when_us,
+			enum stage stage)
+{
+	uint64_t turn_us = h->turn_us, begins_us;
+
+	if (!turn_us) {
+		return when_us;
+	}
+	begins_us = turn_us / 8 * stage;
+	if (stage == STAGE_CONNECTIONS && when_us % turn_us >= begins_us) {
+		return when_us;
+	}
+	if (when_us % turn_us > begins_us) {
+		when_us += turn_us;
+	}
+	return when_us / turn_us * turn_us + begins_us;
+}
+
 static void kernel_deliver(void *aux, const char *link, struct span frame)
 {
 	struct host *h = aux;
@@ -921,6 +948,7 @@ static void kernel_notify(void *aux, struct fake_event *e)
 	}
 	/* In order, soon. */
 	h->results_us = MAX(h->results_us, w->now_us + world_draw(w, 300));
+	h->results_us = in_turn(h, h->results_us, STAGE_KERNEL);
 	later(w, h->results_us, OCCUR_HOST, h)->event = e;
 }
 
@@ -956,6 +984,15 @@ static void deliver(struct world *w, struct stream *s, unsigned int to)
 	struct host *h = side->host;
 
 	if (!c || c->when_us > w->now_us) {
+		return;
+	}
+	if (h && in_turn(h, w->now_us, STAGE_CONNECTIONS) != w->now_us) {
+		struct occurrence *o =
+			later(w, in_turn(h, w->now_us, STAGE_CONNECTIONS),
+			      OCCUR_PUMP, NULL);
+
+		o->stream = s;
+		o->side = to;
 		return;
 	}
 	if (s->up && is_stuck(w, s)) {
@@ -1058,6 +1095,15 @@ static void happen(struct world *w, struct occurrence *o)
 	}
 }
 
+/* UINT64_MAX if it has none. */
+static uint64_t timer_us(const struct host *h)
+{
+	uint64_t when_us = h->engine ? engine_deadline(h->engine) : UINT64_MAX;
+
+	return when_us == UINT64_MAX ? when_us
+				     : in_turn(h, when_us, STAGE_TIMERS);
+}
+
 /* The host whose timer is due first; NULL if that is after 'limit_us'. */
 static struct host *next_timer(struct world *w, uint64_t limit_us)
 {
@@ -1066,8 +1112,7 @@ static struct host *next_timer(struct world *w, uint64_t limit_us)
 
 	for (size_t i = 0; i < w->n_hosts; i++) {
 		struct host *h = w->hosts[i];
-		uint64_t when_us =
-			h->engine ? engine_deadline(h->engine) : UINT64_MAX;
+		uint64_t when_us = timer_us(h);
 
 		if (when_us < first_us || (when_us == first_us && !first)) {
 			first = h;
@@ -1081,7 +1126,7 @@ static void fire_timer(struct world *w, struct host *h)
 {
 	struct event event = {.type = EVENT_TIMER};
 
-	w->now_us = MAX(w->now_us, engine_deadline(h->engine));
+	w->now_us = MAX(w->now_us, timer_us(h));
 	if (w->spin_us != w->now_us) {
 		w->spin_us = w->now_us;
 		w->spins = 0;
@@ -1099,7 +1144,7 @@ static bool advance(struct world *w, uint64_t limit_us)
 	struct host *timer = next_timer(w, MIN(limit_us, next_us));
 	struct occurrence *o;
 
-	if (timer && engine_deadline(timer->engine) < next_us) {
+	if (timer && timer_us(timer) < next_us) {
 		fire_timer(w, timer);
 		return true;
 	}

@@ -85,6 +85,9 @@ struct host {
 	unsigned int life;     /* How often it was started. */
 	uint64_t late_us;      /* By so much its clock is; at the next start. */
 	uint64_t guard_us; /* So long netfilter takes to be told anything. */
+	/* So long a turn of its loop takes, mostly with connections; 0 = no
+	 * time at all. */
+	uint64_t turn_us;
 	/* So long after the next start its passwords are there.  Who connects
 	 * meanwhile is not refused. */
 	uint64_t password_us;

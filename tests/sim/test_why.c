@@ -498,6 +498,22 @@ SEED_TEST(relayed_host_is_explained, SEEDS)
 	world_free(w);
 }
 
+/* A host that is slow is no dead one: it may find the question for a probe
+ * before it has read the probe. */
+SEED_TEST(slow_hosts_are_not_dead, SEEDS)
+{
+	struct world *w = well_world(seed, "pw");
+
+	for (unsigned int i = 0; i < 20; i++) {
+		host_b(w)->turn_us = 300 * MS + world_draw(w, 1500 * MS);
+		run_with_traffic(w, 2 * SEC);
+		host_b(w)->turn_us = 0;
+		run_with_traffic(w, 5 * SEC);
+	}
+	demand_well(w);
+	world_free(w);
+}
+
 SCENARIO_MAIN("why", one_way_failure_seen_by_both_in_three_seconds,
 	      both_ways_filtered_is_said_of_both,
 	      filter_is_found_without_error_counters,
@@ -509,4 +525,4 @@ SCENARIO_MAIN("why", one_way_failure_seen_by_both_in_three_seconds,
 	      what_is_only_slow_or_lossy_is_not_dead,
 	      answer_is_steady_and_cheap, refusals_are_explained_at_both_ends,
 	      nobody_there_is_said_since_when, changed_key_is_explained,
-	      relayed_host_is_explained)
+	      relayed_host_is_explained, slow_hosts_are_not_dead)
