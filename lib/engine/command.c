@@ -74,6 +74,7 @@ static void run_connect(struct engine *e, uint32_t command,
 {
 	struct ip_endpoint endpoint;
 	struct target *t;
+	struct peer *p;
 
 	if (!get_address(e, command, args, &endpoint)) {
 		return;
@@ -89,6 +90,11 @@ static void run_connect(struct engine *e, uint32_t command,
 	persist_save(e);
 	t->failures = 0;
 	target_retry(e, t, 0);
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (ip_equal(&p->tunnel.remote, &endpoint.ip)) {
+			overlay_retry(e, p);
+		}
+	}
 	reply_address(e, command, &endpoint);
 }
 

@@ -203,6 +203,7 @@ void engine_free(struct engine *e)
 	free(e->pins);
 	free(e->saved_state);
 	free(e->remembered);
+	free(e->ways_before);
 	free(e->addresses);
 	secret_wipe_bytes(&e->config.slots, sizeof e->config.slots);
 	sign_pair_wipe(&e->key);

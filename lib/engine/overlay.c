@@ -423,6 +423,21 @@ void overlay_timers(struct engine *e)
 
 /* ---- Sessions ---- */
 
+/* What did not get through before the daemon was started anew will not now. */
+static void begin_as_before(struct engine *e, struct peer *p)
+{
+	const enum reason reason = remember_way(e, p);
+
+	if (p->beside.on && reason) {
+		overlay_begin(&p->beside.overlay, reason, e->now_us);
+		engine_log(e, OP_LOG_WARN, "to %s by sleeve as before: %s",
+			   p->name, reason_text(reason));
+		health_note(e, p, reason, "by sleeve as before: %s",
+			    reason_text(reason));
+		tunnel_publish(e, p);
+	}
+}
+
 void overlay_session(struct engine *e, struct peer *p)
 {
 	struct beside *b = &p->beside;
@@ -439,6 +454,7 @@ void overlay_session(struct engine *e, struct peer *p)
 		/* There is nothing to choose. */
 		memset(&b->overlay, 0, sizeof b->overlay);
 	}
+	begin_as_before(e, p);
 	overlay_update(e, p);
 	probe_wake_beside(e, p);
 }
@@ -446,4 +462,10 @@ void overlay_session(struct engine *e, struct peer *p)
 void overlay_session_over(struct peer *p)
 {
 	p->beside.on = false;
+}
+
+void overlay_retry(struct engine *e, struct peer *p)
+{
+	overlay_forgive(&p->beside.overlay);
+	overlay_update(e, p);
 }

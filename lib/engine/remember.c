@@ -10,6 +10,10 @@
  * policies nothing is remembered: what the datapath sends leaves through ESP,
  * or not at all.
  *
+ * Of a peer that frames went to by the sleeve, as ESP did not get there, just
+ * that is written down and why: there is nobody to send sealed frames until its
+ * session is back, but then they need not be lost in ESP first.
+ *
  * What is remembered has been true and need not be any more.  Whatever is heard
  * counts more: the peer's own record replaces it, and its endpoints give way to
  * whoever else has them now (peers_yield()).
@@ -17,7 +21,8 @@
  * JSON: {"version": 1, "host": our own id,
  *	  "peers": [{"id", "name", "incarnation", "local", "remote": tunnel
  *		     addresses, "udp_port",
- *		     "endpoints": [{"network", "mac", "addresses"}]}],
+ *		     "endpoints": [{"network", "mac", "addresses"}]}, or
+ *		     {"id", "sleeve": reason}],
  *	  "check": as in the state file (persist.c)}
  *
  * There is no need of it to reach the disk: it is of use only as long as the
@@ -33,13 +38,20 @@
 #include "openvswitch/json.h"
 #include "util.h"
 
-#define REMEMBER_SOON_US                                                 \
-	(1 * SECOND_US)		    /* With what else changes till then. \
-				     */
-#define REMEMBER_US (5 * SECOND_US) /* Between two. */
+#define REMEMBER_SOON_US                                                      \
+	(1 * SECOND_US)			 /* With what else changes till then. \
+					  */
+#define REMEMBER_US (5 * SECOND_US)	 /* Between two. */
+#define WAYS_US	    (5 * 60 * SECOND_US) /* Who is not back by then is new. */
 
 enum {
 	REMEMBER_VERSION = 1
+};
+
+/* To whom the sleeve was taken, and why. */
+struct way_before {
+	struct peer_id id;
+	enum reason reason;
 };
 
 /* ---- Writing ---- */
@@ -86,14 +98,38 @@ static bool is_worth_it(const struct engine *e, const struct peer *p)
 	       pin_find(e, &p->id);
 }
 
+static size_t n_ways(const struct engine *e)
+{
+	return e->now_us < e->started_us + WAYS_US ? e->n_ways_before : 0;
+}
+
+static void add_way(struct json *list, const struct peer_id *id,
+		    enum reason reason)
+{
+	struct json *json = json_object_create();
+
+	jsonput_id(json, "id", id);
+	json_object_put_string(json, "sleeve", reason_slug(reason));
+	json_array_add(list, json);
+}
+
 static struct json *peers_json(const struct engine *e)
 {
 	struct json *list = json_array_create_empty();
 	const struct peer *p;
 
+	/* Of those that have not come back yet the same is true as before. */
+	for (size_t i = 0; i < n_ways(e); i++) {
+		const struct way_before *way = &e->ways_before[i];
+
+		add_way(list, &way->id, way->reason);
+	}
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		struct json *json;
 
+		if (p->beside.overlay.sleeve) {
+			add_way(list, &p->id, p->beside.overlay.reason);
+		}
 		if (!is_worth_it(e, p)) {
 			continue;
 		}
@@ -228,14 +264,33 @@ static bool get_identity(const struct engine *e, const struct json *json,
 	       !peer_id_equal(&who->id, &e->config.id);
 }
 
+static void restore_way(struct engine *e, const struct json *json,
+			enum reason reason)
+{
+	const char *id = jsonget_string(json, "id");
+	struct way_before way = {.reason = reason};
+
+	if (id && !peer_id_parse(id, &way.id)) {
+		e->ways_before = xrealloc(e->ways_before,
+					  (e->n_ways_before + 1) *
+						  sizeof *e->ways_before);
+		e->ways_before[e->n_ways_before++] = way;
+	}
+}
+
 static void restore(struct engine *e, const struct json *json)
 {
+	const char *sleeve = jsonget_string(json, "sleeve");
 	struct ip_addr local, remote;
 	struct identity who;
 	struct record record;
 	struct peer *p;
 	int64_t udp_port;
 
+	if (sleeve && reason_find(sleeve)) {
+		restore_way(e, json, reason_find(sleeve));
+		return;
+	}
 	if (!get_identity(e, json, &who) || !get_ip(json, "local", &local) ||
 	    !get_ip(json, "remote", &remote) ||
 	    !jsonget_integer(json, "udp_port", 1, UINT16_MAX, &udp_port) ||
@@ -287,4 +342,19 @@ void remember_restore(struct engine *e)
 		}
 	}
 	json_destroy(json);
+}
+
+enum reason remember_way(struct engine *e, const struct peer *p)
+{
+	for (size_t i = 0; i < n_ways(e); i++) {
+		struct way_before *way = &e->ways_before[i];
+
+		if (peer_id_equal(&way->id, &p->id)) {
+			const enum reason reason = way->reason;
+
+			*way = e->ways_before[--e->n_ways_before];
+			return reason;
+		}
+	}
+	return REASON_NONE;
 }

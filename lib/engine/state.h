@@ -543,6 +543,9 @@ struct engine {
 	char remembered_check[PERSIST_CHECK_STRLEN]; /* As it is written. */
 	uint64_t remember_us;			     /* As save_us. */
 	uint64_t remembered_us; /* When it was written last. */
+	/* Whom the run before reached by the sleeve, until they connect. */
+	struct way_before *ways_before;
+	size_t n_ways_before;
 	/* The numbers of config.slots: each secret has one of its own. */
 	uint32_t password_ids[HANDSHAKE_SLOTS_MAX];
 	uint32_t last_password_id;
@@ -891,6 +894,8 @@ uint32_t way_mtu(const struct peer *);
 void overlay_update(struct engine *, struct peer *);
 void overlay_session(struct engine *, struct peer *);
 void overlay_session_over(struct peer *);
+/* An operator wants it tried again, whatever was before. */
+void overlay_retry(struct engine *, struct peer *);
 /* False if it is about the tunnel's own probes. */
 bool overlay_acked(struct engine *, struct peer *,
 		   const struct msg_probe_ack *);
@@ -1261,5 +1266,8 @@ void remember_result(struct engine *, const struct event *);
 /* Serves the peers of the run before, as far as the kernel has them still. */
 void remember_restore(struct engine *);
 void remember_timers(struct engine *);
+/* Why the run before took the sleeve to that peer rather than fastdp;
+ * REASON_NONE: it did not.  That is told once. */
+enum reason remember_way(struct engine *, const struct peer *);
 
 #endif

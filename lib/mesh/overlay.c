@@ -35,8 +35,11 @@ static void take_sleeve(struct overlay *o, enum reason reason, uint64_t now_us)
 {
 	const bool flaps = o->back_us && now_us - o->back_us < OVERLAY_FLAP_US;
 
-	o->hold_us = flaps ? MIN(o->hold_us * 2, (uint64_t)OVERLAY_HOLD_MAX_US)
-			   : (uint64_t)OVERLAY_HOLD_US;
+	/* Once may be chance. */
+	o->hold_us = flaps && o->flapped ? MIN(o->hold_us * 2,
+					       (uint64_t)OVERLAY_HOLD_MAX_US)
+					 : (uint64_t)OVERLAY_HOLD_US;
+	o->flapped = flaps;
 	o->sleeve = true;
 	o->reason = reason;
 	o->since_us = now_us;
@@ -81,6 +84,19 @@ bool overlay_choose(struct overlay *o, const struct overlay_way *fast,
 		return true;
 	}
 	return false;
+}
+
+void overlay_begin(struct overlay *o, enum reason reason, uint64_t now_us)
+{
+	*o = (struct overlay){0};
+	take_sleeve(o, reason, now_us);
+}
+
+void overlay_forgive(struct overlay *o)
+{
+	o->back_us = 0;
+	o->flapped = false;
+	o->hold_us = MIN(o->hold_us, (uint64_t)OVERLAY_HOLD_US);
 }
 
 uint64_t overlay_due_us(const struct overlay *o)

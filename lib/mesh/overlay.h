@@ -4,7 +4,7 @@
  * Each host chooses for what it sends.  fastdp is taken as long as it gets
  * there; the sleeve as soon as fastdp does not, if the sleeve does: both are
  * probed all the time (mesh/path.h).  The way back is taken when fastdp has
- * been good for a while, a longer one each time that it fails again soon.
+ * been good for a while, a longer one if it fails again and again soon.
  */
 #ifndef FDP_MESH_OVERLAY_H
 #define FDP_MESH_OVERLAY_H 1
@@ -30,7 +30,7 @@ bool overlay_setting_parse(const char *name, enum overlay_setting *);
 enum {
 	/* fastdp has to be good for so long before it is taken again... */
 	OVERLAY_HOLD_US = 5 * 1000 * 1000,
-	/* ...twice as long if it failed again within... */
+	/* ...twice as long each time but the first that it failed within... */
 	OVERLAY_FLAP_US = 60 * 1000 * 1000,
 	/* ...up to this. */
 	OVERLAY_HOLD_MAX_US = 60 * 1000 * 1000
@@ -54,11 +54,16 @@ struct overlay {
 	uint64_t good_us;   /* fastdp is good since then; 0: it is not. */
 	uint64_t hold_us;   /* For so long it has to be. */
 	uint64_t back_us;   /* When it was taken again; 0: never. */
+	bool flapped;	    /* It failed soon after that. */
 };
 
 /* True if it is another way than before; the struct begins all zeros. */
 bool overlay_choose(struct overlay *, const struct overlay_way *fast,
 		    const struct overlay_way *sleeve, uint64_t now_us);
+/* The run before has left it with the sleeve, for that reason. */
+void overlay_begin(struct overlay *, enum reason, uint64_t now_us);
+/* How often fastdp has failed is held against it no more. */
+void overlay_forgive(struct overlay *);
 /* When to ask again, even if nothing changes; UINT64_MAX: no need. */
 uint64_t overlay_due_us(const struct overlay *);
 

@@ -190,6 +190,7 @@ SEED_TEST(only_flows_of_the_peer_are_touched, SEEDS)
 	world_run(w, 6 * SEC);
 	DEMAND(w, a->peers && !strstr(a->peers, "\"name\":\"b\""),
 	       "after a restart it would be sent by fastdp");
+	DEMAND(w, strstr(a->peers, "\"sleeve\":\""), "not remembered how");
 	set_block(w, ONE_WAY, false);
 	for (unsigned int i = 0; i < 10; i++) {
 		chatter(w, a, c, 500 * MS);
@@ -200,6 +201,124 @@ SEED_TEST(only_flows_of_the_peer_are_touched, SEEDS)
 	       writes, n_writes_to(a, c));
 	world_run(w, 6 * SEC);
 	DEMAND(w, strstr(a->peers, "\"name\":\"b\""), "not remembered");
+	DEMAND(w, !strstr(a->peers, "\"sleeve\":\""), "remembered otherwise");
+	world_free(w);
+}
+
+/* Pings of both ends from the first moment of the session on. */
+static unsigned int lost_after_restart(struct world *w, struct host *a,
+				       struct host *b)
+{
+	const unsigned int n = 30;
+
+	while (!n_connections(a, "established")) {
+		world_run(w, 10 * MS);
+	}
+	return n - chatter(w, a, b, n * 100 * MS);
+}
+
+/* A daemon that is started again while fastdp is blocked begins with what
+ * worked; the control is one that has lost the file. */
+SEED_TEST(restarted_one_begins_with_what_worked, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	unsigned int lost;
+
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	set_block(w, ONE_WAY, true);
+	await_overlay(w, a, b, "sleeve", 5 * SEC);
+	for (unsigned int i = 0; i < 3; i++) {
+		/* By then it is written. */
+		chatter(w, a, b, 8 * SEC);
+		if (i & 1) {
+			host_stop(a);
+		} else {
+			host_kill(a);
+		}
+		if (i == 2) {
+			free(a->peers);
+			a->peers = NULL;
+		}
+		world_run(w, world_draw(w, 3 * SEC));
+		host_start_well(a);
+		lost = lost_after_restart(w, a, b);
+		DEMAND(w, i == 2 ? lost > 10 : lost < 6,
+		       "%u pings are lost after restart %u", lost, i);
+		DEMAND(w, shows(a, b, "overlay", "sleeve"), "not by sleeve");
+		DEMAND(w, !shows(a, b, "overlay_reason", ""), "why not");
+	}
+	set_block(w, ONE_WAY, false);
+	lost = 100 - chatter(w, a, b, 10 * SEC);
+	DEMAND(w, !lost, "%u pings lost by the return", lost);
+	DEMAND(w, shows(a, b, "overlay", "fastdp"), "not back after 10 s");
+	/* What is in order by then is not gone round. */
+	chatter(w, a, b, 8 * SEC);
+	set_block(w, ONE_WAY, true);
+	await_overlay(w, a, b, "sleeve", 5 * SEC);
+	chatter(w, a, b, 8 * SEC);
+	host_kill(a);
+	set_block(w, ONE_WAY, false);
+	host_start_well(a);
+	demand_connected(w, 60 * SEC);
+	chatter(w, a, b, 8 * SEC);
+	DEMAND(w, shows(a, b, "overlay", "fastdp"), "by sleeve for no reason");
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
+/* Who says that it shall be tried again is not told to wait. */
+SEED_TEST(connect_forgives_flapping, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	char args[80], ip[IP_STRLEN];
+
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	snprintf(args, sizeof args, "{\"address\": \"%s\"}",
+		 ip_format(seed & 1 ? &b->v6 : &b->v4, ip));
+	for (unsigned int i = 0; i < 6; i++) {
+		set_block(w, ONE_WAY, true);
+		await_overlay(w, a, b, "sleeve", 5 * SEC);
+		json_destroy(host_ask(a, "connect", args));
+		set_block(w, ONE_WAY, false);
+		await_overlay(w, a, b, "fastdp", 10 * SEC);
+	}
+	world_free(w);
+}
+
+/* The same over and over: nothing is left of it. */
+SEED_TEST(hundred_rounds_leave_nothing, 2)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	size_t before[5], after[5];
+
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	for (unsigned int i = 0; i <= 100; i++) {
+		const size_t now[] = {
+			a->kernel.n_ports,	 a->kernel.n_sas,
+			a->kernel.n_policies,	 a->kernel.sleeve.n_ins,
+			a->kernel.sleeve.n_outs,
+		};
+
+		memcpy(i ? after : before, now, sizeof now);
+		set_block(w, BOTH_WAYS, true);
+		await_overlay(w, a, b, "sleeve", 5 * SEC);
+		set_block(w, BOTH_WAYS, false);
+		await_overlay(w, a, b, "fastdp", 70 * SEC);
+		chatter(w, a, b, world_draw(w, 70 * SEC));
+		world_run(w, 70 * SEC);
+	}
+	DEMAND(w, !memcmp(before, after, sizeof before),
+	       "ports %zu to %zu, SAs %zu to %zu, policies %zu to %zu, keys "
+	       "%zu, %zu to %zu, %zu",
+	       before[0], after[0], before[1], after[1], before[2], after[2],
+	       before[3], before[4], after[3], after[4]);
+	demand_all_reach(w, 2);
 	world_free(w);
 }
 
@@ -500,7 +619,8 @@ SEED_TEST(trunk_never_has_an_old_number, SEEDS)
 SCENARIO_MAIN("overlay", trunk_never_has_an_old_number,
 	      blocked_way_is_gone_round_and_come_back_to,
 	      only_flows_of_the_peer_are_touched,
-	      blocked_sleeve_does_not_matter,
+	      restarted_one_begins_with_what_worked, connect_forgives_flapping,
+	      hundred_rounds_leave_nothing, blocked_sleeve_does_not_matter,
 	      relayed_only_if_both_ways_are_dead, flapping_way_is_not_followed,
 	      refused_keys_leave_the_sleeve, rough_life_on_both_ways_ends_well,
 	      mixed_mesh_is_one, broadcast_and_relay_cross_both_ways,

@@ -164,7 +164,7 @@ END_TEST
 
 START_TEST(flapping_makes_it_wait_twice_as_long)
 {
-	static const unsigned int waits[] = {5, 10, 20, 40, 60, 60};
+	static const unsigned int waits[] = {5, 5, 10, 20, 40, 60, 60};
 
 	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
 		block(REASON_PATH_DEAD);
@@ -179,6 +179,35 @@ START_TEST(flapping_makes_it_wait_twice_as_long)
 	ck_assert(choose());
 	mend();
 	ck_assert_uint_eq(seconds_until_fast(), 5);
+}
+END_TEST
+
+START_TEST(flapping_is_forgiven_when_somebody_says_so)
+{
+	for (unsigned int i = 0; i < 6; i++) {
+		block(REASON_PATH_DEAD);
+		ck_assert(choose());
+		now_us += SEC;
+		mend();
+		overlay_forgive(&o);
+		ck_assert_uint_eq(seconds_until_fast(), 5);
+	}
+}
+END_TEST
+
+START_TEST(one_that_begins_with_the_sleeve_comes_back_as_ever)
+{
+	overlay_begin(&o, REASON_ESP_FILTERED, now_us);
+	fast.proved = sleeve.proved = false;
+	now_us += 10 * SEC;
+	ck_assert(!choose() && o.sleeve);
+	ck_assert_int_eq(o.reason, REASON_ESP_FILTERED);
+	fast.proved = sleeve.proved = true;
+	ck_assert_uint_eq(seconds_until_fast(), 5);
+	/* Or if there is no sleeve now. */
+	overlay_begin(&o, REASON_ESP_FILTERED, now_us);
+	sleeve.can = false;
+	ck_assert(choose() && !o.sleeve);
 }
 END_TEST
 
@@ -247,6 +276,9 @@ int main(void)
 	tcase_add_test(tcase, dead_sleeve_is_left_for_fastdp_that_works);
 	tcase_add_test(tcase, sleeve_that_the_peer_has_no_more_is_left);
 	tcase_add_test(tcase, flapping_makes_it_wait_twice_as_long);
+	tcase_add_test(tcase, flapping_is_forgiven_when_somebody_says_so);
+	tcase_add_test(tcase,
+		       one_that_begins_with_the_sleeve_comes_back_as_ever);
 	tcase_add_test(tcase, no_dead_way_is_kept);
 	tcase_add_test(tcase, settings_have_names);
 	suite_add_tcase(suite, tcase);
