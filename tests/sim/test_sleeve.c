@@ -329,7 +329,8 @@ SEED_TEST(rough_weather_ends_well, 20)
 		world_run(w, world_draw(w, 3 * SEC));
 	}
 	*world_weather(w) = fair;
-	demand_connected(w, 60 * SEC);
+	/* A way that has lost many is watched for a minute until it has not. */
+	demand_connected(w, 90 * SEC);
 	demand_all_reach(w, 3);
 	world_run(w, 200 * SEC);
 	for (unsigned int i = 0; i < 3; i++) {
