@@ -838,17 +838,20 @@ void agent_open_tap(struct agent *agent, uint64_t cookie,
 	queue_inside(agent, job);
 }
 
-void agent_settle(struct agent *agent)
+bool agent_settle(struct agent *agent, long long int timeout_ms)
 {
+	long long int end_ms = time_msec() + timeout_ms;
 	struct answer answer;
 
 	while (agent->fd >= 0 && !ovs_list_is_empty(&agent->waiting)) {
+		long long int left_ms = end_ms - time_msec();
+
 		send_next(agent);
-		if (!receive(agent, GUARD_TIMEOUT_MS, &answer) &&
-		    agent->fd >= 0) {
-			lose(agent); /* It is stuck. */
+		if (left_ms < 0 || !receive(agent, (int)left_ms, &answer)) {
+			break;
 		}
 	}
+	return ovs_list_is_empty(&agent->waiting);
 }
 
 static void free_jobs(struct ovs_list *jobs)

@@ -76,8 +76,10 @@ struct agent_tap {
 /* Has its queues opened, in turn with MTUs; agent_run() hands them over. */
 void agent_open_tap(struct agent *, uint64_t cookie, const struct agent_tap *);
 
-/* Waits for the ends of all MTUs and TAPs that were asked for. */
-void agent_settle(struct agent *);
+/* Waits for the ends of all MTUs and TAPs that were asked for, but no longer
+ * than that: an agent that is stuck must not hold the daemon.  False if some
+ * are still to come; agent_run() will tell of them. */
+bool agent_settle(struct agent *, long long int timeout_ms);
 
 /* Nobody is interested any more in what was asked for so far.  A guard that is
  * being put is there at the return: whoever comes next finds no iptables of

@@ -14,6 +14,7 @@
 #include "kmod-glue/fault.h"
 #include "kmod-glue/flow_print.h"
 #include "kmod-glue/guard.h"
+#include "kmod-glue/netns.h"
 #include "kmod-glue/odp_socket.h"
 #include "kmod-glue/rt_socket.h"
 #include "kmod-glue/sleeve.h"
@@ -29,6 +30,9 @@ VLOG_DEFINE_THIS_MODULE(engine)
 
 enum {
 	XFRM_BATCH = 64,
+	/* For the queues of a TAP: a namespace that is stuck takes the agent
+	 * so long, and the next one has its turn. */
+	TAP_WAIT_MS = (NETNS_RUN_SECONDS + 2) * 1000,
 	/* The trunk's packets are as large as the datapath has them, super-
 	 * frames aside; 65,521 is the most that a TAP takes. */
 	TRUNK_MTU = 65521
@@ -49,6 +53,7 @@ struct exec {
 	struct queued *taken;  /* What exec_next() returned last. */
 	struct userdp *userdp; /* NULL: the datapath is the kernel's. */
 	struct tap_job *tap;   /* NULL: no TAP is being opened. */
+	bool agent_is_stuck;
 	bool has_trunk;
 	uint32_t trunk; /* Its port. */
 	/* While exec_run() runs. */
@@ -651,7 +656,8 @@ static void tap_told(struct exec *exec, const struct agent_result *r)
 	job->n_fds = r->n_fds;
 }
 
-/* Waits for it, as a command may wait for the port. */
+/* Waits for it, as a command may wait for the port; what comes too late is
+ * closed by tap_told(). */
 static void open_tap_inside(struct exec *exec, const struct op *op,
 			    struct tap_job *job)
 {
@@ -662,11 +668,18 @@ static void open_tap_inside(struct exec *exec, const struct op *op,
 	ovs_strlcpy(tap.netns, op->tap_netns, sizeof tap.netns);
 	exec->tap = job;
 	agent_open_tap(exec->config.agent, job->cookie, &tap);
-	agent_settle(exec->config.agent);
+	/* One that did not answer in time is not waited for again until it
+	 * does: who is stuck holds the daemon once. */
+	exec->agent_is_stuck = !agent_settle(
+		exec->config.agent, exec->agent_is_stuck ? 0 : TAP_WAIT_MS);
 	exec_poll(exec);
 	exec->tap = NULL;
 	if (!job->done) {
-		job->error = ESHUTDOWN;
+		job->error = ETIMEDOUT;
+		ovs_strlcpy(job->text,
+			    "the privileged part of fdpd is stuck in another "
+			    "namespace; try again",
+			    sizeof job->text);
 	}
 }
 

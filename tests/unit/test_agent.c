@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -334,6 +335,39 @@ START_TEST(taps_and_mtus_answered_in_order)
 }
 END_TEST
 
+/* The only child that we have. */
+static pid_t agent_pid(void)
+{
+	char text[32] = "";
+	FILE *f = fopen("/proc/thread-self/children", "r");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(fgets(text, sizeof text, f));
+	fclose(f);
+	return (pid_t)atoi(text);
+}
+
+START_TEST(stuck_agent_is_waited_for_no_longer_than_said)
+{
+	struct agent_tap tap = sample_tap();
+	const pid_t pid = agent_pid();
+
+	ck_assert(!kill(pid, SIGSTOP));
+	agent_open_tap(agent, 1, &tap);
+	ck_assert(!agent_settle(agent, 50));
+	agent_open_tap(agent, 2, &tap);
+	ck_assert(!agent_settle(agent, 0));
+	agent_run(agent, take, &n_results);
+	ck_assert_int_eq(n_results, 0);
+	/* It was not given up: when it goes on, so does all that waits. */
+	ck_assert(!kill(pid, SIGCONT));
+	ck_assert(agent_settle(agent, 60000));
+	agent_run(agent, take, &n_results);
+	ck_assert_int_eq(n_results, 2);
+	ck_assert_int_eq(last_error, ENOENT);
+}
+END_TEST
+
 static void refuse_tap(const char *ifname, const struct agent_tap *like)
 {
 	struct agent_tap tap = *like;
@@ -447,6 +481,7 @@ int main(void)
 			    (int)ARRAY_SIZE(spoilers));
 	tcase_add_test(tc, bad_tap_request_refused);
 	tcase_add_test(tc, taps_and_mtus_answered_in_order);
+	tcase_add_test(tc, stuck_agent_is_waited_for_no_longer_than_said);
 	tcase_add_test(tc, tap_of_an_attachment_is_opened_in_its_namespace);
 	tcase_add_test(tc, guard_of_another_port_refused);
 	tcase_add_test(tc, guard_for_a_peer_without_address_refused);
