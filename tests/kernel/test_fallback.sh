@@ -4,88 +4,176 @@
 #
 #    h1 172.31.0.1 ---- wire ---- 172.31.0.2 h2        fdpd on both, h1 dials
 #      |                                     |
-#    c1 10.0.0.1  ping, all the time  c2 10.0.0.2
+#    c1 10.0.0.1      UDP and TCP     c2 10.0.0.2      both ways, all the time
+#
+# With each kind of block in turn, then with one of them over and over, after
+# which nothing is left.  How long each took is printed, as it is asked for.
+#
+# The long form: tests/kernel/all --rounds 100 --timeout 3600 fallback
 #
 # tier: uml
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/soak.sh"
 
+rounds 2
 hosts 2
-wire_record fallback
 fdpd h1 --overlay auto --password-file "$password" --peer 172.31.0.2
 fdpd h2 --overlay auto --password-file "$password"
 case_ok 'connected' soon meshed h1 1
 box h1 c1 10.0.0.1/24
 box h2 c2 10.0.0.2/24
+case_ok 'ping' soon ping_ok c1 10.0.0.2
 
-by() { # H OVERLAY
-	[ "$(ask "$1" '.connections[0].overlay' connections)" = "$2" ]
+row() { # H FILTER
+	ask "$1" ".connections[] | select(.state == \"established\") | $2" connections
+}
+by() { # H1'S H2'S
+	[ "$(row h1 .overlay)/$(row h2 .overlay)" = "$1/$2" ]
 }
 because() { # H REASON
-	[ "$(ask "$1" '.connections[0].overlay_reason' connections)" = "$2" ]
+	[ "$(row "$1" .overlay_reason)" = "$2" ]
 }
-answered() { # N: that many pings more have been, since
-	local now
-
-	now=$(grep -c 'bytes from' "$work/ping")
-	[ $((now - before)) -ge "$1" ]
+# What a host has that must not grow, as one line.
+has() { # H
+	echo "$(find "/proc/${daemon[$1]}/fd" -type l | wc -l) descriptors," \
+		"$(n_sas "$1") SAs, $(ip -n "$1" -o link show type tun | wc -l) TAPs," \
+		"$(ask "$1" '.ports | length' ports) ports," \
+		"$(ns "$1" ip xfrm policy | grep -c ^src) policies"
 }
-flowing() {
-	before=$(grep -c 'bytes from' "$work/ping")
-	soon answered 10
-}
-
-fds() { # H
-	find "/proc/${daemon[$1]}/fd" -type l | wc -l
+same() { # H LINE
+	echo "$1: $(has "$1"); before: $2"
+	[ "$(has "$1")" = "$2" ]
 }
 
-before_all=$(fds h1)/$(fds h2)
-ip netns exec c1 ping -n -i 0.1 10.0.0.2 > "$work/ping" &
-ping=$!
-case_ok 'by ESP' by h1 fastdp
-case_ok 'pings are answered' flowing
+took() { # WHAT COMMAND...: soon, and how long it was
+	local what=$1 begin=${EPOCHREALTIME/./} ms
+
+	shift
+	soon "$@" || return
+	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	echo "# $what after $((ms / 1000)).$(printf %03d $((ms % 1000))) s" >&3
+}
+exec 3>&1
+
+# Who has been told that all is well does not hold against it what was before.
+retry() {
+	ctl h1 connect 172.31.0.2 && ctl h2 connect 172.31.0.1
+}
+
+# Each in the input of whoever is named: so each direction by itself.
+drop() { # -I|-D H PROTOCOL [PORT]
+	ns "$2" iptables-legacy "$1" INPUT -p "$3" ${4:+--dport "$4"} -j DROP
+}
+block() { # -I|-D KIND
+	case $2 in
+	esp-one-way) drop "$1" h2 esp ;;
+	esp) drop "$1" h1 esp && drop "$1" h2 esp ;;
+	vxlan-one-way) drop "$1" h2 udp 6784 ;;
+	vxlan) drop "$1" h1 udp 6784 && drop "$1" h2 udp 6784 ;;
+	sleeve-one-way) drop "$1" h2 udp 6783 ;;
+	sleeve) drop "$1" h1 udp 6783 && drop "$1" h2 udp 6783 ;;
+	esac
+}
+
+flows_begin() { # NAME
+	stream_begin "$1.there" c1 c2 10.0.0.2 7001 40
+	stream_begin "$1.back" c2 c1 10.0.0.1 7002 40
+}
+whole() { # NAME
+	stream_whole "$1.there" && stream_whole "$1.back"
+}
+
+kind() { # KIND H1'S H2'S REASON
+	local kind=$1
+
+	retry > /dev/null
+	block -I "$kind"
+	case_ok "$kind blocked: h1 by $2, h2 by $3" took "$kind: left" by "$2" "$3"
+	case_ok "$kind: found out why" soon because h1 "$4"
+	# From here on nothing may be lost: not by the change back either.
+	flows_begin "$kind"
+	sleep 2
+	case_ok "$kind: nobody else has changed" by "$2" "$3"
+	block -D "$kind"
+	case_ok "$kind is open: back to ESP" took "$kind: back" by fastdp fastdp
+	sleep 1
+	udp_end
+	case_ok "$kind: no datagram was lost by sleeve, nor by the return" whole "$kind"
+}
+# The TCP streams go on.
+udp_end() {
+	kill -TERM "${senders[@]:2}"
+	wait "${senders[@]:2}"
+	sleep 0.5
+	kill -TERM "${sinks[@]:2}"
+	wait "${sinks[@]:2}"
+	senders=("${senders[@]:0:2}") sinks=("${sinks[@]:0:2}")
+}
+
+tcp_begin tcp.there c1 c2 10.0.0.2 7003 20
+tcp_begin tcp.back c2 c1 10.0.0.1 7004 20
+sleep 1
+wire_record fallback
+sleep 1
 wire_stop
 case_ok 'ESP is on the wire' wire_some fallback 20 esp
+case_ok 'and no frames by sleeve' wire_none fallback 'udp port 6783 and greater 200'
 
-# One way.
-wire_record oneway
-ns h2 iptables-legacy -I INPUT -p esp -s 172.31.0.1 -j DROP
-case_ok 'ESP filtered: h1 takes the sleeve' soon by h1 sleeve
-case_ok 'pings are answered again' flowing
-case_ok 'h2 stays with ESP' by h2 fastdp
-case_ok 'for a reason that is found' soon because h1 esp-filtered
-case_ok 'in words' eval 'ctl h1 status connections | grep "sleeve, as esp-filtered"'
-case_ok 'and those of why' eval 'ctl h1 why h2 | grep "^overlay  *sleeve"'
+wire_record blocked 'not tcp'
+kind esp-one-way sleeve fastdp esp-filtered
+case_ok 'the daemons say so' eval 'ctl h1 status connections | grep fastdp'
+kind esp sleeve sleeve esp-filtered
+kind vxlan-one-way sleeve fastdp vxlan-refused
+kind vxlan sleeve sleeve vxlan-refused
 wire_stop
-case_ok 'the sleeve is on the wire' wire_some oneway 20 'udp port 6783'
+case_ok 'the sleeve is on the wire' wire_some blocked 200 'udp port 6783'
 clear='udp port 6784 or net 10.0.0.0/24'
-case_ok 'and nothing in the clear' wire_none oneway "$clear"
+case_ok 'and nothing in the clear' wire_none blocked "$clear"
 wire_record control
 ip -n h1 address add 10.0.0.200/32 dev u0
 ns h1 ping -c 3 -i 0.1 -I 10.0.0.200 172.31.0.2
 ip -n h1 address del 10.0.0.200/32 dev u0
 wire_stop
 case_ok 'which would be seen' wire_some control 1 "$clear"
-ns h2 iptables-legacy -D INPUT -p esp -s 172.31.0.1 -j DROP
-case_ok 'back to ESP' soon by h1 fastdp
-case_ok 'and pings are answered' flowing
-
-# VXLAN only, both ways; then both ways of h1 are gone.
-ns h1 iptables-legacy -I INPUT -p udp --dport 6784 -j DROP
-ns h2 iptables-legacy -I INPUT -p udp --dport 6784 -j DROP
-case_ok 'VXLAN refused: both take the sleeve' soon eval 'by h1 sleeve && by h2 sleeve'
-case_ok 'pings by the sleeve both ways' flowing
-ns h1 iptables-legacy -D INPUT -p udp --dport 6784 -j DROP
-ns h2 iptables-legacy -D INPUT -p udp --dport 6784 -j DROP
-case_ok 'both are back' soon eval 'by h1 fastdp && by h2 fastdp'
 
 # With the sleeve blocked alone nothing changes.
-ns h2 iptables-legacy -I INPUT -p udp --dport 6783 -j DROP
-case_ok 'the sleeve alone is blocked' flowing
-sleep 5
-case_ok 'and not missed' eval 'by h1 fastdp && flowing'
-ns h2 iptables-legacy -D INPUT -p udp --dport 6783 -j DROP
-same_fds() { [ "$(fds h1)/$(fds h2)" = "$before_all" ]; }
-case_ok 'no descriptor is left over' soon same_fds
-kill $ping
+for kind in sleeve-one-way sleeve; do
+	flows_begin $kind
+	block -I $kind
+	sleep 5
+	case_ok "$kind blocked: nobody leaves ESP" by fastdp fastdp
+	block -D $kind
+	udp_end
+	case_ok "$kind: and nothing is lost" whole $kind
+done
+
+# Over and over.
+round() {
+	retry > /dev/null
+	block -I esp
+	took "round $1: left" by sleeve sleeve || return
+	block -D esp
+	took "round $1: back" by fastdp fastdp
+}
+round 0
+had1=$(has h1) had2=$(has h2) rss1=$(rss_kib h1) rss2=$(rss_kib h2)
+all_rounds() {
+	local i
+
+	for ((i = 1; i <= rounds; i++)); do
+		round $i || { echo "round $i"; return 1; }
+	done
+}
+case_ok "there and back, $rounds times" all_rounds
+case_ok 'nothing is left of it on h1' soon same h1 "$had1"
+case_ok 'nor on h2' soon same h2 "$had2"
+grown=$(($(rss_kib h1) - rss1 + $(rss_kib h2) - rss2))
+echo "# $had1; RSS of both grew by $grown KiB"
+case_ok 'memory has not grown' [ $grown -lt 1024 ]
+
+traffic_end
+case_ok 'nothing is missing of TCP there' stream_whole tcp.there
+case_ok 'nor of TCP back' stream_whole tcp.back
+traffic_report
 finish
