@@ -243,6 +243,34 @@ static void target_failed(struct engine *e, struct target *t, enum err err,
 	target_retry(e, t, backoff_us(t->failures, e->rng));
 }
 
+/* Whoever finds the port can be refused as often as he likes, from as many
+ * addresses as he has; that does not fill the log. */
+static void log_refusal(struct engine *e, const struct conn *c,
+			const char *address, enum reason reason,
+			const char *detail)
+{
+	char unlogged[64] = "";
+
+	if (!c->outbound) {
+		if (!bucket_take(&e->refusal_lines, REFUSAL_LINE_SECONDS,
+				 e->now_us)) {
+			e->n_unlogged++;
+			return;
+		}
+		if (e->n_unlogged) {
+			snprintf(unlogged, sizeof unlogged,
+				 "; %zu more before it were not logged",
+				 e->n_unlogged);
+			e->n_unlogged = 0;
+		}
+	}
+	engine_log(e, c->renews ? OP_LOG_INFO : OP_LOG_WARN,
+		   "connection %s %s refused: %s%s%s%s%s",
+		   c->outbound ? "to" : "from", address, reason_text(reason),
+		   *detail ? ": " : "", detail,
+		   c->target ? "; trying again" : "", unlogged);
+}
+
 /* Logs the end of a connection, once, and tells who has to know. */
 static void conn_ended(struct engine *e, struct conn *c, enum err err,
 		       enum reason reason, const char *detail)
@@ -272,11 +300,7 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 	} else if (!again && !(renews && renews->renewal.failures) &&
 		   reason != REASON_IDENTITY_CHANGED &&
 		   reason != REASON_COPY) { /* An alarm was. */
-		engine_log(e, renews ? OP_LOG_INFO : OP_LOG_WARN,
-			   "connection %s %s refused: %s%s%s%s",
-			   c->outbound ? "to" : "from", address,
-			   reason_text(reason), *detail ? ": " : "", detail,
-			   t ? "; trying again" : "");
+		log_refusal(e, c, address, reason, detail);
 	}
 	if (!authenticated && !c->outbound && err) {
 		note_refusal(e, &c->remote.ip, err, reason);
@@ -448,6 +472,24 @@ void conn_dialed(struct engine *e, uint32_t id, const struct ip_endpoint *local)
 	}
 }
 
+/* Who gets no further keeps nobody else out: the stranger who has been half-way
+ * in for longest goes, if that is long enough. */
+static void make_way(struct engine *e)
+{
+	struct conn *c, *oldest = NULL;
+
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		if (c->admitted && !is_known(e, &c->remote.ip) &&
+		    (!oldest || c->since_us < oldest->since_us)) {
+			oldest = c;
+		}
+	}
+	if (oldest && e->now_us >= oldest->since_us + ADMISSION_PATIENCE_US) {
+		conn_end(e, oldest, ERR_TIMEOUT, REASON_HANDSHAKE_FAILED,
+			 "the other side took too long, and others wait");
+	}
+}
+
 void conn_accepted(struct engine *e, uint32_t id,
 		   const struct ip_endpoint *local,
 		   const struct ip_endpoint *remote)
@@ -456,8 +498,14 @@ void conn_accepted(struct engine *e, uint32_t id,
 	enum err err = ERR_STATE;
 
 	if (e->phase == PHASE_RUNNING && !password_is_awaited(e)) {
-		err = admission_begin(&e->admission, &remote->ip,
-				      is_known(e, &remote->ip), e->now_us);
+		bool known = is_known(e, &remote->ip);
+
+		if (!known && admission_is_crowded(&e->admission, &remote->ip,
+						   e->now_us)) {
+			make_way(e);
+		}
+		err = admission_begin(&e->admission, &remote->ip, known,
+				      e->now_us);
 	}
 	if (err) {
 		note_refusal(e, &remote->ip, err, REASON_HANDSHAKE_FAILED);

@@ -139,6 +139,8 @@ struct engine *engine_new(const struct engine_config *config)
 	translation_init(&e->xlate);
 	record_init(&e->record, &config->id, config->incarnation);
 	admission_init(&e->admission, 0);
+	bucket_init(&e->refusal_lines, 1, REFUSAL_LINES * REFUSAL_LINE_SECONDS,
+		    0);
 	for (size_t i = 0; i < config->n_targets; i++) {
 		target_add(e, &config->targets[i]);
 	}

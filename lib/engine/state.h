@@ -107,6 +107,10 @@ enum {
 	DETAIL_SIZE = 160,
 	STATE_ERROR_SIZE = 256,
 	MAX_REFUSALS = 16, /* Shown in `status connections`. */
+	/* Lines of the log on strangers that were refused: at once, and then
+	 * one in so many seconds. */
+	REFUSAL_LINES = 20,
+	REFUSAL_LINE_SECONDS = 10,
 	MAX_PINS = 4096,
 	MAX_ALARMS = 16, /* Then the oldest is forgotten. */
 	ALARM_TEXT_SIZE = 512,
@@ -607,6 +611,8 @@ struct engine {
 	struct admission admission;
 	struct hmap known_ips; /* Authenticated before, of struct known_ip. */
 	struct refusal refusals[MAX_REFUSALS];
+	struct bucket refusal_lines; /* A line takes REFUSAL_LINE_SECONDS. */
+	size_t n_unlogged;	     /* Refusals since the last such line. */
 	struct pin *pins;
 	size_t n_pins, allocated_pins;
 	struct alarm alarms[MAX_ALARMS];

@@ -89,22 +89,39 @@ static void make_room(struct admission *a, uint64_t now_us)
 	}
 }
 
+static bool is_full(const struct admission *a, bool known)
+{
+	return a->n_half_open >=
+	       HANDSHAKE_HALF_OPEN_MAX -
+		       (known ? 0 : (size_t)HANDSHAKE_HALF_OPEN_KNOWN);
+}
+
+/* As far as it is up to its prefix, which may be NULL. */
+static bool is_kept_out(const struct prefix_state *p, bool known,
+			uint64_t now_us)
+{
+	return p && (p->n_half_open >= HANDSHAKE_HALF_OPEN_PREFIX ||
+		     (!known && now_us < p->blocked_until_us));
+}
+
+bool admission_is_crowded(const struct admission *a, const struct ip_addr *ip,
+			  uint64_t now_us)
+{
+	struct ip_addr prefix = prefix_of(ip);
+
+	return is_full(a, false) &&
+	       !is_kept_out(find(a, &prefix), false, now_us) &&
+	       bucket_ready_us(&a->strangers, 1) <= now_us;
+}
+
 enum err admission_begin(struct admission *a, const struct ip_addr *ip,
 			 bool known, uint64_t now_us)
 {
-	size_t limit = HANDSHAKE_HALF_OPEN_MAX;
 	struct ip_addr prefix = prefix_of(ip);
 	struct prefix_state *p = find(a, &prefix);
 
-	if (!known) {
-		limit -= HANDSHAKE_HALF_OPEN_KNOWN;
-	}
-	if (a->n_half_open >= limit ||
-	    (p && p->n_half_open >= HANDSHAKE_HALF_OPEN_PREFIX)) {
-		return ERR_LIMIT;
-	}
-	if (!known && ((p && now_us < p->blocked_until_us) ||
-		       !bucket_take(&a->strangers, 1, now_us))) {
+	if (is_full(a, known) || is_kept_out(p, known, now_us) ||
+	    (!known && !bucket_take(&a->strangers, 1, now_us))) {
 		return ERR_LIMIT;
 	}
 	if (!p) {

@@ -6,7 +6,9 @@
  * HANDSHAKE_HALF_OPEN_PREFIX per IPv4 address or IPv6 /64; strangers pass a
  * token bucket; a prefix that failed waits, 1 s doubling to 60 s.  Known
  * addresses (configured peers, and those that authenticated before) are spared
- * the bucket and the penalty.
+ * the bucket and the penalty.  Who is in needs a round trip or two; when all
+ * places of strangers are taken, the one that has had his longest gives way to
+ * the next, after ADMISSION_PATIENCE_US.
  */
 #ifndef FDP_MESH_ADMISSION_H
 #define FDP_MESH_ADMISSION_H 1
@@ -25,6 +27,8 @@ enum {
 	ADMISSION_BURST = 40, /* ...and at once. */
 	ADMISSION_PENALTY_MIN_US = 1000 * 1000,
 	ADMISSION_PENALTY_MAX_US = 60 * 1000 * 1000,
+	/* Of strangers there come no more than take all places in that time. */
+	ADMISSION_PATIENCE_US = 2 * 1000 * 1000,
 	ADMISSION_MAX_PREFIXES = 4096 /* Then the oldest is forgotten. */
 };
 
@@ -41,6 +45,11 @@ void admission_done(struct admission *);
  * admission_end().  ERR_LIMIT otherwise. */
 enum err admission_begin(struct admission *, const struct ip_addr *ip,
 			 bool known, uint64_t now_us) FDP_MUST_CHECK;
+
+/* Would a stranger from 'ip' be let in if another one were not half-open any
+ * more, and only then? */
+bool admission_is_crowded(const struct admission *, const struct ip_addr *ip,
+			  uint64_t now_us);
 
 /* The handshake of a connection that was let in is over. */
 void admission_end(struct admission *, const struct ip_addr *ip, bool success,

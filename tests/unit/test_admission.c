@@ -92,6 +92,42 @@ START_TEST(strangers_leave_room_for_known)
 }
 END_TEST
 
+static bool crowded(struct ip_addr ip, uint64_t now_us)
+{
+	return admission_is_crowded(&admission, &ip, now_us);
+}
+
+START_TEST(crowded_only_where_a_place_is_all_that_is_missing)
+{
+	const uint32_t room =
+		HANDSHAKE_HALF_OPEN_MAX - HANDSHAKE_HALF_OPEN_KNOWN;
+	uint64_t now_us = START;
+
+	for (uint32_t n = 0; n < room; n++) {
+		/* The first address has as many as it may. */
+		struct ip_addr ip = v4(n < HANDSHAKE_HALF_OPEN_PREFIX ? 0 : n);
+
+		now_us += SECOND / ADMISSION_RATE;
+		ck_assert(!crowded(v4(1000), now_us));
+		ck_assert_int_eq(begin(ip, false, now_us), FDP_OK);
+	}
+	now_us += SECOND;
+	ck_assert(crowded(v4(1000), now_us));
+	ck_assert(!crowded(v4(0), now_us));
+	end(v4(10), false, now_us);
+	ck_assert(!crowded(v4(1000), now_us));
+	ck_assert_int_eq(begin(v4(1000), false, now_us), FDP_OK);
+	/* Who has failed waits, whether there is a place or not. */
+	ck_assert(!crowded(v4(10), now_us));
+	ck_assert(crowded(v4(1001), now_us));
+	/* As does everybody when there were too many. */
+	ck_assert(
+		bucket_take(&admission.strangers, ADMISSION_BURST - 1, now_us));
+	ck_assert(!crowded(v4(1001), now_us));
+	ck_assert(crowded(v4(1001), now_us + SECOND));
+}
+END_TEST
+
 /* Each one done at once. */
 static unsigned int let_in(uint32_t first, unsigned int n, bool known,
 			   uint64_t now_us)
@@ -184,6 +220,8 @@ int main(void)
 	tcase_add_loop_test(tcase, one_address_at_most_four_half_open, 0, 2);
 	tcase_add_test(tcase, ipv6_counted_by_64);
 	tcase_add_test(tcase, strangers_leave_room_for_known);
+	tcase_add_test(tcase,
+		       crowded_only_where_a_place_is_all_that_is_missing);
 	tcase_add_test(tcase, strangers_pass_a_bucket_known_do_not);
 	tcase_add_test(tcase, failures_cost_doubling_time_up_to_a_minute);
 	tcase_add_test(tcase, known_does_not_wait_after_failures);

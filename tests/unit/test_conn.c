@@ -154,6 +154,80 @@ START_TEST(strange_protocol_refused_and_said)
 }
 END_TEST
 
+START_TEST(newcomer_takes_the_place_of_the_one_who_took_longest)
+{
+	struct far f[48], late;
+
+	for (unsigned int i = 0; i < 48; i++) {
+		char address[16];
+
+		snprintf(address, sizeof address, "10.0.0.%u", i);
+		far_accept(&f[i], address);
+		ck_assert(!f[i].closed);
+		straw_wait(SECOND / 40);
+	}
+	straw_wait(SECOND / 2);
+	/* Nobody has had two seconds. */
+	far_accept(&late, "192.0.2.7");
+	ck_assert(late.closed);
+	far_free(&late);
+	straw_wait(SECOND);
+	far_connect(&late, "192.0.2.7", 7, true);
+	for (unsigned int i = 0; i < 48; i++) {
+		far_read(&f[i]);
+		ck_assert(f[i].closed == (i == 0));
+		far_free(&f[i]);
+	}
+	far_free(&late);
+}
+END_TEST
+
+static size_t n_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < straw.all.n; i++) {
+		const struct op *op = &straw.all.v[i];
+
+		n += op->type == OP_LOG && strstr(op->text, text);
+	}
+	return n;
+}
+
+/* One from each of 'n' addresses, and what it says is no handshake. */
+static void strangers(unsigned int net, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		char address[16];
+		struct far f;
+
+		snprintf(address, sizeof address, "10.0.%u.%u", net, i);
+		far_accept(&f, address);
+		ck_assert(!f.closed);
+		far_bytes(&f, span_of("GET / HTTP/1.0\r\n\r\n", 18));
+		ck_assert(f.closed);
+		far_free(&f);
+	}
+}
+
+START_TEST(crowd_of_strangers_does_not_fill_the_log)
+{
+	strangers(1, 20);
+	ck_assert_uint_eq(n_lines("refused"), 20);
+	strangers(2, 20);
+	ck_assert_uint_eq(n_lines("refused"), 20);
+	straw_wait(10 * SECOND);
+	strangers(3, 20);
+	ck_assert_uint_eq(n_lines("refused"), 21);
+	ck_assert_uint_eq(n_lines("20 more before it were not logged"), 1);
+	/* Who is left alone for a while says the next ones. */
+	straw_wait(200 * SECOND);
+	strangers(4, 20);
+	ck_assert_uint_eq(n_lines("refused"), 41);
+	ck_assert_uint_eq(n_lines("19 more before it were not logged"), 1);
+}
+END_TEST
+
 /* ---- Peers that know the password and misbehave ---- */
 
 static void garbage(struct far *f)
@@ -402,6 +476,9 @@ int main(void)
 	tcase_add_test(tcase, one_who_says_nothing_closed_after_five_seconds);
 	tcase_add_test(tcase, slow_drip_closed_after_five_seconds);
 	tcase_add_test(tcase, more_than_four_at_once_closed_at_once);
+	tcase_add_test(tcase,
+		       newcomer_takes_the_place_of_the_one_who_took_longest);
+	tcase_add_test(tcase, crowd_of_strangers_does_not_fill_the_log);
 	tcase_add_loop_test(tcase, strange_protocol_refused_and_said, 0,
 			    N(strange));
 	tcase_add_loop_test(tcase, misbehaving_peer_cut_off_others_go_on, 0,
