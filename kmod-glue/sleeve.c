@@ -91,25 +91,6 @@ struct sleeve_vlan *sleeve_find_vlan(const struct sleeve *s, uint32_t peer,
 
 /* ---- opening and closing ---------------------------------------------- */
 
-static socklen_t to_sockaddr(const struct ip_addr *ip, uint16_t port,
-			     struct sockaddr_storage *to)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET,
-				 .sin_port = htons(port)};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
-				   .sin6_port = htons(port)};
-
-	memset(to, 0, sizeof *to);
-	if (ip_is_v4(ip)) {
-		memcpy(&in.sin_addr, ip_v4_bytes(ip), sizeof in.sin_addr);
-		memcpy(to, &in, sizeof in);
-		return sizeof in;
-	}
-	memcpy(&in6.sin6_addr, ip->b, sizeof in6.sin6_addr);
-	memcpy(to, &in6, sizeof in6);
-	return sizeof in6;
-}
-
 static int set(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof value) ? errno : 0;
@@ -161,7 +142,7 @@ static int open_socket(bool v4, const struct ip_addr *ip, uint16_t port,
 {
 	static const uint8_t any[4];
 	struct ip_addr local = *ip;
-	struct sockaddr_storage ss;
+	union sockaddr_any ss;
 	socklen_t size;
 	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int error;
@@ -173,8 +154,8 @@ static int open_socket(bool v4, const struct ip_addr *ip, uint16_t port,
 		local = ip_from_v4(any);
 	}
 	error = set_options(fd, v4);
-	size = to_sockaddr(&local, port, &ss);
-	if (!error && bind(fd, (struct sockaddr *)&ss, size)) {
+	size = sockaddr_put(&ss, &local, port);
+	if (!error && bind(fd, &ss.sa, size)) {
 		error = errno;
 	}
 	if (error) {
@@ -533,7 +514,7 @@ struct sleeve_out *sleeve_out_new(struct sleeve_peer *peer,
 	out->sealer = sealer;
 	out->local = *local;
 	out->remote = *remote;
-	out->to_size = to_sockaddr(&remote->ip, remote->port, &out->to);
+	out->to_size = sockaddr_put(&out->to, &remote->ip, remote->port);
 	out->mtu = mtu;
 	atomic_init(&out->any_source, ip_is_zero(local));
 	for (size_t i = 0; i < ARRAY_SIZE(out->ways); i++) {

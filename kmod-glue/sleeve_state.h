@@ -8,7 +8,6 @@
 #define FDP_GLUE_SLEEVE_STATE_H 1
 
 #include <pthread.h>
-#include <sys/socket.h>
 
 #include "cmap.h"
 #include "openvswitch/thread.h"
@@ -21,6 +20,7 @@
 #include "crypto/replay.h"
 #include "kmod-glue/seq_block.h"
 #include "kmod-glue/sleeve.h"
+#include "kmod-glue/sockaddr.h"
 #include "kmod-glue/tap.h"
 #include "sleeve/cut.h"
 #include "sleeve/join.h"
@@ -81,7 +81,7 @@ struct sleeve_out {
 	struct sleeve_sealer *sealer; /* May be that of the one before. */
 	struct ip_addr local;	      /* Zero: by route. */
 	struct ip_endpoint remote;
-	struct sockaddr_storage to; /* The same. */
+	union sockaddr_any to; /* The same. */
 	socklen_t to_size;
 	atomic_bool any_source; /* 'local' is zero, or no longer ours. */
 	uint32_t mtu;

@@ -727,26 +727,6 @@ struct place {
 	int segment; /* Size of each datagram, the last may be shorter. */
 };
 
-static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *ss)
-{
-	struct ip_endpoint e = {.port = 0};
-
-	if (ss->ss_family == AF_INET) {
-		struct sockaddr_in in;
-
-		memcpy(&in, ss, sizeof in);
-		e.ip = ip_from_v4((const uint8_t *)&in.sin_addr);
-		e.port = ntohs(in.sin_port);
-	} else if (ss->ss_family == AF_INET6) {
-		struct sockaddr_in6 in6;
-
-		memcpy(&in6, ss, sizeof in6);
-		e.ip = ip_from_v6((const uint8_t *)&in6.sin6_addr);
-		e.port = ntohs(in6.sin6_port);
-	}
-	return e;
-}
-
 static void read_control(struct msghdr *msg, struct place *place)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
@@ -815,7 +795,7 @@ struct opened {
 struct sleeve_rx {
 	struct mmsghdr msgs[SLEEVE_RX_BATCH];
 	struct iovec iovs[SLEEVE_RX_BATCH];
-	struct sockaddr_storage from[SLEEVE_RX_BATCH];
+	union sockaddr_any from[SLEEVE_RX_BATCH];
 	struct {
 		OVS_ALIGNED_VAR(8)
 		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
@@ -952,7 +932,7 @@ static void run_udp(struct sleeve_thread *t, int fd)
 
 		for (int i = 0; i < n; i++) {
 			struct place place = {
-				.remote = from_sockaddr(&r->from[i]),
+				.remote = sockaddr_get(&r->from[i]),
 				.segment = (int)MAX(r->msgs[i].msg_len, 1)};
 
 			read_control(&r->msgs[i].msg_hdr, &place);

@@ -1,7 +1,6 @@
 #include "kmod-glue/tcp.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +14,7 @@
 #include "util.h"
 
 #include "kmod-glue/clock.h"
+#include "kmod-glue/sockaddr.h"
 
 enum {
 	EPOLL_BATCH = 64,
@@ -68,46 +68,6 @@ struct tcp {
 	uint8_t buf[READ_BYTES];
 };
 
-union sockaddr_any {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-/* IPv4 goes into IPv4 sockets except where a dual-stack one is at hand. */
-static socklen_t to_sockaddr(const struct ip_addr *ip, uint16_t port,
-			     union sockaddr_any *to)
-{
-	memset(to, 0, sizeof *to);
-	if (ip_is_v4(ip)) {
-		to->in.sin_family = AF_INET;
-		to->in.sin_port = htons(port);
-		memcpy(&to->in.sin_addr, ip_v4_bytes(ip), 4);
-		return sizeof to->in;
-	}
-	to->in6.sin6_family = AF_INET6;
-	to->in6.sin6_port = htons(port);
-	memcpy(&to->in6.sin6_addr, ip->b, sizeof ip->b);
-	return sizeof to->in6;
-}
-
-static struct ip_endpoint from_sockaddr(const union sockaddr_any *from)
-{
-	struct ip_endpoint e;
-	uint8_t b[16];
-
-	if (from->sa.sa_family == AF_INET) {
-		memcpy(b, &from->in.sin_addr, 4);
-		e.ip = ip_from_v4(b);
-		e.port = ntohs(from->in.sin_port);
-	} else {
-		memcpy(b, &from->in6.sin6_addr, sizeof b);
-		e.ip = ip_from_v6(b);
-		e.port = ntohs(from->in6.sin6_port);
-	}
-	return e;
-}
-
 static struct ip_endpoint local_of(int fd)
 {
 	union sockaddr_any local;
@@ -117,7 +77,7 @@ static struct ip_endpoint local_of(int fd)
 	if (getsockname(fd, &local.sa, &size)) {
 		memset(&local, 0, sizeof local);
 	}
-	return from_sockaddr(&local);
+	return sockaddr_get(&local);
 }
 
 static void set_option(int fd, int level, int option, int value)
@@ -170,7 +130,7 @@ static int open_listener(const struct ip_addr *listen, uint16_t port)
 	int fd;
 
 	/* Zero is the IPv6 wildcard, which takes IPv4 as well. */
-	size = to_sockaddr(listen, port, &addr);
+	size = sockaddr_put(&addr, listen, port);
 	fd = listen_on(&addr, size);
 	if (fd < 0 && ip_is_zero(listen) &&
 	    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
@@ -178,7 +138,7 @@ static int open_listener(const struct ip_addr *listen, uint16_t port)
 		static const uint8_t any[4];
 		struct ip_addr any4 = ip_from_v4(any);
 
-		size = to_sockaddr(&any4, port, &addr);
+		size = sockaddr_put(&addr, &any4, port);
 		fd = listen_on(&addr, size);
 	}
 	return fd;
@@ -404,7 +364,7 @@ static void conn_flush(struct tcp *tcp, struct conn *conn)
 void tcp_dial(struct tcp *tcp, uint32_t id, const struct ip_endpoint *remote)
 {
 	union sockaddr_any addr;
-	socklen_t size = to_sockaddr(&remote->ip, remote->port, &addr);
+	socklen_t size = sockaddr_put(&addr, &remote->ip, remote->port);
 	struct conn *conn;
 	int error = 0;
 
@@ -420,7 +380,7 @@ void tcp_dial(struct tcp *tcp, uint32_t id, const struct ip_endpoint *remote)
 	if (!ip_is_zero(&tcp->listen) &&
 	    ip_is_v4(&tcp->listen) == ip_is_v4(&remote->ip)) {
 		union sockaddr_any from;
-		socklen_t from_size = to_sockaddr(&tcp->listen, 0, &from);
+		socklen_t from_size = sockaddr_put(&from, &tcp->listen, 0);
 
 		set_option(conn->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 		if (bind(conn->fd, &from.sa, from_size)) {
@@ -573,7 +533,7 @@ static void run_listener(struct tcp *tcp, tcp_event_cb *cb, void *aux)
 		conn = conn_new(tcp, next_id(tcp), fd, CONN_OPEN);
 		event.conn = conn->id;
 		event.accepted.local = local_of(fd);
-		event.accepted.remote = from_sockaddr(&remote);
+		event.accepted.remote = sockaddr_get(&remote);
 		if (conn_watch(tcp, conn, EPOLLIN)) {
 			cb(aux, &event);
 		} else {
@@ -606,7 +566,7 @@ static void run_connecting(struct tcp *tcp, struct conn *conn, tcp_event_cb *cb,
 	conn_flush(tcp, conn);
 	if (conn->state == CONN_OPEN) {
 		event.accepted.local = local_of(conn->fd);
-		event.accepted.remote = from_sockaddr(&remote);
+		event.accepted.remote = sockaddr_get(&remote);
 		cb(aux, &event);
 	}
 }
