@@ -1,7 +1,8 @@
 /* Tests of a way that probes find dead, which tell why (mesh/diagnosis.h).
  *
  * A look at the SA in question here and, by the session, there; a few probes
- * and a datagram from a socket; a moment later the same look.  All of it is
+ * and a datagram from a socket; a moment later the same look.  Of the sleeve
+ * alone, probes and what the kernel says of its datagrams.  All of it is
  * some ten Netlink messages, two of ours and as many packets as fingers, again
  * after a while as long as the way is dead, and for a few peers at a time.
  * Nothing here changes the verdict, which is that of probes.
@@ -106,6 +107,7 @@ static void begin(struct engine *e, struct peer *p)
 	struct op *op;
 
 	memset(&c->evidence, 0, sizeof c->evidence);
+	c->evidence.sleeve = t->by_sleeve;
 	c->evidence.lane = lane;
 	c->evidence.spi = t->lanes[lane].spi_out;
 	c->evidence.esp = c->evidence.spi != 0;
@@ -147,7 +149,9 @@ static void send_all(struct engine *e, struct peer *p)
 			probe_send(e, p, c->evidence.lane, PROBE_MIN_BYTES,
 				   PATH_TEST) != 0;
 	}
-	send_datagram(e, p);
+	if (!c->evidence.sleeve) {
+		send_datagram(e, p);
+	}
 	set_step(e, p, CHECK_SENT, e->now_us + FLIGHT_US);
 }
 
@@ -160,6 +164,14 @@ static void conclude(struct engine *e, struct peer *p)
 
 	subtract(&ev->here, &c->before.here, &c->look.here);
 	subtract(&ev->there, &c->before.there, &c->look.there);
+	if (ev->sleeve) {
+		/* Whoever sends those datagrams tells what became of them. */
+		ev->sent = true;
+		ev->send_errno = p->tunnel.sleeve.send_errno;
+	}
+	ev->beside = p->beside.on;
+	ev->beside_dead = p->beside.level == PATH_DEAD;
+	ev->beside_errno = p->tunnel.sleeve.send_errno;
 	ev->answered = c->before.done_there && c->look.done_there;
 	ev->heard = since(c->before.heard, c->look.heard);
 	set_step(e, p, CHECK_WAITING,
@@ -211,9 +223,6 @@ void check_level(struct engine *e, struct peer *p)
 {
 	struct check *c = &p->watch.check;
 
-	if (p->tunnel.by_sleeve) {
-		return; /* They are about VXLAN and ESP. */
-	}
 	switch (p->watch.level) {
 	case PATH_DEAD:
 	case PATH_LANES:

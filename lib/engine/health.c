@@ -195,6 +195,12 @@ bool health_trouble(const struct engine *e, const struct peer *p,
 		trouble->since_us = w->level_us;
 		copy_text(trouble->detail, sizeof trouble->detail,
 			  w->cause_detail);
+		if (w->level == PATH_DEAD && p->beside.on &&
+		    p->beside.level == PATH_DEAD) {
+			copy_text(trouble->detail, sizeof trouble->detail,
+				  "the sleeve's datagrams (UDP) do not arrive "
+				  "either");
+		}
 		return true;
 	}
 	if (w->back != PATH_GOOD) {

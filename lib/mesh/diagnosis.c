@@ -39,6 +39,11 @@ static bool is_refusal(int os_errno)
 	return os_errno == EPERM || os_errno == EACCES;
 }
 
+static const char *sending(const struct evidence *ev)
+{
+	return ev->sleeve ? "sending datagrams" : "sending from a socket";
+}
+
 static enum reason diagnose_send(const struct evidence *ev, char *detail,
 				 size_t size)
 {
@@ -47,19 +52,22 @@ static enum reason diagnose_send(const struct evidence *ev, char *detail,
 	case EHOSTUNREACH:
 	case ENETDOWN:
 	case EINVAL:
-		snprintf(detail, size, "sending from a socket: %s",
+		snprintf(detail, size, "%s: %s", sending(ev),
 			 route_errno_text(ev->send_errno));
 		return REASON_NO_ROUTE;
 	default:
 		break;
 	}
 	if (!is_refusal(ev->send_errno)) {
-		snprintf(detail, size, "sending from a socket: %s",
+		snprintf(detail, size, "%s: %s", sending(ev),
 			 ovs_strerror(ev->send_errno));
 		return REASON_SEND_FAILED;
 	}
 	if (ev->here.policy) {
 		return REASON_POLICY_OUT;
+	}
+	if (ev->sleeve) {
+		return REASON_SLEEVE_BLOCKED;
 	}
 	/* What is dropped before IPsec is not counted there. */
 	return ev->esp && ev->here.packets ? REASON_ESP_BLOCKED
@@ -133,7 +141,10 @@ enum reason diagnose(const struct evidence *ev, char *detail, size_t size)
 		return ev->here.seen ? diagnose_sas(ev, detail, size)
 				     : REASON_NONE;
 	}
-	return ev->answered ? REASON_VXLAN_FILTERED : REASON_NONE;
+	if (!ev->answered) {
+		return REASON_NONE;
+	}
+	return ev->sleeve ? REASON_SLEEVE_FILTERED : REASON_VXLAN_FILTERED;
 }
 
 /* ---- In words ---- */
@@ -202,7 +213,10 @@ void evidence_each(const struct evidence *ev, evidence_fn *fn, void *aux)
 					: "a device");
 	}
 	if (ev->sent) {
-		say(fn, aux, "VXLAN from a socket", "%s",
+		say(fn, aux,
+		    ev->sleeve ? "datagrams of the sleeve"
+			       : "VXLAN from a socket",
+		    "%s",
 		    ev->send_errno ? ovs_strerror(ev->send_errno) : "sent");
 	}
 	if (ev->n_probes && ev->answered) {
@@ -215,5 +229,11 @@ void evidence_each(const struct evidence *ev, evidence_fn *fn, void *aux)
 	}
 	if (ev->esp) {
 		say_sas(ev, fn, aux);
+	}
+	if (ev->beside) {
+		say(fn, aux, "probes by the sleeve", "%s",
+		    ev->beside_errno  ? ovs_strerror(ev->beside_errno)
+		    : ev->beside_dead ? "do not arrive either"
+				      : "arrive");
 	}
 }

@@ -26,6 +26,7 @@ struct ipsec_sight {
 
 /* One test.  The differences are those between the two looks. */
 struct evidence {
+	bool sleeve;  /* It is about the sleeve: neither SAs nor VXLAN. */
 	bool esp;     /* There are SAs; else the tunnel is plain. */
 	uint32_t spi; /* The SA in question. */
 	unsigned int lane;
@@ -42,6 +43,11 @@ struct evidence {
 	struct ipsec_sight there; /* At the receiving one. */
 	bool answered;		  /* The other host said what it has: */
 	uint64_t heard;		  /* probes. */
+
+	/* The sleeve beside fastdp, which is probed all the time. */
+	bool beside;
+	bool beside_dead;
+	int beside_errno; /* The kernel does not send its datagrams. */
 };
 
 /* The cause; REASON_NONE if the tests do not show one, as something is missing

@@ -16,7 +16,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/soak.sh"
 
-rounds 2
+rounds 1
 hosts 2
 fdpd h1 --overlay auto --password-file "$password" --peer 172.31.0.2
 fdpd h2 --overlay auto --password-file "$password"

@@ -50,10 +50,22 @@ one_way() {
 }
 case_ok 'UDP blocked one way: both know' soon one_way
 case_ok 'status says so, and why' not ctl h1 status
+reason() { # REASON: is it what h1 has found?
+	[ "$(ask h1 .reason why h2)" = "$1" ]
+}
+case_ok 'found by tests: they do not arrive' soon reason sleeve-filtered
+case_ok 'which are shown' eval 'ctl h1 why h2 | grep -q "5 probes: the other host has received 0"'
 ctl h1 why h2 | sed 's/^/h1: /' >&2
 ctl h2 why h1 | sed 's/^/h2: /' >&2
 wall_down h2
 case_ok 'and it is over when it is over' soon ping_ok c1 10.0.0.2
+good() { [ "$(ask h1 .path.there why h2)/$(ask h2 .path.back why h1)" = good/good ]; }
+soon good
+ns h1 nft 'add table inet wall; add chain inet wall out { type filter hook output priority -10; };
+	add rule inet wall out udp dport 6783 drop'
+case_ok 'blocked on this host itself: told so' soon reason sleeve-blocked
+wall_down h1
+case_ok 'and over, too' soon ping_ok c1 10.0.0.2
 
 # ---- loss ----------------------------------------------------------------------
 

@@ -184,6 +184,84 @@ SEED_TEST(both_ways_filtered_is_said_of_both, SEEDS)
 	world_free(w);
 }
 
+/* Is 'seen' what came of a test? */
+static bool has_tested(struct host *h, const char *whom, const char *tried,
+		       const char *seen)
+{
+	struct json *json = why(h, whom);
+	const struct json *list = jsonget(json, "tests");
+	bool has = false;
+
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		const struct json *test = jsonget_at(list, i);
+
+		has |= !strcmp(jsonget_string(test, "tried"), tried) &&
+		       !strcmp(jsonget_string(test, "seen"), seen);
+	}
+	json_destroy(json);
+	return has;
+}
+
+/* Hosts of which one or both have no openvswitch: there is but the sleeve. */
+SEED_TEST(filtered_sleeve_is_found, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 1 + (unsigned int)(seed & 1),
+				       seed % 4 ? "pw" : NULL);
+
+	bring_up(w, 2);
+	world_run(w, 30 * SEC);
+	run_with_traffic(w, 3 * SEC);
+	world_filter_sleeve(w, host_a(w), host_b(w), 0);
+	run_with_traffic(w, 10 * SEC);
+	demand_dead(w, "sleeve-filtered");
+	DEMAND(w,
+	       has_tested(host_a(w), "b", "datagrams of the sleeve", "sent") &&
+		       has_tested(host_a(w), "b", "5 probes",
+				  "the other host has received 0"),
+	       "it was not tested");
+	world_filter_sleeve(w, host_a(w), host_b(w), SIZE_MAX);
+	demand_mended(w, "sleeve-filtered");
+	world_free(w);
+}
+
+/* ESP first, then the sleeve, too: both are told of. */
+SEED_TEST(both_overlays_filtered_is_said_of_both, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "pw");
+	struct host *a = host_a(w);
+	char detail[160];
+
+	bring_up(w, 2);
+	world_run(w, 30 * SEC);
+	run_with_traffic(w, 3 * SEC);
+	world_filter(w, a, host_b(w), 0);
+	run_with_traffic(w, 10 * SEC);
+	demand_why(a, "b", "verdict", "degraded");
+	demand_why(a, "b", "reason", "esp-filtered");
+	demand_why(a, "b", "overlay", "sleeve");
+	ask_why(a, "b", "detail", detail, sizeof detail);
+	DEMAND(w, !strstr(detail, "either"), "detail: %s", detail);
+	DEMAND(w, has_tested(a, "b", "probes by the sleeve", "arrive"),
+	       "the sleeve was not looked at");
+	world_filter_sleeve(w, a, host_b(w), 0);
+	run_with_traffic(w, 20 * SEC);
+	demand_why(a, "b", "verdict", "down");
+	demand_why(a, "b", "reason", "esp-filtered");
+	ask_why(a, "b", "detail", detail, sizeof detail);
+	DEMAND(w, strstr(detail, "sleeve's datagrams (UDP) do not arrive"),
+	       "detail: %s", detail);
+	DEMAND(w,
+	       has_tested(a, "b", "probes by the sleeve",
+			  "do not arrive either"),
+	       "the sleeve was not looked at again");
+	world_filter_sleeve(w, a, host_b(w), SIZE_MAX);
+	run_with_traffic(w, 20 * SEC);
+	demand_why(a, "b", "verdict", "degraded");
+	world_filter(w, a, host_b(w), SIZE_MAX);
+	demand_mended(w, "esp-filtered");
+	world_free(w);
+}
+
 /* A kernel without the counters of CONFIG_XFRM_STATISTICS. */
 SEED_TEST(filter_is_found_without_error_counters, 4)
 {
@@ -515,7 +593,8 @@ SEED_TEST(slow_hosts_are_not_dead, SEEDS)
 }
 
 SCENARIO_MAIN("why", one_way_failure_seen_by_both_in_three_seconds,
-	      both_ways_filtered_is_said_of_both,
+	      both_ways_filtered_is_said_of_both, filtered_sleeve_is_found,
+	      both_overlays_filtered_is_said_of_both,
 	      filter_is_found_without_error_counters,
 	      netfilter_of_this_host_is_found,
 	      netfilter_of_the_other_host_is_found, policy_of_somebody_is_found,
