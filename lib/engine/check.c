@@ -24,12 +24,6 @@ enum {
 	VXLAN_BYTES = 8
 };
 
-static void wake(struct engine *e, uint64_t when_us)
-{
-	e->check_us = MIN(e->check_us, when_us);
-	engine_wake(e, e->check_us);
-}
-
 static void set_step(struct engine *e, struct peer *p, enum check_step step,
 		     uint64_t due_us)
 {
@@ -41,7 +35,7 @@ static void set_step(struct engine *e, struct peer *p, enum check_step step,
 	if (was_busy != (step >= CHECK_BEFORE)) {
 		e->n_checks = was_busy ? e->n_checks - 1 : e->n_checks + 1;
 	}
-	wake(e, due_us);
+	peer_wake(e, p, due_us);
 }
 
 void check_stop(struct engine *e, struct peer *p)
@@ -237,27 +231,18 @@ void check_level(struct engine *e, struct peer *p)
 	}
 }
 
-void check_timers(struct engine *e)
+void check_timer(struct engine *e, struct peer *p)
 {
-	struct peer *p;
-
-	if (e->now_us < e->check_us) {
-		engine_wake(e, e->check_us);
+	if (!p->watch.check.step) {
 		return;
 	}
-	e->check_us = UINT64_MAX;
-	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (!p->watch.check.step) {
-			continue;
-		}
-		if (tunnel_is_usable(&p->tunnel)) {
-			advance(e, p);
-		} else {
-			set_step(e, p, CHECK_WAITING, e->now_us + AGAIN_US);
-		}
-		if (p->watch.check.step) {
-			wake(e, p->watch.check.due_us);
-		}
+	if (tunnel_is_usable(&p->tunnel)) {
+		advance(e, p);
+	} else {
+		set_step(e, p, CHECK_WAITING, e->now_us + AGAIN_US);
+	}
+	if (p->watch.check.step) {
+		peer_wake(e, p, p->watch.check.due_us);
 	}
 }
 

@@ -71,6 +71,7 @@ void conn_free(struct engine *e, struct conn *c)
 		/* Nobody's fault: a failure was accounted for before. */
 		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
 	}
+	timer_off(&e->conns_due, &c->timer);
 	hmap_remove(&e->conns, &c->node);
 	drop_handshake(c);
 	channel_wipe(&c->channel);
@@ -458,7 +459,7 @@ static void begin_handshake(struct engine *e, struct conn *c)
 	handshake_init(c->hs, c->role, &config);
 	handshake_start(c->hs, &tx, e->rng);
 	send_bytes(e, c, &tx);
-	engine_wake(e, c->since_us + HANDSHAKE_TIMEOUT_US);
+	conn_wake(e, c, c->since_us + HANDSHAKE_TIMEOUT_US);
 }
 
 void conn_dialed(struct engine *e, uint32_t id, const struct ip_endpoint *local)
@@ -580,7 +581,7 @@ static bool handshake_over(struct engine *e, struct conn *c)
 		return false;
 	}
 	remember(e, &c->remote.ip);
-	engine_wake(e, e->now_us + PING_IDLE_US);
+	conn_wake(e, c, e->now_us + PING_IDLE_US);
 	if (c->renews && !renewed(e, c)) {
 		return false;
 	}
@@ -752,6 +753,9 @@ void conn_data(struct engine *e, uint32_t id, struct span bytes)
 		c->silent = false;
 		relay_touch(e);
 	}
+	if (c->ping_sent) {
+		conn_wake(e, c, e->now_us + PING_IDLE_US);
+	}
 	c->ping_sent = false;
 	c->patience_us = PING_TIMEOUT_US;
 	wbuf_bytes(&c->rx, bytes.data, bytes.size);
@@ -783,7 +787,7 @@ void conn_doubt(struct engine *e, struct conn *c)
 		c->patience_us = patience_us;
 		ping(e, c);
 	}
-	engine_wake(e, c->heard_us + c->patience_us);
+	conn_wake(e, c, c->heard_us + c->patience_us);
 }
 
 /* Its address has been gone for a while: nothing can come back to it.  The
@@ -829,7 +833,7 @@ void conn_addresses(struct engine *e, const struct event *event)
 			/* Not what never was there, such as one of a prefix
 			 * that is local by its route. */
 			c->homeless_us = e->now_us;
-			engine_wake(e, e->now_us + HOMELESS_US);
+			conn_wake(e, c, e->now_us + HOMELESS_US);
 		}
 	}
 	e->addresses = xrealloc(e->addresses, MAX(n, 1) * sizeof *v);
@@ -839,45 +843,48 @@ void conn_addresses(struct engine *e, const struct event *event)
 	e->n_addresses = n;
 }
 
+static void conn_timer(struct engine *e, struct conn *c)
+{
+	uint64_t silence = e->now_us - c->heard_us;
+
+	if (c->homeless_us && e->now_us >= c->homeless_us + HOMELESS_US) {
+		leave_home(e, c);
+		return;
+	}
+	if (c->homeless_us) {
+		conn_wake(e, c, c->homeless_us + HOMELESS_US);
+	}
+	if (c->state != CONN_UP) {
+		if (e->now_us < c->since_us + HANDSHAKE_TIMEOUT_US) {
+			conn_wake(e, c, c->since_us + HANDSHAKE_TIMEOUT_US);
+			return;
+		}
+		conn_end(e, c, ERR_TIMEOUT,
+			 c->state == CONN_DIALING ? REASON_DIAL_FAILED
+						  : REASON_HANDSHAKE_FAILED,
+			 err_text(ERR_TIMEOUT));
+	} else if (silence >= c->patience_us) {
+		conn_end(e, c, ERR_TIMEOUT, REASON_SILENT, "");
+	} else if (!c->ping_sent && silence >= PING_IDLE_US) {
+		ping(e, c);
+		conn_wake(e, c, c->heard_us + MIN(c->patience_us, SILENT_US));
+	} else if (!c->silent && silence >= SILENT_US) {
+		c->silent = true;
+		relay_touch(e);
+		conn_wake(e, c, c->heard_us + c->patience_us);
+	} else {
+		conn_wake(e, c,
+			  c->heard_us + (c->ping_sent ? c->patience_us
+						      : PING_IDLE_US));
+	}
+}
+
 void conn_timers(struct engine *e)
 {
-	struct conn *c, *next;
+	struct timer *t;
 
-	HMAP_FOR_EACH_SAFE (c, next, node, &e->conns) {
-		uint64_t silence = e->now_us - c->heard_us;
-
-		if (c->homeless_us) {
-			engine_wake(e, c->homeless_us + HOMELESS_US);
-		}
-		if (c->homeless_us &&
-		    e->now_us >= c->homeless_us + HOMELESS_US) {
-			leave_home(e, c);
-		} else if (c->state != CONN_UP) {
-			if (e->now_us >= c->since_us + HANDSHAKE_TIMEOUT_US) {
-				conn_end(e, c, ERR_TIMEOUT,
-					 c->state == CONN_DIALING
-						 ? REASON_DIAL_FAILED
-						 : REASON_HANDSHAKE_FAILED,
-					 err_text(ERR_TIMEOUT));
-			} else {
-				engine_wake(e,
-					    c->since_us + HANDSHAKE_TIMEOUT_US);
-			}
-		} else if (silence >= c->patience_us) {
-			conn_end(e, c, ERR_TIMEOUT, REASON_SILENT, "");
-		} else if (!c->ping_sent && silence >= PING_IDLE_US) {
-			ping(e, c);
-			engine_wake(e, c->heard_us +
-					       MIN(c->patience_us, SILENT_US));
-		} else if (!c->silent && silence >= SILENT_US) {
-			c->silent = true;
-			relay_touch(e);
-			engine_wake(e, c->heard_us + c->patience_us);
-		} else {
-			engine_wake(e, c->heard_us + (c->ping_sent
-							      ? c->patience_us
-							      : PING_IDLE_US));
-		}
+	while ((t = timers_take(&e->conns_due, e->now_us))) {
+		conn_timer(e, CONTAINER_OF(t, struct conn, timer));
 	}
 }
 
@@ -934,6 +941,7 @@ void target_remove(struct engine *e, struct target *t)
 		link = &(*link)->next;
 	}
 	*link = t->next;
+	timer_off(&e->targets_due, &t->timer);
 	free(t);
 }
 
@@ -941,7 +949,7 @@ void target_retry(struct engine *e, struct target *t, uint64_t delay_us)
 {
 	if (!t->conn && !t->muted) {
 		t->retry_us = e->now_us + delay_us;
-		engine_wake(e, t->retry_us);
+		target_wake(e, t, t->retry_us);
 	}
 }
 
@@ -953,7 +961,7 @@ struct conn *conn_dial(struct engine *e, const struct ip_endpoint *remote)
 	e->next_conn += 2;
 	op->conn = c->id;
 	op->dial.remote = *remote;
-	engine_wake(e, c->since_us + HANDSHAKE_TIMEOUT_US);
+	conn_wake(e, c, c->since_us + HANDSHAKE_TIMEOUT_US);
 	return c;
 }
 
@@ -979,30 +987,34 @@ const struct peer *target_peer(const struct engine *e, const struct target *t)
 	return NULL;
 }
 
+static void target_timer(struct engine *e, struct target *t)
+{
+	const struct peer *peer;
+
+	if (t->conn || e->now_us < t->retry_us) {
+		if (!t->conn) {
+			target_wake(e, t, t->retry_us);
+		}
+		return;
+	}
+	peer = target_peer(e, t);
+	if (peer) {
+		/* It has dialled us: asked again when that ends. */
+		t->peer = peer->id;
+		t->retry_us = UINT64_MAX;
+	} else if (limit_allows(e, t)) {
+		target_dial(e, t);
+	}
+}
+
 void target_timers(struct engine *e)
 {
+	struct timer *t;
+
 	if (password_is_awaited(e)) {
 		return; /* They wake us. */
 	}
-	for (struct target *t = e->targets; t; t = t->next) {
-		const struct peer *peer;
-
-		if (t->conn || t->retry_us == UINT64_MAX) {
-			continue;
-		}
-		if (e->now_us < t->retry_us) {
-			engine_wake(e, t->retry_us);
-			continue;
-		}
-		peer = target_peer(e, t);
-		if (peer) {
-			/* It has dialled us: asked again when that ends. */
-			t->peer = peer->id;
-			t->retry_us = UINT64_MAX;
-			continue;
-		}
-		if (limit_allows(e, t)) {
-			target_dial(e, t);
-		}
+	while ((t = timers_take(&e->targets_due, e->now_us))) {
+		target_timer(e, CONTAINER_OF(t, struct target, timer));
 	}
 }

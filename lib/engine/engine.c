@@ -50,6 +50,27 @@ void engine_wake(struct engine *e, uint64_t when_us)
 	e->deadline_us = MIN(e->deadline_us, when_us);
 }
 
+/* Never at once: else a turn might not end. */
+static uint64_t not_now(const struct engine *e, uint64_t when_us)
+{
+	return MAX(when_us, e->now_us + 1);
+}
+
+void conn_wake(struct engine *e, struct conn *c, uint64_t when_us)
+{
+	timer_by(&e->conns_due, &c->timer, not_now(e, when_us));
+}
+
+void peer_wake(struct engine *e, struct peer *p, uint64_t when_us)
+{
+	timer_by(&e->peers_due, &p->timer, not_now(e, when_us));
+}
+
+void target_wake(struct engine *e, struct target *t, uint64_t when_us)
+{
+	timer_by(&e->targets_due, &t->timer, not_now(e, when_us));
+}
+
 void engine_log(struct engine *e, enum op_log_level level, const char *format,
 		...)
 {
@@ -113,10 +134,12 @@ struct engine *engine_new(const struct engine_config *config)
 	e->dump_us = UINT64_MAX;
 	e->route_us = UINT64_MAX;
 	e->guard_us = UINT64_MAX;
-	e->probe_us = UINT64_MAX;
 	e->mtu_us = UINT64_MAX;
-	e->check_us = UINT64_MAX;
-	e->overlay_us = UINT64_MAX;
+	e->sweep_us = UINT64_MAX;
+	e->authors_us = UINT64_MAX;
+	timers_init(&e->conns_due);
+	timers_init(&e->peers_due);
+	timers_init(&e->targets_due);
 	e->next_cookie = 1;
 	e->next_conn = 1;
 	e->tunnel_port = UINT32_MAX;
@@ -182,6 +205,9 @@ void engine_free(struct engine *e)
 		e->ports = port->next;
 		free(port);
 	}
+	timers_done(&e->conns_due);
+	timers_done(&e->peers_due);
+	timers_done(&e->targets_due);
 	known_ips_clear(e);
 	moves_done(e);
 	hmap_destroy(&e->pending);
@@ -739,22 +765,18 @@ static void engine_stop(struct engine *e)
 
 static void engine_timer(struct engine *e)
 {
-	if (e->phase != PHASE_RUNNING || e->now_us < e->deadline_us) {
+	if (e->phase != PHASE_RUNNING || e->now_us < engine_deadline(e)) {
 		return;
 	}
 	e->deadline_us = UINT64_MAX;
 	conn_timers(e);
 	target_timers(e);
-	password_timers(e);
 	peer_timers(e);
 	discovery_timers(e);
 	limit_timers(e);
 	tunnel_timers(e);
 	relay_timers(e);
 	gossip_timers(e);
-	probe_timers(e);
-	overlay_timers(e);
-	check_timers(e);
 	guard_timers(e);
 	ground_timers(e);
 	forward_timers(e);
@@ -880,7 +902,17 @@ void engine_step(struct engine *e, const struct event *event, uint64_t now_us,
 
 uint64_t engine_deadline(const struct engine *e)
 {
-	return e->deadline_us;
+	uint64_t when_us = e->deadline_us;
+
+	if (e->phase == PHASE_RUNNING) {
+		when_us = MIN(when_us, timers_next_us(&e->conns_due));
+		when_us = MIN(when_us, timers_next_us(&e->peers_due));
+	}
+	/* Nothing is dialled before: that they come wakes us. */
+	if (e->phase == PHASE_RUNNING && !password_is_awaited(e)) {
+		when_us = MIN(when_us, timers_next_us(&e->targets_due));
+	}
+	return when_us;
 }
 
 bool engine_is_running(const struct engine *e)

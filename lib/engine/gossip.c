@@ -38,6 +38,13 @@ bool gossip_is_present(const struct engine *e, const struct author *a)
 	return is_self(e, &a->id) || a->reached || (p && p->conn);
 }
 
+/* One of them may be to forget then. */
+static void look_at_authors(struct engine *e, uint64_t when_us)
+{
+	e->authors_us = MIN(e->authors_us, when_us);
+	engine_wake(e, e->authors_us);
+}
+
 static const struct statement *said(const struct author *a, size_t chunk)
 {
 	return a->v[chunk] ? &a->v[chunk]->s : NULL;
@@ -309,6 +316,7 @@ static enum err heard(struct engine *e, struct conn *c, struct kept *k,
 
 	if (!a->lost_us) {
 		a->lost_us = e->now_us;
+		look_at_authors(e, a->lost_us + FORGET_AUTHOR_US);
 	}
 	if (a->incarnation != before) {
 		/* What it said before that is void. */
@@ -416,6 +424,7 @@ static void update_author(struct engine *e, struct author *a)
 	if (reached != a->reached) {
 		a->lost_us = e->now_us;
 		a->reached = reached;
+		look_at_authors(e, a->lost_us + FORGET_AUTHOR_US);
 	}
 	if (news) {
 		spread_again(e, a);
@@ -733,18 +742,35 @@ uint32_t gossip_relay_mtu(const struct engine *e)
 	return mtu;
 }
 
-void gossip_timers(struct engine *e)
+void gossip_absent(struct engine *e)
+{
+	look_at_authors(e, e->now_us);
+}
+
+static void forget_authors(struct engine *e)
 {
 	struct author *a, *next;
 
+	e->authors_us = UINT64_MAX;
 	HMAP_FOR_EACH_SAFE (a, next, node, &e->statements.authors) {
-		if (gossip_is_present(e, a) ||
-		    e->now_us < a->lost_us + FORGET_AUTHOR_US) {
+		if (gossip_is_present(e, a)) {
+			continue;
+		}
+		if (e->now_us < a->lost_us + FORGET_AUTHOR_US) {
+			look_at_authors(e, a->lost_us + FORGET_AUTHOR_US);
 			continue;
 		}
 		relay_forget(e, &a->id);
 		statements_forget(&e->statements, a);
 	}
+}
+
+void gossip_timers(struct engine *e)
+{
+	if (e->now_us >= e->authors_us) {
+		forget_authors(e);
+	}
+	engine_wake(e, e->authors_us);
 	gossip_say(e);
 	spread_timers(e);
 }

@@ -67,7 +67,7 @@ bool limit_allows(struct engine *e, struct target *t)
 		return true;
 	}
 	t->retry_us = e->now_us + CHECK_US;
-	engine_wake(e, t->retry_us);
+	target_wake(e, t, t->retry_us);
 	return false;
 }
 

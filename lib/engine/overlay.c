@@ -51,12 +51,6 @@ enum path_level way_level(const struct peer *p)
 
 /* ---- Which way ---- */
 
-static void wake(struct engine *e, uint64_t when_us)
-{
-	e->overlay_us = MIN(e->overlay_us, MAX(when_us, e->now_us + 1));
-	engine_wake(e, e->overlay_us);
-}
-
 static struct overlay_way fast_way(const struct engine *e, const struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
@@ -116,12 +110,12 @@ void overlay_update(struct engine *e, struct peer *p)
 		changed(e, p);
 	}
 	if (fast.pending) {
-		wake(e, p->beside.since_us + PENDING_US);
+		peer_wake(e, p, p->beside.since_us + PENDING_US);
 	}
 	/* If it is due already, a probe's result will tell. */
 	if (overlay_due_us(&p->beside.overlay) > e->now_us &&
 	    overlay_due_us(&p->beside.overlay) != UINT64_MAX) {
-		wake(e, overlay_due_us(&p->beside.overlay));
+		peer_wake(e, p, overlay_due_us(&p->beside.overlay));
 	}
 }
 
@@ -216,7 +210,7 @@ static void probe_wake_beside(struct engine *e, struct peer *p)
 		if (p->tunnel.sleeve.index_out) {
 			due_us = MIN(due_us, pmtu_due_us(&b->pmtu));
 		}
-		wake(e, (due_us + TICK_US - 1) / TICK_US * TICK_US);
+		peer_wake(e, p, (due_us + TICK_US - 1) / TICK_US * TICK_US);
 	}
 }
 
@@ -402,23 +396,14 @@ static void watch(struct engine *e, struct peer *p)
 	}
 }
 
-void overlay_timers(struct engine *e)
+void overlay_timer(struct engine *e, struct peer *p)
 {
-	struct peer *p, *next;
-
-	if (e->now_us < e->overlay_us) {
-		engine_wake(e, e->overlay_us);
-		return;
+	if (p->beside.on) {
+		ask(e, p);
+		watch(e, p);
+		probe_wake_beside(e, p);
 	}
-	e->overlay_us = UINT64_MAX;
-	HMAP_FOR_EACH_SAFE (p, next, node, &e->peers) {
-		if (p->beside.on) {
-			ask(e, p);
-			watch(e, p);
-			probe_wake_beside(e, p);
-		}
-		overlay_update(e, p);
-	}
+	overlay_update(e, p);
 }
 
 /* ---- Sessions ---- */

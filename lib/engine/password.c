@@ -88,9 +88,9 @@ static void renew(struct engine *e, struct peer *p, bool needed, bool known_bad)
 	r->retry_us = UINT64_MAX;
 	if (may_dial(p) && !r->conn && r->dial_slot == known_bad) {
 		r->retry_us = e->now_us + rng_range(e->rng, spread_us);
-		engine_wake(e, r->retry_us);
+		peer_wake(e, p, r->retry_us);
 	}
-	engine_wake(e, r->deadline_us);
+	peer_wake(e, p, r->deadline_us);
 }
 
 static void dial(struct engine *e, struct peer *p)
@@ -125,7 +125,7 @@ void renewal_failed(struct engine *e, struct peer *p, enum err err)
 		r->dial_slot = !r->dial_slot;
 	}
 	r->failures++;
-	engine_wake(e, r->retry_us);
+	peer_wake(e, p, r->retry_us);
 }
 
 /* Nothing came of it. */
@@ -142,25 +142,21 @@ static void give_up(struct engine *e, struct peer *p)
 	}
 }
 
-void password_timers(struct engine *e)
+void password_timer(struct engine *e, struct peer *p)
 {
-	struct peer *p, *next;
+	const struct renewal *r = &p->renewal;
 
-	HMAP_FOR_EACH_SAFE (p, next, node, &e->peers) {
-		const struct renewal *r = &p->renewal;
-
-		if (!r->wanted) {
-			continue;
-		}
-		if (e->now_us >= r->deadline_us) {
-			give_up(e, p);
-			continue;
-		}
-		if (e->now_us >= r->retry_us) {
-			dial(e, p);
-		}
-		engine_wake(e, MIN(r->deadline_us, r->retry_us));
+	if (!r->wanted) {
+		return;
 	}
+	if (e->now_us >= r->deadline_us) {
+		give_up(e, p);
+		return;
+	}
+	if (e->now_us >= r->retry_us) {
+		dial(e, p);
+	}
+	peer_wake(e, p, MIN(r->deadline_us, r->retry_us));
 }
 
 void password_rehandshake(struct engine *e, struct peer *p,

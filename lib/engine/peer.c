@@ -562,7 +562,8 @@ void peer_lost(struct engine *e, struct peer *p, uint64_t delay_us)
 	p->conn = NULL;
 	p->lost_us = e->now_us;
 	relay_touch(e);
-	engine_wake(e, p->lost_us + PEER_GRACE_US);
+	gossip_absent(e);
+	peer_wake(e, p, e->now_us);
 	for (struct target *t = e->targets; t; t = t->next) {
 		if (!t->conn && peer_id_equal(&t->peer, &p->id) &&
 		    t->retry_us == UINT64_MAX && t->reason != REASON_SELF) {
@@ -584,6 +585,7 @@ void peer_remove(struct engine *e, struct peer *p)
 			moves_left(e, &p->record.v[i]);
 		}
 	}
+	timer_off(&e->peers_due, &p->timer);
 	hmap_remove(&e->peers, &p->node);
 	hmap_remove(&e->peer_numbers, &p->by_number);
 	record_free(&p->record);
@@ -602,7 +604,7 @@ struct peer *peer_remembered(struct engine *e, const struct identity *identity)
 	}
 	p = peer_new(e, identity);
 	p->lost_us = e->now_us;
-	engine_wake(e, p->lost_us + PEER_GRACE_US);
+	peer_wake(e, p, e->now_us);
 	p->incarnation = identity->incarnation;
 	copy_text(p->name, sizeof p->name, identity->name);
 	return p;
@@ -643,22 +645,41 @@ static uint64_t removal_us(const struct peer *p)
 	return MAX(p->lost_us, p->unreached_us) + FAR_GRACE_US;
 }
 
+/* What becomes of it without a session; it may be gone then. */
+static void lost_timer(struct engine *e, struct peer *p)
+{
+	if (p->conn) {
+		return;
+	}
+	if (p->hops && e->now_us >= p->lost_us + PEER_GRACE_US) {
+		drop_tunnel(e, p);
+	} else if (p->hops) {
+		peer_wake(e, p, p->lost_us + PEER_GRACE_US);
+	} else if (e->now_us >= removal_us(p)) {
+		peer_remove(e, p);
+	} else {
+		peer_wake(e, p, removal_us(p));
+	}
+}
+
+static void peer_timer(struct engine *e, struct peer *p)
+{
+	static void (*const all[])(struct engine *, struct peer *) = {
+		password_timer, lost_timer,    tunnel_timer, rekey_timer,
+		probe_timer,	overlay_timer, check_timer};
+	const uint32_t number = p->number;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all) && peer_by_number(e, number);
+	     i++) {
+		all[i](e, p);
+	}
+}
+
 void peer_timers(struct engine *e)
 {
-	struct peer *p, *next;
+	struct timer *t;
 
-	HMAP_FOR_EACH_SAFE (p, next, node, &e->peers) {
-		if (p->conn) {
-			continue;
-		}
-		if (p->hops && e->now_us >= p->lost_us + PEER_GRACE_US) {
-			drop_tunnel(e, p);
-		} else if (p->hops) {
-			engine_wake(e, p->lost_us + PEER_GRACE_US);
-		} else if (e->now_us >= removal_us(p)) {
-			peer_remove(e, p);
-		} else {
-			engine_wake(e, removal_us(p));
-		}
+	while ((t = timers_take(&e->peers_due, e->now_us))) {
+		peer_timer(e, CONTAINER_OF(t, struct peer, timer));
 	}
 }

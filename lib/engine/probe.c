@@ -12,8 +12,8 @@
 #include "util.h"
 
 enum {
-	/* All timers are looked through whenever one is due: those of many
-	 * peers are done together. */
+	/* Those of many peers are sent together: the process wakes up less
+	 * often. */
 	TICK_US = 50 * 1000,
 	/* The other end may know of a session, or of a tunnel without ESP, a
 	 * little later than we do, and would drop what comes before. */
@@ -24,7 +24,7 @@ enum {
 	PEERS_AT_FULL_RATE = 200
 };
 
-void probe_wake(struct engine *e, const struct peer *p)
+void probe_wake(struct engine *e, struct peer *p)
 {
 	uint64_t due_us;
 
@@ -33,8 +33,7 @@ void probe_wake(struct engine *e, const struct peer *p)
 	}
 	due_us = MIN(path_due_us(&p->watch.path), mtu_due_us(p));
 	due_us = (due_us + TICK_US - 1) / TICK_US * TICK_US;
-	e->probe_us = MIN(e->probe_us, MAX(due_us, e->now_us + 1));
-	engine_wake(e, e->probe_us);
+	peer_wake(e, p, due_us);
 }
 
 void probe_session(struct engine *e, struct peer *p)
@@ -275,8 +274,7 @@ void probe_asked(struct engine *e, struct peer *p, const struct msg_path *ask)
 {
 	/* The upper bit tells the ways apart (overlay.c). */
 	p->watch.asked[ask->number >> 63] = ask->number;
-	e->probe_us = MIN(e->probe_us, e->now_us + 1);
-	engine_wake(e, e->probe_us);
+	peer_wake(e, p, e->now_us);
 }
 
 static void answer(struct engine *e, struct peer *p)
@@ -306,23 +304,14 @@ void probe_traffic(struct engine *e, uint32_t number)
 	}
 }
 
-void probe_timers(struct engine *e)
+void probe_timer(struct engine *e, struct peer *p)
 {
-	struct peer *p, *next;
-
-	if (e->now_us < e->probe_us) {
-		engine_wake(e, e->probe_us);
+	if (!p->watch.on) {
 		return;
 	}
-	e->probe_us = UINT64_MAX;
-	HMAP_FOR_EACH_SAFE (p, next, node, &e->peers) {
-		if (!p->watch.on) {
-			continue;
-		}
-		answer(e, p);
-		ask(e, p);
-		watch(e, p);
-		mtu_watch(e, p, probe_stretch(e));
-		probe_wake(e, p);
-	}
+	answer(e, p);
+	ask(e, p);
+	watch(e, p);
+	mtu_watch(e, p, probe_stretch(e));
+	probe_wake(e, p);
 }

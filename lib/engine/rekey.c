@@ -33,7 +33,7 @@ void tunnel_keyed(struct engine *e, struct peer *p)
 	t->rekey_us = UINT64_MAX;
 	if (is_initiator(p)) {
 		t->rekey_us = next_rekey_us(e);
-		engine_wake(e, t->rekey_us);
+		peer_wake(e, p, t->rekey_us);
 	}
 	if (t->epoch) {
 		engine_log(e, OP_LOG_DBG, "new keys for the tunnel to %s",
@@ -58,7 +58,7 @@ void tunnel_rekey(struct engine *e, struct peer *p)
 	}
 	t->rekey_again = false;
 	t->rekey_began_us = e->now_us;
-	engine_wake(e, e->now_us + REKEY_STUCK_US);
+	peer_wake(e, p, e->now_us + REKEY_STUCK_US);
 	if (is_initiator(p)) {
 		m.type = MSG_REKEY_REQUEST;
 		ratchet_request(&p->conn->ratchet, e->rng, &m.rekey);
@@ -76,7 +76,7 @@ static void use_secret(struct engine *e, struct peer *p, struct secret *s1)
 	t->epoch = p->conn->ratchet.epoch;
 	t->peer_active = false;
 	t->rekey_began_us = e->now_us;
-	engine_wake(e, e->now_us + REKEY_STUCK_US);
+	peer_wake(e, p, e->now_us + REKEY_STUCK_US);
 	if (!t->by_sleeve) {
 		tunnel_add_sas_in(e, p);
 	}
@@ -133,33 +133,29 @@ static uint64_t patience_us(const struct peer *p)
 	return t->epoch ? REKEY_STUCK_US : KEYING_STUCK_US;
 }
 
-void rekey_timers(struct engine *e)
+void rekey_timer(struct engine *e, struct peer *p)
 {
-	struct peer *p, *next;
+	struct tunnel *t = &p->tunnel;
 
-	HMAP_FOR_EACH_SAFE (p, next, node, &e->peers) {
-		struct tunnel *t = &p->tunnel;
-
-		if (!p->conn || !t->placed) {
-			continue;
-		}
-		if (t->rekey_began_us &&
-		    e->now_us >= t->rekey_began_us + patience_us(p)) {
-			/* It cannot be finished: a new session can. */
-			t->rekey_began_us = 0;
-			conn_end(e, p->conn, ERR_TIMEOUT, REASON_SILENT,
-				 "new keys were not agreed on in time");
-			continue;
-		}
-		if (t->rekey_began_us) {
-			engine_wake(e, t->rekey_began_us + patience_us(p));
-		}
-		if (t->state == TUNNEL_UP && e->now_us >= t->rekey_us) {
-			t->rekey_us = UINT64_MAX;
-			tunnel_rekey(e, p);
-		} else if (t->state == TUNNEL_UP) {
-			engine_wake(e, t->rekey_us);
-		}
+	if (!p->conn || !t->placed) {
+		return;
+	}
+	if (t->rekey_began_us &&
+	    e->now_us >= t->rekey_began_us + patience_us(p)) {
+		/* It cannot be finished: a new session can. */
+		t->rekey_began_us = 0;
+		conn_end(e, p->conn, ERR_TIMEOUT, REASON_SILENT,
+			 "new keys were not agreed on in time");
+		return;
+	}
+	if (t->rekey_began_us) {
+		peer_wake(e, p, t->rekey_began_us + patience_us(p));
+	}
+	if (t->state == TUNNEL_UP && e->now_us >= t->rekey_us) {
+		t->rekey_us = UINT64_MAX;
+		tunnel_rekey(e, p);
+	} else if (t->state == TUNNEL_UP) {
+		peer_wake(e, p, t->rekey_us);
 	}
 }
 

@@ -243,7 +243,9 @@ static const struct peer *choose_via(struct engine *e, struct peer *p)
 
 	if (p->hops && !hops) {
 		p->unreached_us = e->now_us;
-		engine_wake(e, p->unreached_us + FAR_GRACE_US);
+	}
+	if (!p->hops != !hops) {
+		peer_wake(e, p, e->now_us);
 	}
 	p->hops = hops;
 	p->detour_us = 0;

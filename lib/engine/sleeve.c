@@ -144,7 +144,7 @@ static void linger(struct engine *e, const struct peer *p)
 		if (in->peer == p->number &&
 		    in->index != p->tunnel.sleeve.index_in) {
 			in->delete_us = MIN(in->delete_us, when_us);
-			engine_wake(e, in->delete_us);
+			tunnel_sweep_at(e, in->delete_us);
 		}
 	}
 }
@@ -423,13 +423,13 @@ void sleeve_end(struct engine *e, struct peer *p)
 	memset(&p->tunnel.sleeve, 0, sizeof p->tunnel.sleeve);
 }
 
-void sleeve_timers(struct engine *e)
+void sleeve_sweep(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_sleeve_ins;) {
 		if (e->now_us >= e->sleeve_ins[i].delete_us) {
 			remove_in(e, i);
 		} else {
-			engine_wake(e, e->sleeve_ins[i++].delete_us);
+			tunnel_sweep_at(e, e->sleeve_ins[i++].delete_us);
 		}
 	}
 }

@@ -39,6 +39,7 @@
 #include "base/addr.h"
 #include "base/reason.h"
 #include "base/rng.h"
+#include "base/timers.h"
 #include "datapath/flow_table.h"
 #include "datapath/forwarding.h"
 #include "datapath/lane.h"
@@ -134,6 +135,7 @@ enum phase {
 /* An address that we dial until it is connected. */
 struct target {
 	struct target *next; /* In engine.targets. */
+	struct timer timer;  /* In engine.targets_due, by 'retry_us'. */
 	struct ip_endpoint remote;
 	struct conn *conn;     /* NULL when not trying. */
 	bool hinted;	       /* By another host; else an operator's. */
@@ -166,6 +168,7 @@ enum conn_state {
 /* One TCP connection. */
 struct conn {
 	struct hmap_node node; /* In engine.conns, by id. */
+	struct timer timer;    /* In engine.conns_due. */
 	uint32_t id;
 	enum conn_state state;
 	struct target *target; /* The one it was dialled for, or NULL. */
@@ -371,6 +374,7 @@ struct bound {
 struct peer {
 	struct hmap_node node;	    /* In engine.peers, by id. */
 	struct hmap_node by_number; /* In engine.peer_numbers. */
+	struct timer timer;	    /* In engine.peers_due. */
 	struct peer_id id;
 	uint32_t number; /* Its name in datapath/forwarding.h. */
 	char name[IDENTITY_NAME_SIZE];
@@ -563,7 +567,10 @@ struct engine {
 	struct ops *ops;
 
 	uint64_t started_us;
+	/* What is due next: of the engine as such; of each of the things of
+	 * which there are many. */
 	uint64_t deadline_us;
+	struct timers conns_due, peers_due, targets_due;
 	uint64_t next_cookie;
 	struct hmap pending;
 
@@ -595,7 +602,6 @@ struct engine {
 	bool has_trunk;
 	struct footing trunk_footing;
 	uint32_t trunk_port;
-	uint64_t overlay_us;  /* When overlay_timers() has to do. */
 	uint64_t ground_us;   /* When to try again; UINT64_MAX: all is well. */
 	uint32_t tunnel_port; /* Datapath port number; UINT32_MAX = none. */
 	struct port *ports;
@@ -619,6 +625,7 @@ struct engine {
 
 	struct record record; /* Our own. */
 
+	uint64_t sweep_us; /* When one of these is to go. */
 	struct known_sa *sas;
 	size_t n_sas, allocated_sas;
 	struct stale_policy *stale;
@@ -668,8 +675,7 @@ struct engine {
 	uint64_t relay_us;     /* When something becomes due. */
 	uint64_t synced_us;    /* When conclusions were drawn last. */
 	uint64_t linger_us;    /* When ways of before are forgotten. */
-	uint64_t probe_us;     /* When the next probe may be due. */
-	uint64_t check_us;     /* When the next step of a test may be. */
+	uint64_t authors_us;   /* When a host may be to forget. */
 	unsigned int n_checks; /* Under way. */
 };
 
@@ -677,6 +683,11 @@ struct engine {
 
 /* Asks for EVENT_TIMER at 'when_us' or before. */
 void engine_wake(struct engine *, uint64_t when_us);
+/* The same for something of that connection, peer or target alone, of which
+ * there may be many; not in this very turn. */
+void conn_wake(struct engine *, struct conn *, uint64_t when_us);
+void peer_wake(struct engine *, struct peer *, uint64_t when_us);
+void target_wake(struct engine *, struct target *, uint64_t when_us);
 void engine_log(struct engine *, enum op_log_level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Registers a pending op and puts its cookie into 'op'. */
@@ -766,7 +777,8 @@ void password_event(struct engine *, const struct event *);
 /* The responder's passwords have changed. */
 void password_rehandshake(struct engine *, struct peer *,
 			  const struct msg_rehandshake *);
-void password_timers(struct engine *);
+/* The next few: what is due of that peer's; peer_timers() calls them. */
+void password_timer(struct engine *, struct peer *);
 /* There is no need any more, or the old session is gone. */
 void renewal_cancel(struct peer *);
 /* The connection that should have replaced the session came to nothing. */
@@ -817,6 +829,7 @@ struct peer *peer_heard_of(struct engine *, const struct identity *);
 struct peer *peer_remembered(struct engine *, const struct identity *);
 /* What it announces is now 'record' (taken over). */
 void peer_set_record(struct engine *, struct peer *, struct record *record);
+/* All that is due of each peer. */
 void peer_timers(struct engine *);
 /* Who has an address of an endpoint of 'p' that was not bound; "" if it is. */
 const char *peer_duplicate(const struct engine *, const struct peer *,
@@ -884,7 +897,7 @@ uint32_t sleeve_mtu_limit(const struct engine *, uint32_t path_mtu, bool v4);
 void sleeve_mtu(struct engine *, struct peer *);
 /* The peer's keys go.  Nothing leads there any more. */
 void sleeve_end(struct engine *, struct peer *);
-void sleeve_timers(struct engine *);
+void sleeve_sweep(struct engine *);
 const char *sleeve_cipher_text(enum sleeve_cipher); /* For people. */
 const char *sleeve_cipher_name(enum sleeve_cipher); /* For programs. */
 
@@ -910,7 +923,7 @@ void overlay_traffic(struct engine *, struct peer *);
 /* A probe of the tunnel's was lost: how is the other way? */
 void overlay_doubt(struct engine *, struct peer *);
 void overlay_mtu_limit(struct engine *, struct peer *);
-void overlay_timers(struct engine *);
+void overlay_timer(struct engine *, struct peer *);
 /* What the trunk is to be; it is there. */
 void trunk_fill_in(struct engine *, struct op *);
 void trunk_ready(struct engine *, uint32_t port_no);
@@ -956,7 +969,7 @@ enum err tunnel_rekey_answered(struct engine *, struct peer *,
 void tunnel_xfrm_event(struct engine *, const struct event *);
 /* The keys of an epoch are in use in both directions. */
 void tunnel_keyed(struct engine *, struct peer *);
-void rekey_timers(struct engine *);
+void rekey_timer(struct engine *, struct peer *);
 
 void tunnel_result(struct engine *, const struct pending *,
 		   const struct event *);
@@ -964,6 +977,9 @@ void tunnel_route(struct engine *, struct peer *, const struct event *);
 /* Flows, then SAs, then policies. */
 void tunnel_end(struct engine *, struct peer *);
 void tunnel_timers(struct engine *);
+void tunnel_timer(struct engine *, struct peer *);
+/* A policy, an SA or an index of the sleeve is to go then. */
+void tunnel_sweep_at(struct engine *, uint64_t when_us);
 /* Looks up the routes of all peers and targets again: in a while, now. */
 void tunnel_check_routes_in(struct engine *, uint64_t delay_us);
 void tunnel_check_routes(struct engine *);
@@ -993,7 +1009,7 @@ bool tunnel_is_keyed(const struct tunnel *);
 /* ---- probe.c ---- */
 
 /* Something of what is due to be sent to the peer is due at another time. */
-void probe_wake(struct engine *, const struct peer *);
+void probe_wake(struct engine *, struct peer *);
 /* A session has begun. */
 void probe_session(struct engine *, struct peer *);
 /* The tunnel has just come up. */
@@ -1013,7 +1029,7 @@ void probe_asked(struct engine *, struct peer *, const struct msg_path *);
 void probe_reported(struct engine *, struct peer *, const struct msg_path *);
 /* There is traffic to or from the peer of that number. */
 void probe_traffic(struct engine *, uint32_t peer);
-void probe_timers(struct engine *);
+void probe_timer(struct engine *, struct peer *);
 /* Sends it through 'actions', which are taken over. */
 void probe_send_frame(struct engine *, const struct probe_frame *,
 		      struct actions *);
@@ -1073,7 +1089,7 @@ void trouble_text(const struct trouble *, const struct peer *, char *buf,
 /* The level is another one than before. */
 void check_level(struct engine *, struct peer *);
 void check_stop(struct engine *, struct peer *);
-void check_timers(struct engine *);
+void check_timer(struct engine *, struct peer *);
 void check_route(struct engine *, struct peer *, const struct event *);
 void check_sent(struct engine *, struct peer *, const struct event *);
 void check_looked(struct engine *, struct peer *, const struct event *);
@@ -1117,6 +1133,8 @@ void gossip_key_known(struct engine *, const struct peer_id *,
  * reached through others; UINT32_MAX if there is none. */
 uint32_t gossip_relay_mtu(const struct engine *);
 void gossip_timers(struct engine *);
+/* Some host may not be present any more. */
+void gossip_absent(struct engine *);
 /* May others be told of it? */
 bool gossip_is_present(const struct engine *, const struct author *);
 

@@ -27,6 +27,12 @@ struct gone {
 
 /* ---- Our SAs in the kernel ---- */
 
+void tunnel_sweep_at(struct engine *e, uint64_t when_us)
+{
+	e->sweep_us = MIN(e->sweep_us, when_us);
+	engine_wake(e, e->sweep_us);
+}
+
 struct known_sa *tunnel_find_sa(struct engine *e, const struct ip_addr *dst,
 				uint32_t spi)
 {
@@ -49,7 +55,7 @@ static void sa_note(struct engine *e, const struct ip_addr *dst, uint32_t spi,
 					       .spi = spi,
 					       .reqid = reqid,
 					       .delete_us = delete_us};
-	engine_wake(e, delete_us);
+	tunnel_sweep_at(e, delete_us);
 }
 
 /* Removes SA number 'i' from the kernel and the list. */
@@ -83,7 +89,7 @@ static void stale_add(struct engine *e, const struct xfrm_policy *policy,
 	e->stale = xrealloc(e->stale, (e->n_stale + 1) * sizeof *e->stale);
 	e->stale[e->n_stale].policy = *policy;
 	e->stale[e->n_stale++].delete_us = delete_us;
-	engine_wake(e, delete_us);
+	tunnel_sweep_at(e, delete_us);
 }
 
 static bool is_wanted(const struct engine *e, const struct xfrm_policy *policy)
@@ -158,7 +164,7 @@ static void sa_linger(struct engine *e, const struct tunnel *t,
 		if (sa->reqid == t->reqid && ip_equal(&sa->dst, dst) &&
 		    !tunnel_has_spi(t, sa->spi)) {
 			sa->delete_us = MIN(sa->delete_us, when_us);
-			engine_wake(e, sa->delete_us);
+			tunnel_sweep_at(e, sa->delete_us);
 		}
 	}
 }
@@ -214,28 +220,30 @@ static void claim_policy(struct engine *e, const struct xfrm_policy *policy,
 
 static void retry(struct engine *e, struct peer *p);
 
-void tunnel_timers(struct engine *e)
+void tunnel_timer(struct engine *e, struct peer *p)
 {
-	struct peer *p;
-
-	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (!p->tunnel.retry_us) {
-			continue;
-		}
-		if (e->now_us >= p->tunnel.retry_us) {
-			retry(e, p);
-		} else {
-			engine_wake(e, p->tunnel.retry_us);
-		}
+	if (!p->tunnel.retry_us) {
+		return;
 	}
+	if (e->now_us >= p->tunnel.retry_us) {
+		retry(e, p);
+	} else {
+		peer_wake(e, p, p->tunnel.retry_us);
+	}
+}
+
+/* Removes what is to go by now. */
+static void sweep(struct engine *e)
+{
+	e->sweep_us = UINT64_MAX;
 	for (size_t i = 0; i < e->n_sas;) {
 		if (e->now_us >= e->sas[i].delete_us) {
 			sa_delete(e, i);
 		} else {
-			engine_wake(e, e->sas[i++].delete_us);
+			tunnel_sweep_at(e, e->sas[i++].delete_us);
 		}
 	}
-	sleeve_timers(e);
+	sleeve_sweep(e);
 	for (size_t i = 0; i < e->n_stale;) {
 		if (e->now_us >= e->stale[i].delete_us) {
 			const struct xfrm_policy gone = e->stale[i].policy;
@@ -246,10 +254,18 @@ void tunnel_timers(struct engine *e)
 				guard_update(e);
 			}
 		} else {
-			engine_wake(e, e->stale[i++].delete_us);
+			tunnel_sweep_at(e, e->stale[i++].delete_us);
 		}
 	}
-	rekey_timers(e);
+}
+
+void tunnel_timers(struct engine *e)
+{
+	if (e->now_us >= e->sweep_us) {
+		sweep(e);
+	} else {
+		engine_wake(e, e->sweep_us);
+	}
 	if (e->now_us >= e->route_us) {
 		e->route_us = UINT64_MAX;
 		tunnel_check_routes(e);
@@ -296,6 +312,7 @@ void tunnel_publish(struct engine *e, struct peer *p)
 	forwarding_set_peer(e->fwd, &peer);
 	relay_touch(e);
 	remember_touch(e);
+	peer_wake(e, p, e->now_us);
 }
 
 static void down(struct engine *e, struct peer *p, enum reason reason,
@@ -348,7 +365,7 @@ void tunnel_failed(struct engine *e, struct peer *p, const struct event *event)
 		t->failed = true;
 		t->retry_us = e->now_us +
 			      (p->beside.can ? SA_RETRY_LATE_US : SA_RETRY_US);
-		engine_wake(e, t->retry_us);
+		peer_wake(e, p, t->retry_us);
 	}
 }
 
@@ -1132,13 +1149,15 @@ static bool is_another(const struct tunnel *t, const struct conn *c,
 }
 
 /* The first keys of the session are on their way. */
-static void await_keys(struct engine *e, struct tunnel *t)
+static void await_keys(struct engine *e, struct peer *p)
 {
+	struct tunnel *t = &p->tunnel;
+
 	t->epoch = 0;
 	t->epoch_out = UINT32_MAX; /* Keys of another session, if any. */
 	t->rekey_us = UINT64_MAX;
 	t->rekey_began_us = e->now_us;
-	engine_wake(e, e->now_us + KEYING_STUCK_US);
+	peer_wake(e, p, e->now_us + KEYING_STUCK_US);
 	t->rekey_again = false;
 	t->peer_active = false;
 	t->failed = false;
@@ -1180,7 +1199,7 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	t->udp_port = c->identity.vxlan_port;
 	tunnel_check_route(e, p);
 	if (by_sleeve) {
-		await_keys(e, t);
+		await_keys(e, p);
 		begin_by_sleeve(e, p);
 		return;
 	}
@@ -1193,7 +1212,7 @@ void tunnel_begin(struct engine *e, struct peer *p)
 	if (!t->policies || t->failed) {
 		place_policies(e, p);
 	}
-	await_keys(e, t);
+	await_keys(e, p);
 	plain_offer(e, p);
 	tunnel_publish(e, p);
 	forget_next(t);

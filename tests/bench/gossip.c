@@ -480,7 +480,7 @@ int main(int argc, char *argv[])
 	up_bytes = n_bytes;
 	up_cpu = cpu_s() - cpu;
 	/* Sessions that are too many go by and by. */
-	run_until(now_us + 600 * SECOND_US);
+	run_until(now_us + (atoi(argv[2]) ? 600 : 60) * SECOND_US);
 	before = n_bytes;
 	cpu = cpu_s();
 	run_until(now_us + 120 * SECOND_US);
