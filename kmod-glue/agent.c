@@ -217,6 +217,11 @@ static void set_mtu(const struct agent_mtu *mtu, struct answer *answer)
 
 	answer->error =
 		netns_open(mtu->netns, &fd, answer->why, sizeof answer->why);
+	if (answer->error == EINVAL) {
+		/* The name stays for a moment when the namespace is gone: `ip
+		 * netns delete` unmounts it and then removes the file. */
+		answer->error = ENOENT;
+	}
 	if (!answer->error) {
 		answer->error = attachment_set_mtu(
 			mtu->host_ifname[0] ? mtu->host_ifname : NULL, fd,

@@ -19,13 +19,25 @@ enum {
 	WHY_SIZE = 256
 };
 
+/* True if that cannot be seen. */
+static bool is_namespace(const char *path)
+{
+	struct stat a, b;
+
+	return stat(path, &a) || stat("/proc/self/ns/net", &b) ||
+	       a.st_dev == b.st_dev;
+}
+
 /* Opens 'path', which must be a network namespace. */
 static int open_path(const char *path, int *fdp)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0) {
-		return errno;
+		int error = errno;
+
+		/* What `ip netns add` mounts it on is nobody's to read. */
+		return error == EACCES && !is_namespace(path) ? EINVAL : error;
 	}
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
 		close(fd);

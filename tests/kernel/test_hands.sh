@@ -151,6 +151,13 @@ ip netns del c3
 case_ok 'netns deleted: forgotten' soon is_forgotten c3
 case_ok 'netns deleted: h2 knows it no more' soon h2_has_endpoints 1
 case_ok 'netns deleted: all is in service' healthy
+# `ip netns delete` unmounts it, and then removes the file.
+ip netns add c4
+ctl h1 attach --netns c4 --address 10.0.0.4/24 > /dev/null
+case_ok 'another one' soon ping_ok c2 10.0.0.4
+umount -l /run/netns/c4
+case_ok 'netns gone, but for its name: forgotten' soon is_forgotten c4
+rm /run/netns/c4
 
 wire_stop
 case_ok 'not one plaintext packet in all this' wire_none hands "$esp_only"

@@ -109,6 +109,18 @@ START_TEST(unknown_namespace_is_told_later)
 }
 END_TEST
 
+/* What `ip netns delete` leaves for a moment is gone, too. */
+START_TEST(name_without_its_namespace_is_as_unknown)
+{
+	struct agent_mtu mtu = sample();
+
+	strcpy(mtu.netns, "/dev/null");
+	agent_set_mtu(agent, 42, &mtu);
+	wait_for_results(1);
+	ck_assert_int_eq(last_error, ENOENT);
+}
+END_TEST
+
 START_TEST(many_requests_answered_in_order)
 {
 	struct agent_mtu mtu = sample();
@@ -476,6 +488,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, unknown_namespace_is_told_later);
+	tcase_add_test(tc, name_without_its_namespace_is_as_unknown);
 	tcase_add_test(tc, many_requests_answered_in_order);
 	tcase_add_loop_test(tc, bad_mtu_request_refused, 0,
 			    (int)ARRAY_SIZE(spoilers));
