@@ -183,6 +183,19 @@ static void take_forwarding_flow(const struct odp_flow *flow,
 	s->flows[s->k.n_flows++] = f;
 }
 
+/* What we cannot read is not of ours, or of a newer run. */
+static bool leads_nowhere(const struct odp_flow *flow)
+{
+	struct actions actions;
+	bool nowhere;
+
+	actions_init(&actions);
+	nowhere = !odp_get_actions(flow->actions, &actions) &&
+		  found_flow_leads_nowhere(&actions);
+	actions_free(&actions);
+	return nowhere;
+}
+
 static void take_flow(const struct odp_flow *flow, void *snapshot_)
 {
 	struct snapshot *s = snapshot_;
@@ -190,7 +203,7 @@ static void take_flow(const struct odp_flow *flow, void *snapshot_)
 	if (!flow->has_ufid) {
 		return;
 	}
-	if (flow->actions.size) {
+	if (!leads_nowhere(flow)) {
 		take_forwarding_flow(flow, s);
 		return;
 	}

@@ -4,8 +4,9 @@
  * is there again: then they are translated anew, like ours.  Until then a
  * translation would say less than the kernel does.  Who reaches a peer through
  * others, or many peers at once, waits a little longer for all of them to be
- * back.  What is left after ADOPT_FLOWS_US leads nowhere and is deleted
- * (forward_stats()).
+ * back.  Those that lead nowhere any more are deleted at the start: nothing is
+ * lost by that, and what they match is looked at again.  What is left after
+ * ADOPT_FLOWS_US leads nowhere and is deleted (forward_stats()).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,19 @@ void adopt_start(struct engine *e, const struct kernel_snapshot *found)
 					 found->n_flows * sizeof *found->flows);
 		e->n_found_flows = found->n_flows;
 	}
+}
+
+bool found_flow_leads_nowhere(const struct actions *actions)
+{
+	for (size_t i = 0; i < actions->n; i++) {
+		const struct action *a = &actions->v[i];
+
+		if (a->type == ACTION_OUTPUT &&
+		    (a->port < TRUNK_PORT_MIN || a->port > TRUNK_PORT_MAX)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 void adopt_free(struct engine *e)

@@ -272,8 +272,9 @@ static void start_fail(struct engine *e, const char *format, ...)
 	va_end(args);
 }
 
-/* What an earlier run dropped it dropped for reasons of then.  To delete a flow
- * that drops loses nothing, unlike one that forwards: those are adopted. */
+/* What an earlier run dropped it dropped for reasons of then, and the trunk
+ * that it had is gone.  To delete a flow that drops loses nothing, unlike one
+ * that forwards: those are adopted. */
 static void drop_found_drops(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_found_drops; i++) {

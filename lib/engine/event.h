@@ -51,6 +51,10 @@ struct found_flow {
 	struct flow key; /* Masked. */
 };
 
+/* Without actions, or into the trunk of an earlier run, which has gone with it:
+ * of "drops". */
+bool found_flow_leads_nowhere(const struct actions *);
+
 /* What a port asks of us; since it was opened. */
 struct port_load {
 	uint32_t port_no;
@@ -93,9 +97,9 @@ struct kernel_snapshot {
 	size_t n_sas;
 	const struct xfrm_policy *policies; /* Only ours. */
 	size_t n_policies;
-	const struct ufid *drops; /* Flows without actions. */
+	const struct ufid *drops; /* Flows that lead nowhere... */
 	size_t n_drops;
-	const struct found_flow *flows; /* Others of ours, of many some. */
+	const struct found_flow *flows; /* ...and others; of many some. */
 	size_t n_flows;
 	bool guard; /* There is one; looked for only without a password. */
 	/* Why there can be no kernel datapath with ESP, REASON_NO_DATAPATH or

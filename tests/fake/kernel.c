@@ -1574,7 +1574,7 @@ void fake_kernel_snapshot(struct fake_kernel *k, struct kernel_snapshot *s)
 	for (size_t i = 0; i < k->n_flows; i++) {
 		const struct fake_flow *f = &k->flows[i];
 
-		if (!f->actions.n) {
+		if (found_flow_leads_nowhere(&f->actions)) {
 			k->snapshot_drops[s->n_drops++] = f->ufid;
 		} else {
 			struct found_flow *found =

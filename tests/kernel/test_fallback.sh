@@ -148,6 +148,19 @@ for kind in sleeve-one-way sleeve; do
 	case_ok "$kind: and nothing is lost" whole $kind
 done
 
+# One that is started again begins with what worked.
+retry > /dev/null
+block -I esp
+case_ok 'ESP is blocked again' soon by sleeve sleeve
+sleep 7 # By then it is written down.
+fdpd_kill h1
+fdpd h1 --overlay auto --password-file "$password" --peer 172.31.0.2
+case_ok 'h1 was killed: by sleeve as before' soon grep -q 'to h2 by sleeve as before: ESP leaves' "$work/h1.log"
+case_ok 'ping' soon ping_ok c1 10.0.0.2
+case_ok 'by sleeve' by sleeve sleeve
+block -D esp
+case_ok 'and back' took 'after a restart: back' by fastdp fastdp
+
 # Over and over.
 round() {
 	retry > /dev/null

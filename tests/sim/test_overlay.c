@@ -616,7 +616,45 @@ SEED_TEST(trunk_never_has_an_old_number, SEEDS)
 	world_free(w);
 }
 
+/* Flows of 'h' into a trunk that is not there. */
+static unsigned int n_flows_nowhere(const struct host *h)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < h->kernel.n_flows; i++) {
+		const struct actions *actions = &h->kernel.flows[i].actions;
+		uint32_t port =
+			actions->n ? actions->v[actions->n - 1].port : 0;
+
+		n += actions->n && found_flow_leads_nowhere(actions) &&
+		     port != trunk_of(h);
+	}
+	return n;
+}
+
+/* They would be followed until they are idle. */
+SEED_TEST(flows_into_the_trunk_go_with_it, SEEDS)
+{
+	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+
+	bring_up(w, 2);
+	demand_all_reach(w, 2);
+	set_block(w, ONE_WAY, true);
+	await_overlay(w, a, b, "sleeve", 5 * SEC);
+	chatter(w, a, b, 2 * SEC);
+	DEMAND(w, !n_flows_nowhere(a), "flows into no trunk");
+	host_kill(a);
+	host_start(a);
+	DEMAND(w, n_flows_nowhere(a), "the control sees none");
+	world_run(w, SEC);
+	DEMAND(w, host_is_running(a) && !n_flows_nowhere(a),
+	       "%u flows into the trunk of the run before", n_flows_nowhere(a));
+	world_free(w);
+}
+
 SCENARIO_MAIN("overlay", trunk_never_has_an_old_number,
+	      flows_into_the_trunk_go_with_it,
 	      blocked_way_is_gone_round_and_come_back_to,
 	      only_flows_of_the_peer_are_touched,
 	      restarted_one_begins_with_what_worked, connect_forgives_flapping,
