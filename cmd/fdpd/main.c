@@ -275,7 +275,7 @@ static char *host_name(void)
 		ovs_strlcpy(name, "unnamed", sizeof name);
 	}
 	for (char *p = name; *p; p++) {
-		char c[2] = {*p, '\0'};
+		char c[IDENTITY_NAME_SIZE] = {*p};
 
 		if (!identity_name_is_valid(c)) {
 			*p = '-';
