@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
 static bool all_zero(const uint8_t *b, size_t size)
 {
 	uint8_t any = 0;
@@ -37,21 +35,6 @@ static int hex_byte(const char *text)
 	int lo = hi < 0 ? -1 : hex_digit(text[1]);
 
 	return lo < 0 ? -1 : hi << 4 | lo;
-}
-
-bool mac_equal(const struct mac *a, const struct mac *b)
-{
-	return !memcmp(a, b, sizeof *a);
-}
-
-bool mac_is_zero(const struct mac *m)
-{
-	return all_zero(m->b, sizeof m->b);
-}
-
-bool mac_is_group(const struct mac *m)
-{
-	return m->b[0] & 1;
 }
 
 bool mac_is_broadcast(const struct mac *m)
@@ -87,24 +70,9 @@ const char *mac_format(const struct mac *m, char buf[MAC_STRLEN])
 	return buf;
 }
 
-bool ip_equal(const struct ip_addr *a, const struct ip_addr *b)
-{
-	return !memcmp(a, b, sizeof *a);
-}
-
 int ip_compare(const struct ip_addr *a, const struct ip_addr *b)
 {
 	return memcmp(a, b, sizeof *a);
-}
-
-bool ip_is_zero(const struct ip_addr *ip)
-{
-	return all_zero(ip->b, sizeof ip->b);
-}
-
-bool ip_is_v4(const struct ip_addr *ip)
-{
-	return !memcmp(ip->b, v4_mapped, sizeof v4_mapped);
 }
 
 bool ip_addr_is_multicast(const struct ip_addr *ip)
@@ -126,15 +94,6 @@ bool ip_is_unicast(const struct ip_addr *ip)
 bool ip_is_link_local6(const struct ip_addr *ip)
 {
 	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
-}
-
-struct ip_addr ip_from_v4(const uint8_t be[4])
-{
-	struct ip_addr ip;
-
-	memcpy(ip.b, v4_mapped, sizeof v4_mapped);
-	memcpy(ip.b + 12, be, 4);
-	return ip;
 }
 
 struct ip_addr ip_from_v6(const uint8_t be[16])

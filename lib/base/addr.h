@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -47,26 +48,61 @@ enum {
 	PEER_ID_STRLEN = 33
 };
 
-bool mac_equal(const struct mac *, const struct mac *);
-bool mac_is_zero(const struct mac *);
+/* The small ones are inline, as every packet that comes up asks them often. */
+static inline bool mac_equal(const struct mac *a, const struct mac *b)
+{
+	return !memcmp(a, b, sizeof *a);
+}
+
+static inline bool mac_is_zero(const struct mac *m)
+{
+	return mac_equal(m, &(const struct mac){{0}});
+}
+
 /* Group bit set: multicast or broadcast (IEEE 802 I/G bit). */
-bool mac_is_group(const struct mac *);
+static inline bool mac_is_group(const struct mac *m)
+{
+	return m->b[0] & 1;
+}
+
 bool mac_is_broadcast(const struct mac *);
 /* "02:00:00:aa:bb:cc".  ERR_MALFORMED on anything else. */
 enum err mac_parse(const char *text, struct mac *) FDP_MUST_CHECK;
 const char *mac_format(const struct mac *, char buf[MAC_STRLEN]);
 
-bool ip_equal(const struct ip_addr *, const struct ip_addr *);
+static inline bool ip_equal(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return !memcmp(a, b, sizeof *a);
+}
+
 int ip_compare(const struct ip_addr *, const struct ip_addr *);
-bool ip_is_zero(const struct ip_addr *);
-bool ip_is_v4(const struct ip_addr *);
+
+static inline bool ip_is_zero(const struct ip_addr *ip)
+{
+	return ip_equal(ip, &(const struct ip_addr){{0}});
+}
+
+static inline struct ip_addr ip_from_v4(const uint8_t be[4])
+{
+	struct ip_addr ip = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
+
+	memcpy(ip.b + 12, be, 4);
+	return ip;
+}
+
+static inline bool ip_is_v4(const struct ip_addr *ip)
+{
+	const struct ip_addr v4 = ip_from_v4(ip->b + 12);
+
+	return ip_equal(ip, &v4);
+}
+
 /* May a station have it?  Not 0.0.0.0, which says "none yet", and not the
  * broadcast address (RFC 1122 3.2.1.3). */
 bool ip_is_unicast(const struct ip_addr *);
 bool ip_addr_is_multicast(const struct ip_addr *);
 /* fe80::/10. */
 bool ip_is_link_local6(const struct ip_addr *);
-struct ip_addr ip_from_v4(const uint8_t be[4]);
 struct ip_addr ip_from_v6(const uint8_t be[16]);
 /* The four bytes of an IPv4 address, network order. */
 const uint8_t *ip_v4_bytes(const struct ip_addr *);

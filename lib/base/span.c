@@ -87,7 +87,11 @@ void wbuf_clear(struct wbuf *b)
 static void grow(struct wbuf *b, size_t need)
 {
 	size_t allocated = MAX(b->allocated * 2, MAX(need, 64));
-	uint8_t *data = xmalloc(allocated);
+	uint8_t *data;
+
+	/* No more than may be written: wbuf_take() relies on that. */
+	allocated = b->max ? MIN(allocated, b->max) : allocated;
+	data = xmalloc(allocated);
 
 	if (b->data) {
 		memcpy(data, b->data, b->size);
@@ -98,8 +102,7 @@ static void grow(struct wbuf *b, size_t need)
 	b->allocated = allocated;
 }
 
-/* As wbuf_room(), but what is there is whatever was. */
-static uint8_t *reserve(struct wbuf *b, size_t size)
+uint8_t *wbuf_take_slowly(struct wbuf *b, size_t size)
 {
 	uint8_t *at;
 
@@ -115,32 +118,9 @@ static uint8_t *reserve(struct wbuf *b, size_t size)
 	return at;
 }
 
-uint8_t *wbuf_room(struct wbuf *b, size_t size)
-{
-	uint8_t *at = reserve(b, size);
-
-	if (at) {
-		memset(at, 0, size);
-	}
-	return at;
-}
-
-void wbuf_bytes(struct wbuf *b, const void *data, size_t size)
-{
-	uint8_t *at;
-
-	if (!size) {
-		return;
-	}
-	at = reserve(b, size);
-	if (at) {
-		memcpy(at, data, size);
-	}
-}
-
 static void put_be(struct wbuf *b, size_t size, uint64_t value)
 {
-	uint8_t *at = reserve(b, size);
+	uint8_t *at = wbuf_take(b, size);
 
 	for (size_t i = size; at && i-- > 0; value >>= 8) {
 		at[i] = (uint8_t)value;

@@ -86,9 +86,6 @@ void wbuf_u8(struct wbuf *, uint8_t);
 void wbuf_u16(struct wbuf *, uint16_t);
 void wbuf_u32(struct wbuf *, uint32_t);
 void wbuf_u64(struct wbuf *, uint64_t);
-void wbuf_bytes(struct wbuf *, const void *, size_t);
-/* Appends 'size' zero bytes; returns where they start, NULL on overflow. */
-uint8_t *wbuf_room(struct wbuf *, size_t size);
 /* Drops 'size' bytes (at most all) from the front. */
 void wbuf_pull(struct wbuf *, size_t size);
 
@@ -98,6 +95,45 @@ enum err wbuf_done(const struct wbuf *) FDP_MUST_CHECK;
 static inline struct span wbuf_span(const struct wbuf *b)
 {
 	return span_of(b->data, b->size);
+}
+
+/* wbuf_take() where memory is short, or forbidden. */
+uint8_t *wbuf_take_slowly(struct wbuf *, size_t size);
+
+/* Appends 'size' bytes that are whatever was there; returns where they start,
+ * NULL on overflow.  Inline like the two below: what is written for a packet
+ * that comes up are some 30 pieces, most of a size that the compiler knows.
+ * (A buffer without memory has no room for 0 bytes either.) */
+static inline uint8_t *wbuf_take(struct wbuf *b, size_t size)
+{
+	uint8_t *at;
+
+	if (b->overflow || size >= b->allocated - b->size) {
+		return wbuf_take_slowly(b, size);
+	}
+	at = b->data + b->size;
+	b->size += size;
+	return at;
+}
+
+/* Appends 'size' zero bytes; returns where they start, NULL on overflow. */
+static inline uint8_t *wbuf_room(struct wbuf *b, size_t size)
+{
+	uint8_t *at = wbuf_take(b, size);
+
+	if (at) {
+		memset(at, 0, size);
+	}
+	return at;
+}
+
+static inline void wbuf_bytes(struct wbuf *b, const void *data, size_t size)
+{
+	uint8_t *at = size ? wbuf_take(b, size) : NULL;
+
+	if (at) {
+		memcpy(at, data, size);
+	}
 }
 
 #endif

@@ -68,6 +68,11 @@ static inline bool look_icmp(uint16_t value, uint8_t constant, uint16_t *mask)
 static inline bool look_bytes(const uint8_t *value, const uint8_t *constant,
 			      uint8_t *mask, size_t size)
 {
+	/* Mostly a packet is what it should be. */
+	if (!memcmp(value, constant, size)) {
+		memset(mask, UINT8_MAX, size);
+		return true;
+	}
 	for (size_t i = 0; i < size; i++) {
 		mask[i] |= (uint8_t)look_bits(value[i], constant[i], UINT8_MAX);
 		if (value[i] != constant[i]) {
