@@ -302,7 +302,7 @@ void odp_put_execute(struct wbuf *b, uint16_t family, uint32_t seq,
 
 	nlattr_put(b, OVS_PACKET_ATTR_PACKET, packet.data, packet.size);
 	nest = nlattr_nest(b, OVS_PACKET_ATTR_KEY);
-	odp_put_key_attrs(b, key);
+	odp_put_metadata_attrs(b, key);
 	nlattr_nest_end(b, nest);
 	put_actions(b, OVS_PACKET_ATTR_ACTIONS, actions);
 	nlmsg_end(b, start);

@@ -143,8 +143,11 @@ void odp_put_flow_flush(struct wbuf *, uint16_t family, uint32_t seq,
 /* Dump; 'terse' asks for UFID and statistics only. */
 void odp_put_flow_dump(struct wbuf *, uint16_t family, uint32_t seq,
 		       uint32_t dp_ifindex, bool terse);
-/* OVS_PACKET_CMD_EXECUTE: sends 'packet' as if 'key' had arrived.  A frame that
- * does not fit into an attribute (64 KiB) makes the wbuf overflow. */
+/* OVS_PACKET_CMD_EXECUTE: sends 'packet' as if 'key' had arrived.  Of the key
+ * only what the frame itself does not say is written: port and tunnel; the rest
+ * the kernel reads from the frame (ovs_flow_key_extract_userspace() in
+ * net/openvswitch/flow.c).  A frame that does not fit into an attribute (64
+ * KiB) makes the wbuf overflow. */
 void odp_put_execute(struct wbuf *, uint16_t family, uint32_t seq,
 		     uint16_t flags, uint32_t dp_ifindex,
 		     const struct flow *key, struct span packet,
@@ -163,6 +166,7 @@ void odp_complete_mask(const struct flow *key, const struct flow *mask,
  * ethertype is that of a VLAN tag without one (a truncated tag) is written so
  * that the kernel refuses it, as it cannot be matched. */
 void odp_put_key_attrs(struct wbuf *, const struct flow *key);
+void odp_put_metadata_attrs(struct wbuf *, const struct flow *key);
 void odp_put_mask_attrs(struct wbuf *, const struct flow *key,
 			const struct flow *mask);
 /* The key as the kernel keeps and shows it: zero where the mask is. */

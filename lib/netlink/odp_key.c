@@ -244,10 +244,12 @@ static __be32 net32(uint32_t value)
 }
 
 /* Writes an attribute; one of a mask that matches nothing is left out. */
-static void put_match(struct wbuf *b, bool mask, uint16_t type,
-		      const void *data, size_t size)
+static inline void put_match(struct wbuf *b, bool mask, uint16_t type,
+			     const void *data, size_t size)
 {
-	if (!mask || !is_all_zeros(data, size)) {
+	static const uint8_t none[sizeof(struct ovs_key_ipv6)];
+
+	if (!mask || memcmp(data, none, size)) {
 		nlattr_put(b, type, data, size);
 	}
 }
@@ -449,6 +451,16 @@ static void put_payload(struct wbuf *b, const struct flow *shape,
 	put_l4(b, shape, v, mask);
 }
 
+/* What a frame itself does not say: where it came in. */
+static void put_metadata(struct wbuf *b, const struct flow *shape,
+			 const struct flow *v, bool mask)
+{
+	if (v->tunnel.present) {
+		put_tunnel(b, &v->tunnel, ip_is_v4(&shape->tunnel.dst), mask);
+	}
+	put_u32(b, OVS_KEY_ATTR_IN_PORT, v->in_port);
+}
+
 /* Writes the values 'v', a key or a mask, of a packet of this shape. */
 static void put_attrs(struct wbuf *b, const struct flow *shape,
 		      const struct flow *v, bool mask)
@@ -456,10 +468,7 @@ static void put_attrs(struct wbuf *b, const struct flow *shape,
 	struct ovs_key_ethernet eth;
 
 	put_u32(b, OVS_KEY_ATTR_RECIRC_ID, mask ? UINT32_MAX : 0);
-	if (v->tunnel.present) {
-		put_tunnel(b, &v->tunnel, ip_is_v4(&shape->tunnel.dst), mask);
-	}
-	put_u32(b, OVS_KEY_ATTR_IN_PORT, v->in_port);
+	put_metadata(b, shape, v, mask);
 	memcpy(eth.eth_src, v->eth_src.b, sizeof eth.eth_src);
 	memcpy(eth.eth_dst, v->eth_dst.b, sizeof eth.eth_dst);
 	nlattr_put(b, OVS_KEY_ATTR_ETHERNET, &eth, sizeof eth);
@@ -483,6 +492,11 @@ static void put_attrs(struct wbuf *b, const struct flow *shape,
 void odp_put_key_attrs(struct wbuf *b, const struct flow *key)
 {
 	put_attrs(b, key, key, false);
+}
+
+void odp_put_metadata_attrs(struct wbuf *b, const struct flow *key)
+{
+	put_metadata(b, key, key, false);
 }
 
 void odp_put_mask_attrs(struct wbuf *b, const struct flow *key,

@@ -932,16 +932,46 @@ START_TEST(other_flow_requests_have_their_commands)
 }
 END_TEST
 
-/* An execute request with another command is what an upcall looks like. */
 static void put_upcall(struct wbuf *b, uint8_t cmd, const struct flow *key,
 		       struct span packet)
 {
-	struct actions none;
+	const struct genlmsghdr genl = {.cmd = cmd, .version = 1};
+	const struct ovs_header ovs = {.dp_ifindex = DP_IFINDEX};
+	size_t start = nlmsg_begin(b, FAMILY, 0, SEQ), nest;
 
-	actions_init(&none);
-	odp_put_execute(b, FAMILY, SEQ, 0, DP_IFINDEX, key, packet, &none);
-	b->data[sizeof(struct nlmsghdr)] = cmd;
+	nlmsg_put_fixed(b, &genl, sizeof genl);
+	nlmsg_put_fixed(b, &ovs, sizeof ovs);
+	nlattr_put(b, OVS_PACKET_ATTR_PACKET, packet.data, packet.size);
+	nest = nlattr_nest(b, OVS_PACKET_ATTR_KEY);
+	odp_put_key_attrs(b, key);
+	nlattr_nest_end(b, nest);
+	nlmsg_end(b, start);
 }
+
+/* What a frame says itself is left to the kernel to read. */
+START_TEST(execute_says_where_the_packet_came_in_and_no_more)
+{
+	const struct flow *key = &shape_named("IPv6 tunnel, IPv4 ICMP")->flow;
+	struct flow wanted = {.in_port = key->in_port, .tunnel = key->tunnel};
+	const uint8_t packet[61] = {1, 2, 3};
+	struct wbuf b = WBUF_INITIALIZER(0);
+	struct odp_upcall u;
+	struct actions as;
+
+	actions_init(&as);
+	actions_output(&as, 4);
+	odp_put_execute(&b, FAMILY, SEQ, 0, DP_IFINDEX, key,
+			span_of(packet, sizeof packet), &as);
+	/* With another command it is what an upcall looks like. */
+	b.data[sizeof(struct nlmsghdr)] = OVS_PACKET_CMD_MISS;
+	ck_assert(!odp_get_upcall(wbuf_span(&b), &u));
+	assert_same_flow(&u.flow, &wanted, "metadata");
+	ck_assert_uint_eq(u.packet.size, sizeof packet);
+	ck_assert(!memcmp(u.packet.data, packet, sizeof packet));
+	actions_free(&as);
+	wbuf_free(&b);
+}
+END_TEST
 
 START_TEST(upcall_gives_key_and_packet)
 {
@@ -1202,6 +1232,8 @@ int main(void)
 	tcase_add_test(messages, flow_requests_read_back);
 	tcase_add_test(messages, other_flow_requests_have_their_commands);
 	tcase_add_test(messages, upcall_gives_key_and_packet);
+	tcase_add_test(messages,
+		       execute_says_where_the_packet_came_in_and_no_more);
 	tcase_add_test(messages, frame_beyond_an_attribute_overflows);
 	tcase_add_test(messages, actions_beyond_an_attribute_overflow);
 	tcase_set_timeout(bad, 60);
