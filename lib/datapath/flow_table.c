@@ -1,5 +1,6 @@
 #include "datapath/flow_table.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ struct entry {
 	struct source *source;
 	struct ovs_list by_use; /* In 'flows' of 'source'. */
 	bool idle;		/* When the kernel was last asked. */
-	struct ref *refs;	/* One for each of flow.deps. */
+	struct ref *refs;	/* One for each of flow.deps, before these. */
 	struct ovs_list stale;	/* While in a revalidation. */
 	bool is_stale;
 };
@@ -52,6 +53,7 @@ struct flow_table {
 	struct hmap causes;
 	struct hmap sources;
 	struct heap by_size; /* The largest source first. */
+	struct ufid_key key;
 	size_t max, source_max;
 	struct flow_table_losses losses;
 };
@@ -111,47 +113,55 @@ static void changes_put(struct flow_changes *cs, const struct entry *e,
 /* What is hashed: of each field of which the mask has a bit, in the order of
  * struct flow, its number, the masked key and the mask, big-endian.  Never the
  * struct itself, whose padding and layout are the compiler's business.  Most
- * masks have few fields; this is done for every upcall. */
+ * masks have few fields; this is done for every upcall, so sizes are such that
+ * the compiler knows them. */
 struct encoding {
-	uint8_t b[512];
-	size_t size;
+	/* There are 18 integers, 6 MACs and 5 IP addresses. */
+	uint8_t b[18 * 9 + 6 * 13 + 5 * 33];
+	uint8_t *end;
 	uint8_t field; /* The next one. */
 };
 
 /* In a field's number: it is an IPv4 address. */
 #define FIELD_V4 0x80
 
-static void encode_bytes(struct encoding *e, uint8_t form, const uint8_t *key,
-			 const uint8_t *mask, size_t size)
+/* 'size' is even. */
+static inline void encode_bytes(struct encoding *e, uint8_t form,
+				const uint8_t *key, const uint8_t *mask,
+				size_t size)
 {
-	uint8_t *at = e->b + e->size;
+	uint8_t *at = e->end;
 
-	ovs_assert(e->size + 1 + 2 * size <= sizeof e->b);
 	*at++ = e->field++ | form;
-	for (size_t i = 0; i < size; i++) {
-		at[i] = key[i] & mask[i];
+	for (size_t i = 0; i < size; i += 2) {
+		uint16_t k, m;
+
+		memcpy(&k, key + i, sizeof k);
+		memcpy(&m, mask + i, sizeof m);
+		k &= m;
+		memcpy(at + i, &k, sizeof k);
 	}
 	memcpy(at + size, mask, size);
-	e->size += 1 + 2 * size;
+	e->end = at + 2 * size;
 }
 
-static void encode_int(struct encoding *e, uint32_t key, uint32_t mask)
+static inline void encode_int(struct encoding *e, uint32_t key, uint32_t mask)
 {
-	uint8_t k[4], m[4];
+	uint32_t be[2];
 
 	if (!mask) {
 		e->field++;
 		return;
 	}
-	for (int i = 3; i >= 0; i--, key >>= 8, mask >>= 8) {
-		k[i] = (uint8_t)key;
-		m[i] = (uint8_t)mask;
-	}
-	encode_bytes(e, 0, k, m, sizeof k);
+	be[0] = htonl(key & mask);
+	be[1] = htonl(mask);
+	*e->end++ = e->field++;
+	memcpy(e->end, be, sizeof be);
+	e->end += sizeof be;
 }
 
-static void encode_mac(struct encoding *e, const struct mac *key,
-		       const struct mac *mask)
+static inline void encode_mac(struct encoding *e, const struct mac *key,
+			      const struct mac *mask)
 {
 	if (mac_is_zero(mask)) {
 		e->field++;
@@ -161,17 +171,19 @@ static void encode_mac(struct encoding *e, const struct mac *key,
 }
 
 /* Of an IPv4 address only the last four bytes of the mask mean anything. */
-static void encode_ip(struct encoding *e, bool v4, const struct ip_addr *key,
-		      const struct ip_addr *mask)
+static inline void encode_ip(struct encoding *e, bool v4,
+			     const struct ip_addr *key,
+			     const struct ip_addr *mask)
 {
-	size_t skip = v4 ? 12 : 0;
+	static const uint8_t none[4];
 
-	if (is_all_zeros(mask->b + skip, sizeof mask->b - skip)) {
+	if (v4 ? !memcmp(mask->b + 12, none, 4) : ip_is_zero(mask)) {
 		e->field++;
-		return;
+	} else if (v4) {
+		encode_bytes(e, FIELD_V4, key->b + 12, mask->b + 12, 4);
+	} else {
+		encode_bytes(e, 0, key->b, mask->b, sizeof key->b);
 	}
-	encode_bytes(e, v4 ? FIELD_V4 : 0, key->b + skip, mask->b + skip,
-		     sizeof key->b - skip);
 }
 
 static void encode_tunnel(struct encoding *e, const struct flow_tunnel *k,
@@ -227,27 +239,33 @@ static void encode(struct encoding *e, const struct flow *key,
 	encode_mac(e, &key->nd_tll, &mask->nd_tll);
 }
 
-struct ufid flow_ufid(const struct flow *key, const struct flow *mask)
+struct ufid flow_ufid(const struct ufid_key *secret, const struct flow *key,
+		      const struct flow *mask)
 {
 	struct encoding e;
 	struct ufid ufid;
 
-	e.size = 0;
+	e.end = e.b;
 	e.field = 0;
 	encode(&e, key, mask);
-	crypto_generichash(ufid.b, sizeof ufid.b, e.b, e.size, NULL, 0);
+	BUILD_ASSERT_DECL(sizeof ufid.b == crypto_shorthash_siphashx24_BYTES);
+	BUILD_ASSERT_DECL(sizeof secret->b ==
+			  crypto_shorthash_siphashx24_KEYBYTES);
+	(void)crypto_shorthash_siphashx24(
+		ufid.b, e.b, (unsigned long long)(e.end - e.b), secret->b);
 	return ufid;
 }
 
 /* Of the flow that the kernel makes of it: flows that the kernel tells apart
  * must not share an identifier, or the second counts as there already and its
  * packets come up for ever. */
-static struct ufid kernel_ufid(const struct flow *key, const struct flow *mask)
+struct ufid flow_table_ufid(const struct flow_table *t, const struct flow *key,
+			    const struct flow *mask)
 {
 	struct flow complete;
 
 	odp_complete_mask(key, mask, &complete);
-	return flow_ufid(key, &complete);
+	return flow_ufid(&t->key, key, &complete);
 }
 
 /* Entries. */
@@ -352,11 +370,14 @@ static struct entry *longest_unused(const struct source *s)
 	return CONTAINER_OF(ovs_list_front(&s->flows), struct entry, by_use);
 }
 
-static void entry_depend(struct flow_table *t, struct entry *e)
+/* References and dependencies are one piece of memory. */
+static void entry_depend(struct flow_table *t, struct entry *e,
+			 const struct deps *deps)
 {
-	const struct deps *deps = &e->flow.deps;
+	dep_t *v;
 
-	e->refs = xmalloc(MAX(deps->n, 1) * sizeof *e->refs);
+	e->refs = xmalloc(deps->n * (sizeof *e->refs + sizeof *v));
+	v = (dep_t *)(e->refs + deps->n);
 	for (size_t i = 0; i < deps->n; i++) {
 		struct cause *c = cause_find(t, deps->v[i]);
 
@@ -366,15 +387,18 @@ static void entry_depend(struct flow_table *t, struct entry *e)
 			ovs_list_init(&c->refs);
 			hmap_insert(&t->causes, &c->node, (uint32_t)c->dep);
 		}
+		v[i] = c->dep;
 		e->refs[i].cause = c;
 		e->refs[i].entry = e;
 		ovs_list_push_back(&c->refs, &e->refs[i].sibling);
 	}
+	e->flow.deps = v;
+	e->flow.n_deps = deps->n;
 }
 
 static void entry_undepend(struct flow_table *t, struct entry *e)
 {
-	for (size_t i = 0; i < e->flow.deps.n; i++) {
+	for (size_t i = 0; i < e->flow.n_deps; i++) {
 		struct cause *c = e->refs[i].cause;
 
 		ovs_list_remove(&e->refs[i].sibling);
@@ -385,6 +409,8 @@ static void entry_undepend(struct flow_table *t, struct entry *e)
 	}
 	free(e->refs);
 	e->refs = NULL;
+	e->flow.deps = NULL;
+	e->flow.n_deps = 0;
 }
 
 /* Takes over the verdict, all but the mask. */
@@ -394,11 +420,7 @@ static void entry_decide(struct flow_table *t, struct entry *e,
 	struct flow_entry *f = &e->flow;
 
 	entry_undepend(t, e);
-	deps_free(&f->deps);
-	f->deps.n = f->deps.allocated = tr->deps.n;
-	f->deps.v = tr->deps.n ? xmemdup(tr->deps.v, tr->deps.n * sizeof(dep_t))
-			       : NULL;
-	entry_depend(t, e);
+	entry_depend(t, e, &tr->deps);
 
 	actions_free(&f->actions);
 	actions_copy(&f->actions, &tr->actions);
@@ -418,7 +440,6 @@ static struct entry *entry_new(struct flow_table *t, const struct ufid *ufid,
 	e->flow.key = *key;
 	e->flow.mask = tr->mask;
 	actions_init(&e->flow.actions);
-	deps_init(&e->flow.deps);
 	entry_decide(t, e, tr);
 	entry_join_source(t, e, tr->vid);
 	hmap_insert(&t->flows, &e->flow.node, ufid_hash(ufid));
@@ -434,7 +455,6 @@ static void entry_free(struct flow_table *t, struct entry *e)
 	entry_leave_source(t, e);
 	entry_undepend(t, e);
 	actions_free(&e->flow.actions);
-	deps_free(&e->flow.deps);
 	free(e);
 }
 
@@ -453,6 +473,11 @@ struct flow_table *flow_table_new(size_t max, size_t source_max)
 	return t;
 }
 
+void flow_table_set_key(struct flow_table *t, const struct ufid_key *key)
+{
+	t->key = *key;
+}
+
 void flow_table_free(struct flow_table *t)
 {
 	if (t) {
@@ -461,6 +486,7 @@ void flow_table_free(struct flow_table *t)
 		hmap_destroy(&t->causes);
 		hmap_destroy(&t->sources);
 		heap_destroy(&t->by_size);
+		sodium_memzero(&t->key, sizeof t->key);
 		free(t);
 	}
 }
@@ -510,7 +536,7 @@ enum err flow_table_add(struct flow_table *t, const struct flow *key,
 			struct flow_changes *changes,
 			const struct flow_entry **entry)
 {
-	struct ufid ufid = kernel_ufid(key, &tr->mask);
+	struct ufid ufid = flow_table_ufid(t, key, &tr->mask);
 	struct entry *e = find(t, &ufid), *victim = NULL;
 	bool room = true;
 
@@ -599,7 +625,7 @@ static void replace(struct flow_table *t, struct entry *old,
 	if (!tr->install) {
 		return;
 	}
-	ufid = kernel_ufid(&key, &tr->mask);
+	ufid = flow_table_ufid(t, &key, &tr->mask);
 	e = find(t, &ufid);
 	if (e) {
 		/* It says the same, or is stale too and its turn will come. */
@@ -620,7 +646,7 @@ static void retranslate(struct flow_table *t, const struct forwarding *fwd,
 	struct ufid ufid;
 
 	pipeline_translate(fwd, &e->flow.key, NULL, tr);
-	ufid = kernel_ufid(&e->flow.key, &tr->mask);
+	ufid = flow_table_ufid(t, &e->flow.key, &tr->mask);
 	if (!tr->install || memcmp(&ufid, &e->flow.ufid, sizeof ufid)) {
 		replace(t, e, tr, removals, puts);
 		return;

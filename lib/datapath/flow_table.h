@@ -37,7 +37,8 @@ struct flow_entry {
 	struct flow key, mask; /* 'key' as it came, not masked. */
 	struct actions actions;
 	enum reason reason;
-	struct deps deps;
+	const dep_t *deps; /* What the decision depended on. */
+	size_t n_deps;
 	uint32_t vni, peer, hop; /* As in struct translation. */
 	uint64_t installed_us;
 	uint64_t used_us; /* Last known use, our clock. */
@@ -77,10 +78,21 @@ struct flow_table_losses {
 };
 struct flow_table_losses flow_table_losses(const struct flow_table *);
 
-/* The identifier of a flow: a hash of its masked key and mask, field by field,
- * so that equal flows have equal UFIDs across restarts.  Entries have that of
- * the mask as the kernel completes it (odp_complete_mask()). */
-struct ufid flow_ufid(const struct flow *key, const struct flow *mask);
+/* The identifier of a flow: a keyed hash (SipHash, 128 bits) of its masked key
+ * and mask, field by field.  The key is secret, as who could make two flows of
+ * one identifier could change the other one, and always the same, so that equal
+ * flows have equal UFIDs across restarts.  Until it is set it is zero. */
+struct ufid_key {
+	uint8_t b[16];
+};
+struct ufid flow_ufid(const struct ufid_key *, const struct flow *key,
+		      const struct flow *mask);
+/* Before the first flow. */
+void flow_table_set_key(struct flow_table *, const struct ufid_key *);
+/* What the entry of this flow has: that of the mask as the kernel completes it
+ * (odp_complete_mask()). */
+struct ufid flow_table_ufid(const struct flow_table *, const struct flow *key,
+			    const struct flow *mask);
 
 /* Adds the flow that 'key' was translated to; takes nothing over.  ERR_LIMIT
  * if there is no room.  The removal of a flow that makes room is appended to

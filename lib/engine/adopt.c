@@ -79,7 +79,6 @@ static bool is_final(const struct engine *e, const struct flow *key,
 static bool adopt(struct engine *e, const struct found_flow *f)
 {
 	struct translation *x = &e->xlate;
-	struct flow mask;
 	struct ufid ufid;
 
 	if (flow_table_find(e->flows, &f->ufid)) {
@@ -92,8 +91,7 @@ static bool adopt(struct engine *e, const struct found_flow *f)
 	/* Of its packets the fields under its mask are known.  If the decision
 	 * looks at the same ones, it takes the old one's place; else the next
 	 * packet makes the flow. */
-	odp_complete_mask(&f->key, &x->mask, &mask);
-	ufid = flow_ufid(&f->key, &mask);
+	ufid = flow_table_ufid(e->flows, &f->key, &x->mask);
 	if (!memcmp(&ufid, &f->ufid, sizeof ufid)) {
 		forward_install(e, &f->key, x);
 	} else {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/kdf.h"
 #include "engine/state.h"
 #include "hash.h"
 #include "ipsec/policy.h"
@@ -107,8 +108,24 @@ static struct pending *take_pending(struct engine *e, uint64_t cookie)
 	return NULL;
 }
 
+/* Known to nobody else, and the same after a restart. */
+static struct ufid_key flow_key(const struct engine_config *config)
+{
+	struct ufid_key key = {{0}};
+	struct secret secret;
+
+	if (config->has_key) {
+		kdf_label(&config->key, "fdp1 flow identifiers",
+			  span_of(NULL, 0), &secret);
+		memcpy(key.b, secret.b, sizeof key.b);
+		secret_wipe(&secret);
+	}
+	return key;
+}
+
 struct engine *engine_new(const struct engine_config *config)
 {
+	const struct ufid_key ufid_key = flow_key(config);
 	struct engine *e = xzalloc(sizeof *e);
 
 	e->config = *config;
@@ -159,6 +176,7 @@ struct engine *engine_new(const struct engine_config *config)
 	e->tell_us = UINT64_MAX;
 	e->statement_incarnation = config->incarnation;
 	e->flows = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
+	flow_table_set_key(e->flows, &ufid_key);
 	translation_init(&e->xlate);
 	record_init(&e->record, &config->id, config->incarnation);
 	admission_init(&e->admission, 0);

@@ -67,10 +67,13 @@ static void revalidate(void)
 
 /* Identifiers. */
 
+static const struct ufid_key no_key;
+
 static bool same_ufid(const struct flow *a, const struct flow *mask_a,
 		      const struct flow *b, const struct flow *mask_b)
 {
-	struct ufid x = flow_ufid(a, mask_a), y = flow_ufid(b, mask_b);
+	struct ufid x = flow_ufid(&no_key, a, mask_a),
+		    y = flow_ufid(&no_key, b, mask_b);
 
 	return !memcmp(&x, &y, sizeof x);
 }
@@ -150,15 +153,35 @@ END_TEST
  * only on purpose. */
 START_TEST(ufid_of_a_known_flow_is_as_ever)
 {
-	static const uint8_t expected[16] = {0x62, 0x59, 0x42, 0x18, 0x81, 0x9b,
-					     0x34, 0x20, 0x0e, 0xdd, 0x30, 0x4a,
-					     0xa5, 0x01, 0x0d, 0x87};
+	static const uint8_t expected[16] = {0xb9, 0x63, 0xe2, 0xfc, 0xb4, 0xc3,
+					     0x15, 0xf5, 0xb6, 0x80, 0xb9, 0x34,
+					     0x22, 0x7a, 0x87, 0x15};
 	struct flow key = tcp_to(7);
 	struct ufid ufid;
 
 	pipeline_translate(world, &key, NULL, &tr);
-	ufid = flow_ufid(&key, &tr.mask);
+	ufid = flow_ufid(&no_key, &key, &tr.mask);
 	ck_assert_mem_eq(ufid.b, expected, sizeof expected);
+}
+END_TEST
+
+/* Whoever does not know the key cannot tell which flows share one. */
+START_TEST(another_key_gives_another_ufid)
+{
+	static const struct ufid_key secret = {{1}};
+	struct flow_table *other = flow_table_new(8, 8);
+	struct flow key = tcp_to(7);
+	struct ufid open, ours, theirs;
+
+	pipeline_translate(world, &key, NULL, &tr);
+	open = flow_ufid(&no_key, &key, &tr.mask);
+	ours = flow_ufid(&secret, &key, &tr.mask);
+	ck_assert_mem_ne(open.b, ours.b, sizeof ours.b);
+	flow_table_set_key(other, &secret);
+	ours = flow_table_ufid(other, &key, &tr.mask);
+	theirs = flow_table_ufid(table, &key, &tr.mask);
+	ck_assert_mem_ne(theirs.b, ours.b, sizeof ours.b);
+	flow_table_free(other);
 }
 END_TEST
 
@@ -294,15 +317,12 @@ START_TEST(idle_flow_makes_room_in_its_source)
 	ck_assert_int_eq(try_add(small, 2, 61, 1), FDP_OK);
 	{
 		struct flow key = tcp_to(60);
-		struct flow mask;
 
 		pipeline_translate(world, &key, NULL, &tr);
-		odp_complete_mask(&key, &tr.mask, &mask);
-		first = flow_ufid(&key, &mask);
+		first = flow_table_ufid(small, &key, &tr.mask);
 		key = tcp_to(61);
 		pipeline_translate(world, &key, NULL, &tr);
-		odp_complete_mask(&key, &tr.mask, &mask);
-		second = flow_ufid(&key, &mask);
+		second = flow_table_ufid(small, &key, &tr.mask);
 	}
 	/* The first one is in use, the second one is not. */
 	ck_assert(flow_table_update(small, &first, &stats, 2));
@@ -563,8 +583,8 @@ static void check_entry(const struct flow_entry *e, void *aux)
 	REQUIRE(e->reason == tr.reason);
 	REQUIRE(e->vni == tr.vni);
 	REQUIRE(e->peer == tr.peer);
-	REQUIRE(e->deps.n == tr.deps.n);
-	REQUIRE(!memcmp(e->deps.v, tr.deps.v, tr.deps.n * sizeof(dep_t)));
+	REQUIRE(e->n_deps == tr.deps.n);
+	REQUIRE(!memcmp(e->deps, tr.deps.v, tr.deps.n * sizeof(dep_t)));
 
 	REQUIRE(m);
 	REQUIRE(flow_equal_masked(&m->key, &e->key, &e->mask));
@@ -636,6 +656,7 @@ int main(void)
 	tcase_add_test(t, padding_does_not_change_ufid);
 	tcase_add_test(t, both_forms_of_an_ipv4_mask_give_one_ufid);
 	tcase_add_test(t, ufid_of_a_known_flow_is_as_ever);
+	tcase_add_test(t, another_key_gives_another_ufid);
 	tcase_add_test(t, added_flow_is_found_until_forgotten);
 	tcase_add_test(t, same_flow_again_replaces);
 	tcase_add_test(t, full_table_refuses_and_counts);
