@@ -127,7 +127,6 @@ static void send_datagram(struct engine *e, struct peer *p)
 	op->test.remote = p->tunnel.remote;
 	op->test.udp_port = p->tunnel.udp_port;
 	op->test.mark = lane_mark(p->watch.check.evidence.lane);
-	wbuf_init(&op->bytes, 0);
 	wbuf_bytes(&op->bytes, vxlan, sizeof vxlan);
 	probe_put(&op->bytes, &probe);
 	engine_expect(e, op, PENDING_CHECK)->peer = p->number;

@@ -16,13 +16,15 @@ static void send_reply(struct engine *e, const struct odp_upcall *u,
 	op->flow.key.eth_type = u->flow.eth_type;
 	actions_init(&op->flow.actions);
 	actions_output(&op->flow.actions, u->flow.in_port);
-	wbuf_init(&op->bytes, 0);
 	wbuf_bytes(&op->bytes, x->reply.data, x->reply.size);
 }
 
-static void put_flow(struct engine *e, bool there, const struct flow *key,
-		     const struct flow *mask, const struct actions *actions,
-		     const struct ufid *ufid)
+/* The op holds until the next one is added, its actions as long as the list. */
+static const struct op *put_flow(struct engine *e, bool there,
+				 const struct flow *key,
+				 const struct flow *mask,
+				 const struct actions *actions,
+				 const struct ufid *ufid)
 {
 	struct op *op = ops_add(e->ops, OP_FLOW_PUT);
 
@@ -31,6 +33,7 @@ static void put_flow(struct engine *e, bool there, const struct flow *key,
 	op->flow.key = *key;
 	op->flow.mask = *mask;
 	actions_copy(&op->flow.actions, actions);
+	return op;
 }
 
 static void write_changes(struct engine *e, struct flow_changes *changes)
@@ -62,30 +65,58 @@ static void count_evicted(struct engine *e, const struct flow_changes *changes)
 	}
 }
 
-void forward_install(struct engine *e, const struct flow *key,
-		     const struct translation *x)
+/* Returns the op that puts it, NULL if there is no room. */
+static const struct op *install(struct engine *e, const struct flow *key,
+				const struct translation *x)
 {
 	const struct flow_entry *entry;
 	struct flow_changes changes;
+	struct port *p;
 
 	flow_changes_init(&changes);
-	if (!flow_table_add(e->flows, key, x, e->now_us, &changes, &entry)) {
-		count_evicted(e, &changes);
-		write_changes(e, &changes);
-		put_flow(e, false, &entry->key, &entry->mask, &entry->actions,
-			 &entry->ufid);
-	} else {
-		struct port *p = port_find(e, key->in_port);
-
+	if (flow_table_add(e->flows, key, x, e->now_us, &changes, &entry)) {
+		p = port_find(e, key->in_port);
 		if (p) {
 			p->flows_refused++;
 		}
+		return NULL;
 	}
+	if (changes.n) {
+		count_evicted(e, &changes);
+		write_changes(e, &changes);
+	}
+	return put_flow(e, false, &entry->key, &entry->mask, &entry->actions,
+			&entry->ufid);
+}
+
+void forward_install(struct engine *e, const struct flow *key,
+		     const struct translation *x)
+{
+	(void)install(e, key, x);
+}
+
+/* 'put' is the op before it if the packet is the first one of a flow. */
+static void execute(struct engine *e, const struct odp_upcall *u,
+		    const struct translation *x, const struct op *put)
+{
+	struct actions actions;
+	struct op *op;
+
+	if (put) {
+		actions_borrow(&actions, &put->flow.actions);
+	} else {
+		actions_copy(&actions, &x->actions);
+	}
+	op = ops_add(e->ops, OP_EXECUTE);
+	op->flow.key = u->flow;
+	op->flow.actions = actions;
+	wbuf_bytes(&op->bytes, u->packet.data, u->packet.size);
 }
 
 void forward_upcall(struct engine *e, const struct odp_upcall *u)
 {
 	struct translation *x = &e->xlate;
+	const struct op *put = NULL;
 
 	if (e->phase != PHASE_RUNNING) {
 		return;
@@ -105,15 +136,10 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 		send_reply(e, u, x);
 	}
 	if (x->install) {
-		forward_install(e, &u->flow, x);
+		put = install(e, &u->flow, x);
 	}
 	if (x->actions.n && u->packet.size) {
-		struct op *op = ops_add(e->ops, OP_EXECUTE);
-
-		op->flow.key = u->flow;
-		actions_copy(&op->flow.actions, &x->actions);
-		wbuf_init(&op->bytes, 0);
-		wbuf_bytes(&op->bytes, u->packet.data, u->packet.size);
+		execute(e, u, x, put);
 	} else if (!x->reply.size) {
 		e->drops[x->reason]++;
 	}

@@ -104,7 +104,6 @@ static void tell(struct engine *e, uint32_t vni, const struct ip_addr *ip,
 	for (size_t i = 0; i < members.n_ports; i++) {
 		actions_output(&op->flow.actions, members.ports[i]);
 	}
-	wbuf_init(&op->bytes, 0);
 	reply_unasked(&op->bytes, ip, mac);
 }
 

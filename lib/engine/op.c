@@ -7,6 +7,10 @@
 
 #include "util.h"
 
+enum {
+	KEPT_BYTES = 2048
+};
+
 const char *op_type_name(enum op_type type)
 {
 	switch (type) {
@@ -86,9 +90,20 @@ const char *op_type_name(enum op_type type)
 	return "?";
 }
 
+/* Frames come by the thousand, one after the other: the buffers of all but
+ * large ones are kept for the next.  Whatever else was in a buffer is wiped. */
+static void bytes_done(struct op *op)
+{
+	if (op->type == OP_EXECUTE && op->bytes.allocated <= KEPT_BYTES) {
+		wbuf_clear(&op->bytes);
+	} else {
+		wbuf_free(&op->bytes);
+	}
+}
+
 static void op_done(struct op *op)
 {
-	wbuf_free(&op->bytes);
+	bytes_done(op);
 	free(op->text);
 	switch (op->type) {
 	case OP_FLOW_PUT:
@@ -156,12 +171,16 @@ void ops_clear(struct ops *ops)
 void ops_free(struct ops *ops)
 {
 	ops_clear(ops);
+	for (size_t i = 0; i < ops->allocated; i++) {
+		wbuf_free(&ops->v[i].bytes);
+	}
 	free(ops->v);
 	ops_init(ops);
 }
 
 struct op *ops_add(struct ops *ops, enum op_type type)
 {
+	struct wbuf bytes = WBUF_INITIALIZER(0);
 	struct op *op;
 
 	if (ops->n == ops->allocated) {
@@ -178,7 +197,13 @@ struct op *ops_add(struct ops *ops, enum op_type type)
 		ops->allocated = allocated;
 	}
 	op = &ops->v[ops->n++];
+	if (type == OP_EXECUTE) {
+		bytes = op->bytes;
+	} else {
+		wbuf_free(&op->bytes);
+	}
 	memset(op, 0, sizeof *op);
+	op->bytes = bytes;
 	op->type = type;
 	return op;
 }

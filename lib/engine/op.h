@@ -186,9 +186,10 @@ struct ops {
 void ops_init(struct ops *);
 /* Frees (and where it held keys wipes) everything. */
 void ops_free(struct ops *);
-/* Forgets the content, keeps the list's own memory. */
+/* Forgets the content, keeps the list's own memory and that of small frames. */
 void ops_clear(struct ops *);
-/* Appends a zeroed op; the pointer holds until the next append. */
+/* Appends a zeroed op, whose 'bytes' are an empty buffer; the pointer holds
+ * until the next append. */
 struct op *ops_add(struct ops *, enum op_type type);
 
 #endif

@@ -275,7 +275,6 @@ void persist_save(struct engine *e)
 	text = json_to_string(json, JSSF_SORT | JSSF_PRETTY);
 	json_destroy(json);
 	op = ops_add(e->ops, OP_SAVE);
-	wbuf_init(&op->bytes, 0);
 	wbuf_bytes(&op->bytes, text, strlen(text));
 	free(text);
 	engine_expect(e, op, PENDING_SAVE);

@@ -79,7 +79,6 @@ void probe_send_frame(struct engine *e, const struct probe_frame *probe,
 	op->flow.key.in_port = ODP_LOCAL_PORT;
 	op->flow.key.eth_type = PROBE_ETH_TYPE;
 	op->flow.actions = *actions;
-	wbuf_init(&op->bytes, 0);
 	probe_put(&op->bytes, probe);
 }
 

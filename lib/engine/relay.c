@@ -291,7 +291,9 @@ void relay_sync(struct engine *e)
 {
 	struct peer *p;
 
-	gossip_say(e);
+	if (e->any_unsaid) {
+		gossip_say(e);
+	}
 	if (!e->relay_dirty) {
 		return;
 	}

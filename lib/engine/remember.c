@@ -169,7 +169,6 @@ void remember_write(struct engine *e)
 			  check);
 		text = json_to_string(json, JSSF_SORT);
 		op = ops_add(e->ops, OP_REMEMBER);
-		wbuf_init(&op->bytes, 0);
 		wbuf_bytes(&op->bytes, text, strlen(text));
 		free(text);
 		engine_expect(e, op, PENDING_REMEMBER);

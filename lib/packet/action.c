@@ -12,7 +12,9 @@ void actions_init(struct actions *as)
 
 void actions_free(struct actions *as)
 {
-	free(as->v);
+	if (as->allocated) {
+		free(as->v);
+	}
 	actions_init(as);
 }
 
@@ -20,6 +22,7 @@ static struct action *append(struct actions *as, enum action_type type)
 {
 	struct action *a;
 
+	ovs_assert(as->allocated || !as->n); /* Not what is borrowed. */
 	if (as->n == as->allocated) {
 		as->allocated = as->allocated ? as->allocated * 2 : 4;
 		as->v = xrealloc(as->v, as->allocated * sizeof *as->v);
@@ -101,6 +104,13 @@ bool actions_equal(const struct actions *a, const struct actions *b)
 		}
 	}
 	return true;
+}
+
+void actions_borrow(struct actions *to, const struct actions *from)
+{
+	to->v = from->v;
+	to->n = from->n;
+	to->allocated = 0;
 }
 
 void actions_copy(struct actions *to, const struct actions *from)

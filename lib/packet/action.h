@@ -49,7 +49,7 @@ struct action {
 struct actions {
 	struct action *v;
 	size_t n;
-	size_t allocated;
+	size_t allocated; /* 0: the list is empty, or borrowed. */
 };
 
 void actions_init(struct actions *);
@@ -63,5 +63,8 @@ void actions_push_vlan(struct actions *, uint16_t vid, uint8_t pcp);
 void actions_pop_vlan(struct actions *);
 bool actions_equal(const struct actions *, const struct actions *);
 void actions_copy(struct actions *to, const struct actions *from);
+/* Makes 'to' the same list, of which 'from' stays the owner: it has to live
+ * longer and must not change meanwhile, and nothing may be appended to 'to'. */
+void actions_borrow(struct actions *to, const struct actions *from);
 
 #endif

@@ -111,6 +111,24 @@ START_TEST(any_differing_member_makes_lists_unequal)
 }
 END_TEST
 
+START_TEST(borrowed_list_is_the_same_and_its_owner_frees_it)
+{
+	struct actions owner, borrowed;
+
+	actions_init(&owner);
+	actions_output(&owner, 1);
+	actions_output(&owner, 2);
+	actions_borrow(&borrowed, &owner);
+	ck_assert_ptr_eq(borrowed.v, owner.v);
+	ck_assert(actions_equal(&borrowed, &owner));
+	actions_free(&borrowed);
+	ck_assert_uint_eq(borrowed.n, 0);
+	ck_assert_uint_eq(owner.n, 2);
+	ck_assert_uint_eq(owner.v[1].port, 2);
+	actions_free(&owner);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("action");
@@ -121,6 +139,7 @@ int main(void)
 	tcase_add_test(t, list_keeps_order_while_it_grows);
 	tcase_add_test(t, new_tunnel_action_is_zero);
 	tcase_add_test(t, copy_is_equal_and_its_own);
+	tcase_add_test(t, borrowed_list_is_the_same_and_its_owner_frees_it);
 	tcase_add_test(t, any_differing_member_makes_lists_unequal);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -31,7 +31,6 @@ static void fill(struct ops *ops)
 		ck_assert_ptr_null(op->text);
 		ck_assert_uint_eq(op->bytes.size, 0);
 		op->cookie = i;
-		wbuf_init(&op->bytes, 0);
 		wbuf_bytes(&op->bytes, "bytes", 5);
 		op->text = strdup("text");
 		if (op->type == OP_FLOW_PUT || op->type == OP_EXECUTE) {
@@ -82,6 +81,35 @@ START_TEST(cleared_list_holds_no_key)
 }
 END_TEST
 
+/* A place in the list keeps the buffer of a frame for the next frame there, and
+ * for nothing else; what is large is given back. */
+START_TEST(only_small_frames_leave_their_buffer_to_the_next)
+{
+	static const uint8_t frame[4096];
+	const uint8_t *kept;
+	struct ops ops;
+	struct op *op;
+
+	ops_init(&ops);
+	op = ops_add(&ops, OP_EXECUTE);
+	wbuf_bytes(&op->bytes, frame, 100);
+	kept = op->bytes.data;
+	ops_clear(&ops);
+	op = ops_add(&ops, OP_EXECUTE);
+	ck_assert_ptr_eq(op->bytes.data, kept);
+	ck_assert_uint_eq(op->bytes.size, 0);
+	wbuf_bytes(&op->bytes, frame, sizeof frame);
+	ops_clear(&ops);
+	ck_assert_ptr_null(ops.v[0].bytes.data);
+	op = ops_add(&ops, OP_EXECUTE);
+	wbuf_bytes(&op->bytes, frame, 100);
+	ops_clear(&ops);
+	op = ops_add(&ops, OP_SEND);
+	ck_assert_ptr_null(op->bytes.data);
+	ops_free(&ops);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("op");
@@ -90,6 +118,7 @@ int main(void)
 	tcase_add_test(tcase, every_type_has_a_name_of_its_own);
 	tcase_add_test(tcase, list_grows_keeps_order_and_frees_all);
 	tcase_add_test(tcase, cleared_list_holds_no_key);
+	tcase_add_test(tcase, only_small_frames_leave_their_buffer_to_the_next);
 	suite_add_tcase(suite, tcase);
 	return vectors_main(suite);
 }
