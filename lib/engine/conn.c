@@ -11,6 +11,9 @@
 
 enum {
 	MAX_KNOWN_IPS = 8192,
+	DIALS_MAX = 8, /* Under way at a time, of this age: */
+	DIAL_COUNTS_US = 1000 * 1000,
+	DIAL_PAUSE_US = 100 * 1000,
 	RX_MAX = CHANNEL_RECORD_MAX + 2
 };
 
@@ -70,6 +73,9 @@ void conn_free(struct engine *e, struct conn *c)
 	if (c->admitted) {
 		/* Nobody's fault: a failure was accounted for before. */
 		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
+	}
+	if (c->state != CONN_UP) {
+		e->dial_us = 0;
 	}
 	timer_off(&e->conns_due, &c->timer);
 	hmap_remove(&e->conns, &c->node);
@@ -157,7 +163,7 @@ static void note_refusal(struct engine *e, const struct ip_addr *ip,
 
 /* ---- Sending ---- */
 
-static void send_bytes(struct engine *e, struct conn *c, struct wbuf *bytes)
+static void send_to(struct engine *e, uint32_t conn, struct wbuf *bytes)
 {
 	struct op *op;
 
@@ -166,9 +172,14 @@ static void send_bytes(struct engine *e, struct conn *c, struct wbuf *bytes)
 		return;
 	}
 	op = ops_add(e->ops, OP_SEND);
-	op->conn = c->id;
+	op->conn = conn;
 	op->bytes = *bytes;
 	wbuf_init(bytes, bytes->max);
+}
+
+static void send_bytes(struct engine *e, struct conn *c, struct wbuf *bytes)
+{
+	send_to(e, c->id, bytes);
 }
 
 void conn_send(struct engine *e, struct conn *c, const struct message *m)
@@ -221,7 +232,7 @@ static void target_failed(struct engine *e, struct target *t, enum err err,
 {
 	t->conn = NULL;
 	t->refused = err != FDP_OK;
-	if (!(err == ERR_TRUNCATED && was_told_why(t))) {
+	if (!((err == ERR_TRUNCATED || err == ERR_LIMIT) && was_told_why(t))) {
 		note_failure(e, t, reason, detail);
 		t->reason = reason;
 		copy_text(t->detail, sizeof t->detail, detail);
@@ -387,13 +398,10 @@ void conn_closed(struct engine *e, uint32_t id, int os_errno)
 	if (c->state == CONN_DIALING) {
 		reason = REASON_DIAL_FAILED;
 	} else if (c->state == CONN_HANDSHAKE) {
-		err = handshake_eof(c->hs);
-		reason = reason_of_handshake(err);
-		detail = err ? detail_of_handshake(err)
-			     : "the other side closed";
-		if (!err) {
-			err = ERR_TRUNCATED;
-		}
+		/* Without a word.  Who has another password says so. */
+		err = ERR_TRUNCATED;
+		reason = REASON_HANDSHAKE_FAILED;
+		detail = "the other side closed the connection";
 	}
 	conn_ended(e, c, err, reason, detail);
 }
@@ -495,12 +503,13 @@ void conn_accepted(struct engine *e, uint32_t id,
 		   const struct ip_endpoint *local,
 		   const struct ip_endpoint *remote)
 {
+	struct wbuf hint = WBUF_INITIALIZER(0);
 	struct conn *c;
 	enum err err = ERR_STATE;
+	bool known = false;
 
 	if (e->phase == PHASE_RUNNING && !password_is_awaited(e)) {
-		bool known = is_known(e, &remote->ip);
-
+		known = is_known(e, &remote->ip);
 		if (!known && admission_is_crowded(&e->admission, &remote->ip,
 						   e->now_us)) {
 			make_way(e);
@@ -510,11 +519,14 @@ void conn_accepted(struct engine *e, uint32_t id,
 	}
 	if (err) {
 		note_refusal(e, &remote->ip, err, REASON_HANDSHAKE_FAILED);
+		handshake_hint(err, &hint);
+		send_to(e, id, &hint);
 		ops_add(e->ops, OP_CLOSE)->conn = id;
 		return;
 	}
 	c = conn_new(e, id, false, remote);
 	c->admitted = true;
+	c->stranger = !known;
 	c->local = *local;
 	begin_handshake(e, c);
 }
@@ -559,6 +571,7 @@ static bool handshake_over(struct engine *e, struct conn *c)
 
 	handshake_take(c->hs, &result);
 	drop_handshake(c);
+	e->dial_us = 0;
 	c->state = CONN_UP;
 	c->since_us = c->heard_us = e->now_us;
 	c->password = result.encrypted ? e->password_ids[result.slot] : 0;
@@ -569,6 +582,9 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	hs_result_wipe(&result);
 	if (c->admitted) {
 		/* Whoever it is, he guesses no passwords. */
+		if (c->stranger) {
+			admission_proved(&e->admission);
+		}
 		admission_end(&e->admission, &c->remote.ip, true, e->now_us);
 		c->admitted = false;
 	}
@@ -859,6 +875,12 @@ static void conn_timer(struct engine *e, struct conn *c)
 			conn_wake(e, c, c->since_us + HANDSHAKE_TIMEOUT_US);
 			return;
 		}
+		if (c->state == CONN_HANDSHAKE && !c->outbound) {
+			struct wbuf hint = WBUF_INITIALIZER(0);
+
+			handshake_hint(ERR_TIMEOUT, &hint);
+			send_bytes(e, c, &hint);
+		}
 		conn_end(e, c, ERR_TIMEOUT,
 			 c->state == CONN_DIALING ? REASON_DIAL_FAILED
 						  : REASON_HANDSHAKE_FAILED,
@@ -1007,14 +1029,34 @@ static void target_timer(struct engine *e, struct target *t)
 	}
 }
 
+/* May one more be dialled now?  On a busy host, or to busy ones, handshakes
+ * that all begin at once all take too long, and are given up when most of the
+ * work is done: the others wait until some are over.  Not for long, as there
+ * are hosts that never answer. */
+static bool may_dial(struct engine *e)
+{
+	const struct conn *c;
+	size_t n = 0;
+
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		n += c->outbound && c->state != CONN_UP &&
+		     e->now_us < c->since_us + DIAL_COUNTS_US;
+	}
+	if (n >= DIALS_MAX) {
+		e->dial_us = e->now_us + DIAL_PAUSE_US;
+	}
+	return n < DIALS_MAX;
+}
+
 void target_timers(struct engine *e)
 {
 	struct timer *t;
 
-	if (password_is_awaited(e)) {
+	if (password_is_awaited(e) || e->now_us < e->dial_us) {
 		return; /* They wake us. */
 	}
-	while ((t = timers_take(&e->targets_due, e->now_us))) {
+	while (timers_next_us(&e->targets_due) <= e->now_us && may_dial(e)) {
+		t = timers_take(&e->targets_due, e->now_us);
 		target_timer(e, CONTAINER_OF(t, struct target, timer));
 	}
 }

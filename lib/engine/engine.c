@@ -929,7 +929,8 @@ uint64_t engine_deadline(const struct engine *e)
 	}
 	/* Nothing is dialled before: that they come wakes us. */
 	if (e->phase == PHASE_RUNNING && !password_is_awaited(e)) {
-		when_us = MIN(when_us, timers_next_us(&e->targets_due));
+		when_us = MIN(when_us,
+			      MAX(timers_next_us(&e->targets_due), e->dial_us));
 	}
 	return when_us;
 }

@@ -174,7 +174,8 @@ struct conn {
 	struct target *target; /* The one it was dialled for, or NULL. */
 	struct peer *renews;   /* Or whose session it shall replace. */
 	bool outbound;
-	bool admitted; /* Counted by engine.admission. */
+	bool admitted; /* Counted by engine.admission... */
+	bool stranger; /* ...as one from an address that is not known. */
 	bool to_self;  /* We accepted this very connection as well. */
 	struct ip_endpoint local, remote;
 	uint64_t since_us;    /* In this state. */
@@ -612,6 +613,7 @@ struct engine {
 	struct target *targets;
 	struct hmap conns;
 	uint32_t next_conn;
+	uint64_t dial_us; /* Before that no target is dialled. */
 	struct hmap peers, peer_numbers;
 	uint32_t next_peer;
 	struct admission admission;

@@ -137,6 +137,11 @@ enum err admission_begin(struct admission *a, const struct ip_addr *ip,
 	return FDP_OK;
 }
 
+void admission_proved(struct admission *a)
+{
+	bucket_give(&a->strangers, 1);
+}
+
 void admission_end(struct admission *a, const struct ip_addr *ip, bool success,
 		   uint64_t now_us)
 {

@@ -4,11 +4,11 @@
  * At most HANDSHAKE_HALF_OPEN_MAX half-open connections, of which the last
  * HANDSHAKE_HALF_OPEN_KNOWN are kept for known addresses; at most
  * HANDSHAKE_HALF_OPEN_PREFIX per IPv4 address or IPv6 /64; strangers pass a
- * token bucket; a prefix that failed waits, 1 s doubling to 60 s.  Known
- * addresses (configured peers, and those that authenticated before) are spared
- * the bucket and the penalty.  Who is in needs a round trip or two; when all
- * places of strangers are taken, the one that has had his longest gives way to
- * the next, after ADMISSION_PATIENCE_US.
+ * token bucket, which gets back what it was not for; a prefix that failed
+ * waits, 1 s doubling to 60 s.  Known addresses (configured peers, and those
+ * that authenticated before) are spared the bucket and the penalty.  Who is in
+ * needs a round trip or two; when all places of strangers are taken, the one
+ * that has had his longest gives way to the next, after ADMISSION_PATIENCE_US.
  */
 #ifndef FDP_MESH_ADMISSION_H
 #define FDP_MESH_ADMISSION_H 1
@@ -51,6 +51,9 @@ enum err admission_begin(struct admission *, const struct ip_addr *ip,
 bool admission_is_crowded(const struct admission *, const struct ip_addr *ip,
 			  uint64_t now_us);
 
+/* A stranger who was let in has proved to know the password: he counts no
+ * more among those who may come a second.  Before admission_end(). */
+void admission_proved(struct admission *);
 /* The handshake of a connection that was let in is over. */
 void admission_end(struct admission *, const struct ip_addr *ip, bool success,
 		   uint64_t now_us);

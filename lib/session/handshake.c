@@ -54,6 +54,7 @@ static const struct {
 	{5, ERR_WRONG_PASSWORD, ERR_WRONG_PASSWORD},
 	{6, ERR_SELF, ERR_SELF},
 	{7, ERR_LIMIT, ERR_LIMIT},
+	{8, ERR_TIMEOUT, ERR_TIMEOUT},
 };
 
 static bool is_crypted(const struct handshake *hs)
@@ -947,11 +948,6 @@ enum err handshake_input(struct handshake *hs, struct span *rx, struct wbuf *tx,
 bool handshake_was_hinted(const struct handshake *hs)
 {
 	return hs->hinted;
-}
-
-enum err handshake_eof(const struct handshake *hs)
-{
-	return hs->state == HS_WAIT_M4 ? ERR_WRONG_PASSWORD : ERR_TRUNCATED;
 }
 
 bool handshake_done(const struct handshake *hs)

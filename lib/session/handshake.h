@@ -170,10 +170,6 @@ enum err handshake_input(struct handshake *, struct span *rx, struct wbuf *tx,
  * nothing may be concluded from it, such as never to dial again. */
 bool handshake_was_hinted(const struct handshake *);
 
-/* What the end of the stream, or the timeout's closing, now most likely means:
- * a listener that closes on M3 without a word has another password. */
-enum err handshake_eof(const struct handshake *);
-
 bool handshake_done(const struct handshake *);
 
 /* Moves the result out of a handshake that is done and wipes the rest. */

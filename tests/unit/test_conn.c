@@ -84,6 +84,15 @@ START_TEST(session_without_keys_ends_after_thirty_seconds)
 }
 END_TEST
 
+/* All that was said to it. */
+static bool got_hint(const struct far *f, uint8_t code)
+{
+	const uint8_t hint[] = {0, 5, 'F', 'D', 'P', '!', code};
+
+	return f->rx.size == sizeof hint &&
+	       !memcmp(f->rx.data, hint, sizeof hint);
+}
+
 START_TEST(one_who_says_nothing_closed_after_five_seconds)
 {
 	struct far f;
@@ -95,6 +104,7 @@ START_TEST(one_who_says_nothing_closed_after_five_seconds)
 	straw_wait(1);
 	far_read(&f);
 	ck_assert(f.closed);
+	ck_assert(got_hint(&f, 8));
 	straw_demand_row("failed", "timeout");
 	far_free(&f);
 }
@@ -123,6 +133,7 @@ START_TEST(more_than_four_at_once_closed_at_once)
 	for (size_t i = 0; i < 6; i++) {
 		far_accept(&f[i], "192.0.2.7");
 		ck_assert(f[i].closed == (i >= 4));
+		ck_assert(got_hint(&f[i], 7) == (i >= 4));
 	}
 	straw_demand_row("handshake", "handshake");
 	for (size_t i = 0; i < 6; i++) {
@@ -179,6 +190,31 @@ START_TEST(newcomer_takes_the_place_of_the_one_who_took_longest)
 		far_free(&f[i]);
 	}
 	far_free(&late);
+}
+END_TEST
+
+/* More than there may be of those of whom nothing is known. */
+START_TEST(strangers_who_prove_the_password_do_not_count)
+{
+	struct far f[60], late;
+
+	for (unsigned int i = 0; i < 60; i++) {
+		char address[16];
+
+		snprintf(address, sizeof address, "10.0.0.%u", i);
+		far_connect(&f[i], address, (uint8_t)(i + 1), true);
+	}
+	for (unsigned int i = 0; i < 41; i++) {
+		char address[16];
+
+		snprintf(address, sizeof address, "10.0.1.%u", i);
+		far_accept(&late, address);
+		ck_assert(late.closed == (i == 40));
+		far_free(&late);
+	}
+	for (unsigned int i = 0; i < 60; i++) {
+		far_free(&f[i]);
+	}
 }
 END_TEST
 
@@ -476,6 +512,7 @@ int main(void)
 	tcase_add_test(tcase, one_who_says_nothing_closed_after_five_seconds);
 	tcase_add_test(tcase, slow_drip_closed_after_five_seconds);
 	tcase_add_test(tcase, more_than_four_at_once_closed_at_once);
+	tcase_add_test(tcase, strangers_who_prove_the_password_do_not_count);
 	tcase_add_test(tcase,
 		       newcomer_takes_the_place_of_the_one_who_took_longest);
 	tcase_add_test(tcase, crowd_of_strangers_does_not_fill_the_log);

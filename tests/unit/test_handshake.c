@@ -984,6 +984,7 @@ START_TEST(hint_is_read_in_each_waiting_state)
 		{ERR_WRONG_PASSWORD, ERR_WRONG_PASSWORD},
 		{ERR_SELF, ERR_SELF},
 		{ERR_LIMIT, ERR_LIMIT},
+		{ERR_TIMEOUT, ERR_TIMEOUT},
 	};
 
 	for (size_t n = 0; n < sizeof table / sizeof table[0]; n++) {
@@ -1029,24 +1030,6 @@ START_TEST(unknown_hint_and_hint_to_listener_are_refused)
 	handshake_hint(ERR_BAD_POINT, &none);
 	handshake_hint(ERR_AUTH, &none);
 	ck_assert_uint_eq(none.size, 0);
-	side_done(&i);
-	side_done(&r);
-}
-END_TEST
-
-START_TEST(end_of_stream_is_explained_by_state)
-{
-	struct hs_config config_i = {.slots = &slot_a, .n_slots = 1};
-	struct hs_config config_r = {.slots = &slot_a, .n_slots = 1};
-	struct side i, r;
-
-	side_init(&i, HS_INITIATOR, &config_i);
-	side_init(&r, HS_RESPONDER, &config_r);
-	ck_assert_int_eq(handshake_eof(&i.hs), ERR_TRUNCATED);
-	ck_assert_int_eq(handshake_eof(&r.hs), ERR_TRUNCATED);
-	ck_assert_int_eq(deliver(&i, &r), FDP_OK);
-	ck_assert_int_eq(deliver(&r, &i), FDP_OK);
-	ck_assert_int_eq(handshake_eof(&i.hs), ERR_WRONG_PASSWORD);
 	side_done(&i);
 	side_done(&r);
 }
@@ -1434,7 +1417,6 @@ int main(void)
 			    sizeof negotiations / sizeof negotiations[0]);
 	tcase_add_test(tc, hint_is_read_in_each_waiting_state);
 	tcase_add_test(tc, unknown_hint_and_hint_to_listener_are_refused);
-	tcase_add_test(tc, end_of_stream_is_explained_by_state);
 	tcase_add_test(tc, plain_against_crypted_is_refused_both_ways);
 	tcase_add_test(tc, answer_in_other_mode_is_refused);
 	tcase_add_test(tc, self_connection_is_noticed_by_nonce_and_by_id);
