@@ -492,7 +492,8 @@ static bool take_address(struct engine *e, struct conn *c)
 	}
 	conn_doubt(e, other->conn);
 	conn_end(e, c, ERR_EXISTS, REASON_DUPLICATE,
-		 "another host is connected from this address");
+		 "another host is connected from this address; "
+		 "all but one need --overlay sleeve");
 	return false;
 }
 

@@ -136,4 +136,27 @@ ports() {
 	[ "$n" -ge 2 ]
 }
 case_ok 'control: the router has drawn several ports' ports
+
+# Another one behind the same address: it is who has the key.
+ip netns add h4
+ip -n nat link add inside4 type veth peer name u0 netns h4
+ip -n nat addr add 192.168.4.1/24 dev inside4
+ip -n nat link set inside4 up
+ip -n h4 link set lo up
+ip -n h4 link set u0 up
+ip -n h4 addr add 192.168.4.2/24 dev u0
+ip -n h4 route add default via 192.168.4.1
+# Not past the router either.
+ns nat nft 'add table ip apart; add chain ip apart fwd { type filter hook forward priority 0; };
+	add rule ip apart fwd iifname inside4 oifname inside drop; add rule ip apart fwd iifname inside oifname inside4 drop'
+fdpd h4 --password-file "$password" --peer 172.31.0.2
+case_ok 'two hosts behind one address' soon sleeved h2 2
+seen_at() { ask h2 '[.connections[] | select(.state == "established") | .address | sub(":.*"; "")] | unique | join(" ")' connections; }
+case_ok 'both are seen there' [ "$(seen_at)" = 172.31.0.9 ]
+box h4 c4 10.0.0.4/24
+case_ok 'the one talks' soon ping_ok c3 10.0.0.2
+case_ok 'so does the other' soon ping_ok c4 10.0.0.2
+case_ok 'both are found' soon ping_ok c2 10.0.0.4
+case_ok 'each by itself' soon ping_ok c2 10.0.0.3
+case_ok 'and they reach each other' soon ping_ok c3 10.0.0.4
 finish
