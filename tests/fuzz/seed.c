@@ -405,6 +405,55 @@ static void command(const char *name, const char *text)
 	put("engine", name, head, sizeof head, span_of(text, strlen(text)));
 }
 
+/* One step of fuzz_engine. */
+static void put_step(struct wbuf *out, unsigned int kind, unsigned int which,
+		     struct span bytes)
+{
+	wbuf_u8(out, (uint8_t)(kind | which << 3));
+	wbuf_u16(out, (uint16_t)bytes.size);
+	wbuf_bytes(out, bytes.data, bytes.size);
+}
+
+static void put_command(struct wbuf *out, const char *text)
+{
+	put_step(out, 3, 0, span_of(text, strlen(text)));
+}
+
+/* Keys, what the data plane tells (each kind, with an error and without), new
+ * keys, what is shown; beside the kernel's datapath and without it. */
+static void sleeve_engine(void)
+{
+	static const uint8_t news[5] = {1, 0, 7, 0x1a, 0x80};
+	const uint8_t with[] = {1 | 2, 1 | 2 | 4};
+	struct message m = {.type = MSG_SLEEVE};
+	struct wbuf out = WBUF_INITIALIZER(0), payload = WBUF_INITIALIZER(0);
+
+	m.sleeve.index = 7;
+	m.sleeve.port = 6783;
+	m.sleeve.cipher = SLEEVE_CIPHER_XSALSA20;
+	REQUIRE(!message_encode(&m, &payload));
+	for (size_t i = 0; i < 2; i++) {
+		wbuf_clear(&out);
+		put_step(&out, 0, 0, wbuf_span(&payload));
+		put_step(&out, 7, 3, span_of(NULL, 0));
+		for (unsigned int which = 0; which < 8; which++) {
+			put_step(&out, 6, 16 | which,
+				 span_of(news, sizeof news));
+		}
+		put_command(&out, "connections");
+		put_command(&out, "rekey");
+		put_step(&out, 7, 10, span_of(NULL, 0));
+		put_command(&out, "connect {\"address\":\"192.0.2.2\"}");
+		put_command(&out, "why {\"peer\":\"192.0.2.2\"}");
+		put_command(&out, "flows");
+		put_command(&out, "forget {\"address\":\"192.0.2.2\"}");
+		put("engine", i ? "sleeve-alone" : "sleeve-beside", &with[i], 1,
+		    wbuf_span(&out));
+	}
+	wbuf_free(&payload);
+	wbuf_free(&out);
+}
+
 static void texts(void)
 {
 	put_text("config", "all",
@@ -457,6 +506,7 @@ int main(int argc, char *argv[])
 	handshakes();
 	sleeve();
 	sleeve_records();
+	sleeve_engine();
 	texts();
 	return 0;
 }
