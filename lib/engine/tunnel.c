@@ -790,9 +790,12 @@ void tunnel_sleeve_keyed(struct engine *e, struct peer *p)
 {
 	if (p->tunnel.by_sleeve) {
 		check_keyed(e, p);
-	} else {
-		overlay_update(e, p);
+		return;
 	}
+	if (p->beside.overlay.sleeve) {
+		tunnel_publish(e, p); /* It may not have been up before. */
+	}
+	overlay_update(e, p);
 }
 
 void tunnel_active(struct engine *e, struct peer *p,

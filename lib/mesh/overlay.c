@@ -70,7 +70,8 @@ bool overlay_choose(struct overlay *o, const struct overlay_way *fast,
 	}
 	if (!fast_works || !fast->proved) {
 		o->good_us = 0;
-		if (fast->reason) {
+		/* That keys are on their way says nothing of the cause. */
+		if (fast->reason && !fast->pending) {
 			o->reason = fast->reason;
 		}
 	} else if (!o->good_us) {

@@ -75,6 +75,11 @@ START_TEST(dead_fastdp_is_left_at_once_with_its_reason)
 	block(REASON_ESP_FILTERED);
 	ck_assert(!choose());
 	ck_assert_int_eq(o.reason, REASON_ESP_FILTERED);
+	/* New keys are no news of it. */
+	fast.pending = true;
+	block(REASON_KEYING);
+	ck_assert(!choose());
+	ck_assert_int_eq(o.reason, REASON_ESP_FILTERED);
 }
 END_TEST
 
