@@ -276,6 +276,18 @@ static UNUSED void bring_up(struct world *w, unsigned int n)
 	world_run(w, 100 * MS);
 }
 
+/* Such hosts, connected, with one container each, all of which are reached. */
+static UNUSED struct world *sleeve_world_up(uint64_t seed, unsigned int n,
+					    unsigned int n_without,
+					    const char *password)
+{
+	struct world *w = sleeve_world(seed, n, n_without, password);
+
+	bring_up(w, n);
+	demand_all_reach(w, n);
+	return w;
+}
+
 /* The word 'key' of the row of 'b' in what 'a' shows. */
 static UNUSED void demand_row(struct host *a, const struct host *b,
 			      const char *key, const char *value)

@@ -12,7 +12,7 @@
 # The long form: tests/kernel/all --rounds 100 --timeout 3600 fallback
 #
 # tier: uml
-# timeout: 400
+# timeout: 600
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/soak.sh"
 

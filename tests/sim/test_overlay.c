@@ -172,12 +172,10 @@ SEED_TEST(blocked_way_is_gone_round_and_come_back_to, SEEDS)
 /* Flows to others are not touched while a peer goes one way or the other. */
 SEED_TEST(only_flows_of_the_peer_are_touched, SEEDS)
 {
-	struct world *w = sleeve_world(seed, 3, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 3, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
 	unsigned int writes;
 
-	bring_up(w, 3);
-	demand_all_reach(w, 3);
 	chatter(w, a, c, SEC);
 	writes = n_writes_to(a, c);
 	DEMAND(w, writes, "no flows to c");
@@ -221,12 +219,10 @@ static unsigned int lost_after_restart(struct world *w, struct host *a,
  * worked; the control is one that has lost the file. */
 SEED_TEST(restarted_one_begins_with_what_worked, SEEDS)
 {
-	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
 	unsigned int lost;
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	set_block(w, ONE_WAY, true);
 	await_overlay(w, a, b, "sleeve", 5 * SEC);
 	for (unsigned int i = 0; i < 3; i++) {
@@ -274,12 +270,10 @@ SEED_TEST(restarted_one_begins_with_what_worked, SEEDS)
 /* Who says that it shall be tried again is not told to wait. */
 SEED_TEST(connect_forgives_flapping, SEEDS)
 {
-	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
 	char args[80], ip[IP_STRLEN];
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	snprintf(args, sizeof args, "{\"address\": \"%s\"}",
 		 ip_format(seed & 1 ? &b->v6 : &b->v4, ip));
 	for (unsigned int i = 0; i < 6; i++) {
@@ -292,23 +286,29 @@ SEED_TEST(connect_forgives_flapping, SEEDS)
 	world_free(w);
 }
 
+/* What a host has that could grow. */
+struct having {
+	size_t ports, sas, policies, ins, outs;
+};
+
+static struct having having(const struct host *h)
+{
+	return (struct having){
+		h->kernel.n_ports,	 h->kernel.n_sas,
+		h->kernel.n_policies,	 h->kernel.sleeve.n_ins,
+		h->kernel.sleeve.n_outs,
+	};
+}
+
 /* The same over and over: nothing is left of it. */
 SEED_TEST(hundred_rounds_leave_nothing, 2)
 {
-	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
-	size_t before[5], after[5];
+	const struct having before = having(a);
+	struct having after;
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
-	for (unsigned int i = 0; i <= 100; i++) {
-		const size_t now[] = {
-			a->kernel.n_ports,	 a->kernel.n_sas,
-			a->kernel.n_policies,	 a->kernel.sleeve.n_ins,
-			a->kernel.sleeve.n_outs,
-		};
-
-		memcpy(i ? after : before, now, sizeof now);
+	for (unsigned int i = 0; i < 100; i++) {
 		set_block(w, BOTH_WAYS, true);
 		await_overlay(w, a, b, "sleeve", 5 * SEC);
 		set_block(w, BOTH_WAYS, false);
@@ -316,11 +316,18 @@ SEED_TEST(hundred_rounds_leave_nothing, 2)
 		chatter(w, a, b, world_draw(w, 70 * SEC));
 		world_run(w, 70 * SEC);
 	}
-	DEMAND(w, !memcmp(before, after, sizeof before),
+	/* New keys of the hour may have left old ones, for a minute. */
+	after = having(a);
+	if (memcmp(&before, &after, sizeof before)) {
+		world_run(w, 70 * SEC);
+		after = having(a);
+	}
+	DEMAND(w, !memcmp(&before, &after, sizeof before),
 	       "ports %zu to %zu, SAs %zu to %zu, policies %zu to %zu, keys "
 	       "%zu, %zu to %zu, %zu",
-	       before[0], after[0], before[1], after[1], before[2], after[2],
-	       before[3], before[4], after[3], after[4]);
+	       before.ports, after.ports, before.sas, after.sas,
+	       before.policies, after.policies, before.ins, before.outs,
+	       after.ins, after.outs);
 	demand_all_reach(w, 2);
 	world_free(w);
 }
@@ -328,12 +335,10 @@ SEED_TEST(hundred_rounds_leave_nothing, 2)
 /* With only the sleeve blocked nothing happens. */
 SEED_TEST(blocked_sleeve_does_not_matter, SEEDS)
 {
-	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
 	unsigned int lost;
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	world_filter_sleeve(w, a, b, 0);
 	world_filter_sleeve(w, b, a, 0);
 	lost = 600 - chatter(w, a, b, 60 * SEC);
@@ -348,12 +353,10 @@ SEED_TEST(blocked_sleeve_does_not_matter, SEEDS)
 /* Both ways dead: only then through others. */
 SEED_TEST(relayed_only_if_both_ways_are_dead, SEEDS)
 {
-	struct world *w = sleeve_world(seed, 3, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 3, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
 	unsigned int got;
 
-	bring_up(w, 3);
-	demand_all_reach(w, 3);
 	set_block(w, BOTH_WAYS, true);
 	chatter(w, a, b, 10 * SEC);
 	DEMAND(w, shows(a, b, "overlay", "sleeve") && shows(a, b, "via", ""),
@@ -379,13 +382,11 @@ SEED_TEST(relayed_only_if_both_ways_are_dead, SEEDS)
  * on that is dead while the other one is not. */
 SEED_TEST(flapping_way_is_not_followed, SEEDS)
 {
-	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
 	unsigned int changes = 0, got = 0, all = 0;
 	bool by_sleeve = false;
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	for (unsigned int i = 0; i < 20; i++) {
 		set_block(w, ONE_WAY, true);
 		/* It may be about to come back, and find out anew. */
@@ -472,10 +473,8 @@ SEED_TEST(mixed_mesh_is_one, SEEDS)
 {
 	const unsigned int n = 4, n_without = 1 + (unsigned int)(seed % 3);
 	struct world *w =
-		sleeve_world(seed, n, n_without, seed % 5 ? "secret" : NULL);
+		sleeve_world_up(seed, n, n_without, seed % 5 ? "secret" : NULL);
 
-	bring_up(w, n);
-	demand_all_reach(w, n);
 	for (unsigned int i = 0; i < n; i++) {
 		for (unsigned int j = 0; j < n; j++) {
 			struct host *a = world_host(w, i);
@@ -516,12 +515,10 @@ SEED_TEST(broadcast_and_relay_cross_both_ways, SEEDS)
 {
 	const unsigned int n = 4;
 	struct world *w =
-		sleeve_world(seed, n, (unsigned int)(seed % 4), "secret");
+		sleeve_world_up(seed, n, (unsigned int)(seed % 4), "secret");
 	const unsigned int x = (unsigned int)world_draw(w, n);
 	const unsigned int y = (x + 1) % n;
 
-	bring_up(w, n);
-	demand_all_reach(w, n);
 	/* Those two have to go through others. */
 	world_partition(w, world_host(w, x), world_host(w, y), true);
 	world_run(w, 30 * SEC);
@@ -638,11 +635,9 @@ static unsigned int n_flows_nowhere(const struct host *h)
 /* They would be followed until they are idle. */
 SEED_TEST(flows_into_the_trunk_go_with_it, SEEDS)
 {
-	struct world *w = sleeve_world(seed, 2, 0, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 0, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	set_block(w, ONE_WAY, true);
 	await_overlay(w, a, b, "sleeve", 5 * SEC);
 	chatter(w, a, b, 2 * SEC);

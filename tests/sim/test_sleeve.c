@@ -14,10 +14,9 @@
 SEED_TEST(hosts_without_openvswitch_reach_each_other_sealed, 12)
 {
 	const bool encrypted = seed % 4;
-	struct world *w = sleeve_world(seed, 3, 3, encrypted ? "secret" : NULL);
+	struct world *w =
+		sleeve_world_up(seed, 3, 3, encrypted ? "secret" : NULL);
 
-	bring_up(w, 3);
-	demand_all_reach(w, 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		struct host *h = world_host(w, i);
 		const struct host *other = world_host(w, (i + 1) % 3);
@@ -64,13 +63,11 @@ static bool is_hex(const char *text)
 /* Nobody else can read flows that are not in the kernel. */
 SEED_TEST(flows_are_told_by_who_has_them, 1)
 {
-	struct world *w = sleeve_world(seed, 2, 2, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 2, "secret");
 	const char *const attrs[] = {"key", "mask", "actions"};
 	struct json *names, *json;
 	const struct json *list;
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	names = host_ask(host_a(w), "names", NULL);
 	json = host_ask(host_a(w), "flows", NULL);
 	list = jsonget(json, "flows");
@@ -176,12 +173,10 @@ static unsigned int n_keys(struct world *w)
 /* Keys change by command and by the hour, and nothing is lost. */
 SEED_TEST(keys_change_without_loss, 10)
 {
-	struct world *w = sleeve_world(seed, 2, 2, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 2, "secret");
 	struct host *a = host_a(w), *b = host_b(w);
 	unsigned int before;
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	for (unsigned int i = 0; i < 10; i++) {
 		before = n_keys(w);
 		host_tell(world_host(w, (unsigned int)world_draw(w, 2)),
@@ -227,11 +222,9 @@ SEED_TEST(key_that_is_used_up_is_replaced, 4)
  * those in use without loss. */
 SEED_TEST(new_session_replaces_keys_without_loss, 10)
 {
-	struct world *w = sleeve_world(seed, 2, 2, "secret");
+	struct world *w = sleeve_world_up(seed, 2, 2, "secret");
 	unsigned int before;
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	for (unsigned int i = 0; i < 5; i++) {
 		before = n_keys(w);
 		world_break(w, host_a(w), host_b(w));
@@ -269,11 +262,10 @@ SEED_TEST(restarted_daemon_goes_on_with_its_containers, 10)
 /* An address translator changes the port: who is authentic is followed. */
 SEED_TEST(endpoint_that_moves_is_followed, 6)
 {
-	struct world *w = sleeve_world(seed, 2, 2, seed % 3 ? "secret" : NULL);
+	struct world *w =
+		sleeve_world_up(seed, 2, 2, seed % 3 ? "secret" : NULL);
 	struct host *a = host_a(w), *b = host_b(w);
 
-	bring_up(w, 2);
-	demand_all_reach(w, 2);
 	/* From here on it seems to send from there, and is only there. */
 	a->kernel.sleeve_port = WORLD_PORT + 100;
 	if (seed % 3) {
