@@ -37,6 +37,8 @@ static struct {
 /* SAs that the next engine to be started wants from a peer. */
 static unsigned int straw_sas_per_peer = 1;
 
+/* What a peer can besides, in the next connection. */
+static uint32_t straw_capabilities;
 /* There is a sleeve, on both sides, in the next engine and connection; and
  * there is nothing else. */
 static bool straw_sleeve, straw_user;
@@ -293,14 +295,13 @@ static UNUSED void far_connect(struct far *f, const char *ip, uint8_t n,
 			       bool encrypt)
 {
 	struct wbuf tx = WBUF_INITIALIZER(0);
-	struct identity self = {
-		.name = "straw",
-		.id = {{n}},
-		.incarnation = 5,
-		.capabilities = straw_sleeve
-					? CAPABILITY_FASTDP | CAPABILITY_SLEEVE
-					: CAPABILITY_FASTDP,
-		.vxlan_port = 6784};
+	struct identity self = {.name = "straw",
+				.id = {{n}},
+				.incarnation = 5,
+				.capabilities =
+					CAPABILITY_FASTDP | straw_capabilities |
+					(straw_sleeve ? CAPABILITY_SLEEVE : 0),
+				.vxlan_port = 6784};
 	struct hs_config config = {
 		.slots = &straw.slot, .n_slots = encrypt, .self = &self};
 

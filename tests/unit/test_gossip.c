@@ -1,0 +1,195 @@
+/* Statements and peers of an earlier version, which know neither HAVE nor links
+ * that are not spread over all chunks: what they are told, and how. */
+#include "straw.h"
+
+#include "session/statement.h"
+
+#define SECOND UINT64_C(1000000)
+
+enum {
+	OLD = 7,
+	NEW = 8,
+	LATE = 9,
+	BEHIND = 10 /* Known through NEW. */
+};
+
+static void setup(void)
+{
+	straw_start(false);
+}
+
+static void teardown(void)
+{
+	straw_stop();
+}
+
+static void connect_as(struct far *f, uint8_t n)
+{
+	char ip[16];
+
+	straw_capabilities = n == OLD ? 0 : CAPABILITY_HAVE;
+	snprintf(ip, sizeof ip, "192.0.2.%u", n);
+	far_connect(f, ip, n, false);
+}
+
+/* NEW says what 'author' has said of itself: a name, or one link. */
+static void say(struct far *f, uint8_t author, const struct peer_id *link)
+{
+	static uint64_t seq;
+	struct wbuf body = WBUF_INITIALIZER(0);
+	struct message m = {.type = MSG_STATEMENT};
+	struct statement_self self = {.capabilities = CAPABILITY_HAVE};
+
+	snprintf(self.name, sizeof self.name, "n%u", author);
+	if (link) {
+		statement_put_links(link, 1, &body);
+	} else {
+		statement_put_self(&self, &body);
+	}
+	m.statement.author.b[0] = author;
+	m.statement.incarnation = 5;
+	m.statement.seq = ++seq;
+	m.statement.chunk = link ? statement_link_chunk(link, STATEMENT_N_LINKS)
+				 : STATEMENT_SELF;
+	m.statement.body = body.data;
+	m.statement.size = body.size;
+	far_send(f, &m);
+	wbuf_free(&body);
+}
+
+/* A host behind NEW, and all that has to be said for that. */
+static void say_behind(struct far *f)
+{
+	const struct peer_id new = {{NEW}}, behind = {{BEHIND}};
+
+	say(f, BEHIND, NULL);
+	say(f, BEHIND, &new);
+	say(f, NEW, NULL);
+	say(f, NEW, &behind);
+	say(f, NEW, &(struct peer_id){{0x80}});
+}
+
+static bool got_statement(const struct far *f, uint8_t author)
+{
+	for (size_t i = 0; i < f->n_got && i < STRAW_MAX_MESSAGES; i++) {
+		if (f->got[i].type == MSG_STATEMENT &&
+		    f->got[i].statement.author.b[0] == author) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool was_named(const struct far *f, uint8_t author)
+{
+	const struct message *m = far_got(f, MSG_HAVE);
+
+	for (size_t i = 0; m && i < m->held.n; i++) {
+		if (m->held.v[i].author.b[0] == author) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Who comes late is told of statements by HAVE, and gets those that it wants;
+ * one that knows no HAVE compares summaries, and is never sent one. */
+START_TEST(late_peer_hears_in_the_way_that_it_knows)
+{
+	struct far f, late;
+
+	connect_as(&f, NEW);
+	straw_wait(SECOND / 2);
+	say_behind(&f);
+	/* Not so long that the first one, who says no more, is given up. */
+	straw_wait(SECOND);
+	connect_as(&late, _i ? LATE : OLD);
+	straw_wait(SECOND);
+	far_read(&late);
+	ck_assert(!got_statement(&late, BEHIND));
+	if (_i) {
+		struct message m = {.type = MSG_WANT};
+
+		ck_assert(was_named(&late, BEHIND));
+		m.held = far_got(&late, MSG_HAVE)->held;
+		far_send(&late, &m);
+	} else {
+		struct message m = {.type = MSG_SUMMARY};
+
+		m.summary.want = true;
+		far_send(&late, &m);
+		ck_assert_ptr_nonnull(far_got(&late, MSG_SUMMARY));
+		ck_assert_ptr_null(far_got(&late, MSG_HAVE));
+	}
+	ck_assert(got_statement(&late, BEHIND));
+	far_free(&f);
+	far_free(&late);
+}
+END_TEST
+
+/* It was there before: it is sent the news themselves, after the pause too. */
+START_TEST(old_peer_is_sent_what_others_are_only_told)
+{
+	struct far old, f;
+
+	connect_as(&old, OLD);
+	connect_as(&f, NEW);
+	straw_wait(SECOND / 2);
+	say_behind(&f);
+	straw_wait(4 * SECOND);
+	far_read(&old);
+	ck_assert(got_statement(&old, BEHIND));
+	ck_assert_ptr_null(far_got(&old, MSG_HAVE));
+	ck_assert_ptr_null(far_got(&old, MSG_WANT));
+	far_free(&old);
+	far_free(&f);
+}
+END_TEST
+
+/* The engine's own link to NEW is in the chunk that all versions expect as long
+ * as there is one that knows no other, else in the first. */
+START_TEST(links_are_where_all_who_are_there_expect_them)
+{
+	const struct peer_id new = {{NEW}};
+	const uint8_t spread = statement_link_chunk(&new, STATEMENT_N_LINKS);
+	struct far old, f;
+	bool in_spread = false, in_first = false;
+
+	ck_assert_uint_ne(spread, STATEMENT_LINKS);
+	if (_i) {
+		connect_as(&old, OLD);
+	}
+	connect_as(&f, NEW);
+	straw_wait(4 * SECOND);
+	far_read(&f);
+	for (size_t i = 0; i < f.n_got && i < STRAW_MAX_MESSAGES; i++) {
+		const struct statement *s = &f.got[i].statement;
+
+		if (f.got[i].type == MSG_STATEMENT && s->author.b[0] == 0x80) {
+			in_spread |= s->chunk == spread;
+			in_first |= s->chunk == STATEMENT_LINKS;
+		}
+	}
+	ck_assert(in_spread == (_i == 1));
+	ck_assert(_i || in_first);
+	if (_i) {
+		far_free(&old);
+	}
+	far_free(&f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("gossip");
+	TCase *tcase = tcase_create("gossip");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, late_peer_hears_in_the_way_that_it_knows, 0,
+			    2);
+	tcase_add_test(tcase, old_peer_is_sent_what_others_are_only_told);
+	tcase_add_loop_test(
+		tcase, links_are_where_all_who_are_there_expect_them, 0, 2);
+	suite_add_tcase(suite, tcase);
+	return vectors_main(suite);
+}
