@@ -29,7 +29,7 @@ VLOG_DEFINE_THIS_MODULE(loop)
 
 enum {
 	UPCALL_BATCH = 64,  /* Translated, then written together. */
-	UPCALL_BATCHES = 4, /* Per turn. */
+	UPCALL_TURN = 256,  /* Then it is the turn of all else. */
 	UPCALL_WAIT_MS = 1, /* For another one, after one... */
 	UPCALL_US = 10000,  /* ...and no longer, for all else waits. */
 	/* How often results may lead to ops, that have results, in a turn. */
@@ -817,38 +817,43 @@ static void run_kernel_events(struct loop *loop)
 	settle(loop);
 }
 
-static size_t read_upcalls(struct loop *loop, int wait_ms)
+static size_t read_upcalls(struct loop *loop, int wait_ms, bool *more)
 {
 	struct userdp *userdp = exec_userdp(loop->exec);
+	size_t n = 0;
 
-	return userdp ? userdp_upcalls_run(userdp, loop->now_us, UPCALL_BATCH,
-					   on_upcall, loop)
-	       : loop->odp
-		       ? odp_upcalls_run(loop->odp, loop->now_us, UPCALL_BATCH,
-					 wait_ms, on_upcall, loop)
-		       : 0;
+	*more = false;
+	if (userdp) {
+		n = userdp_upcalls_run(userdp, loop->now_us, UPCALL_BATCH,
+				       on_upcall, loop);
+		*more = n >= UPCALL_BATCH;
+	} else if (loop->odp) {
+		n = odp_upcalls_run(loop->odp, loop->now_us, UPCALL_BATCH,
+				    wait_ms, more, on_upcall, loop);
+	}
+	return n;
 }
 
 static void run_upcalls(struct loop *loop)
 {
 	const uint64_t until_us =
 		MIN(loop->now_us + UPCALL_US, engine_deadline(loop->engine));
-	unsigned int batches = 0;
+	size_t n, sum = 0;
 	int wait_ms = 0;
-	size_t n;
+	bool more;
 
 	do {
-		n = read_upcalls(loop, wait_ms);
+		n = read_upcalls(loop, wait_ms, &more);
 		settle(loop);
 		if (n == 1) {
 			wait_ms = UPCALL_WAIT_MS;
 			loop->now_us = clock_boottime_us();
 		} else {
 			wait_ms = 0;
-			batches++;
+			sum += n;
 		}
 	} while ((n == 1 && loop->now_us < until_us) ||
-		 (n >= UPCALL_BATCH && batches < UPCALL_BATCHES));
+		 (more && sum < UPCALL_TURN));
 }
 
 void loop_run(struct loop *loop)

@@ -41,6 +41,10 @@ enum {
 	 * and to renew it at the pace at which idle flows leave. */
 	PORT_BURST = FLOW_SOURCE_MAX,
 	PORT_RATE = FLOW_SOURCE_MAX / (FLOW_IDLE_US / 1000000),
+	/* Who has asked for more than that at once gets a few at a time: it
+	 * opens flows for itself, and others would wait for all of them. */
+	PORT_MODEST = 2048,
+	UPCALL_FEW = 4,
 
 	FEATURES = OVS_DP_F_UNALIGNED | OVS_DP_F_VPORT_PIDS,
 	FEATURES_PER_CPU = OVS_DP_F_UNALIGNED | OVS_DP_F_DISPATCH_UPCALL_PER_CPU
@@ -808,7 +812,8 @@ struct round {
 	void (*each)(const struct odp_upcall *, void *aux);
 	void *aux;
 	uint64_t now_us;
-	size_t n; /* Read so far. */
+	size_t n;    /* Read so far. */
+	bool greedy; /* From one that asks for many, too. */
 };
 
 static void take_upcall(struct odp *o, struct channel *c, struct span msg,
@@ -832,8 +837,15 @@ static void take_upcall(struct odp *o, struct channel *c, struct span msg,
 	round->each(&upcall, round->aux);
 }
 
-/* May a batch be read from it?  If not, nobody listens to it for a while. */
-static bool channel_may_run(struct odp *o, struct channel *c, uint64_t now_us)
+static bool is_greedy(const struct channel *c)
+{
+	return c->limited && c->bucket.rate &&
+	       bucket_left(&c->bucket) < PORT_BURST - PORT_MODEST;
+}
+
+/* May 'n' be read from it?  If not, nobody listens to it for a while. */
+static bool channel_may_run(struct odp *o, struct channel *c, uint32_t n,
+			    uint64_t now_us)
 {
 	if (!c->limited) {
 		return true;
@@ -841,7 +853,7 @@ static bool channel_may_run(struct odp *o, struct channel *c, uint64_t now_us)
 	if (!c->bucket.rate) {
 		bucket_init(&c->bucket, PORT_RATE, PORT_BURST, now_us);
 	}
-	if (bucket_take(&c->bucket, UPCALL_BATCH, now_us)) {
+	if (bucket_take(&c->bucket, n, now_us)) {
 		return true;
 	}
 	if (!epoll_ctl(o->upcall_epoll_fd, EPOLL_CTL_DEL, c->fd, NULL)) {
@@ -877,24 +889,25 @@ uint64_t odp_deadline(const struct odp *o)
 	return deadline_us;
 }
 
-/* Reads what fits into the buffers from one channel.  False if it was emptied,
- * or has to wait: then there is no need to ask. */
-static bool run_channel(struct odp *o, struct channel *c, struct round *round)
+/* Reads at most 'max' from one channel.  False if it was emptied, or has to
+ * wait: then there is no need to ask. */
+static bool run_channel(struct odp *o, struct channel *c, uint32_t max,
+			struct round *round)
 {
 	struct upcall_buffers *b = o->buffers;
 	int n;
 
-	if (!channel_may_run(o, c, round->now_us)) {
+	if (!channel_may_run(o, c, max, round->now_us)) {
 		return false;
 	}
-	for (size_t i = 0; i < UPCALL_BATCH; i++) {
+	for (size_t i = 0; i < max; i++) {
 		b->iov[i] = (struct iovec){b->data[i], UPCALL_SIZE};
 		b->msgs[i] = (struct mmsghdr){
 			.msg_hdr = {.msg_iov = &b->iov[i], .msg_iovlen = 1}};
 	}
-	n = recvmmsg(c->fd, b->msgs, UPCALL_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(c->fd, b->msgs, max, MSG_DONTWAIT, NULL);
 	if (c->limited) {
-		bucket_give(&c->bucket, (uint32_t)(UPCALL_BATCH - MAX(n, 0)));
+		bucket_give(&c->bucket, max - (uint32_t)MAX(n, 0));
 	}
 	if (n < 0) {
 		if (errno == ENOBUFS) {
@@ -911,38 +924,57 @@ static bool run_channel(struct odp *o, struct channel *c, struct round *round)
 		take_upcall(o, c, span_of(b->data[i], b->msgs[i].msg_len),
 			    round);
 	}
-	return n == UPCALL_BATCH;
+	return n == (int)max;
+}
+
+/* Those that ask for little first, all that is ready at most once. */
+static bool run_ready(struct odp *o, const struct epoll_event *ready, int n,
+		      size_t budget, struct round *round)
+{
+	bool more = false;
+
+	for (int i = 0; i < n && round->n < budget; i++) {
+		struct channel *c = ready[i].data.ptr;
+
+		if (c->nl && !is_greedy(c)) {
+			more |= run_channel(o, c, UPCALL_BATCH, round);
+		}
+	}
+	for (int i = 0; i < n && round->n < budget; i++) {
+		struct channel *c = ready[i].data.ptr;
+
+		if (c->nl && is_greedy(c)) {
+			more |= run_channel(o, c, UPCALL_FEW, round);
+			round->greedy = true;
+		}
+	}
+	return more;
 }
 
 size_t odp_upcalls_run(struct odp *o, uint64_t now_us, size_t budget,
-		       int wait_ms,
+		       int wait_ms, bool *more,
 		       void (*each)(const struct odp_upcall *, void *),
 		       void *aux)
 {
 	struct round round = {.each = each, .aux = aux, .now_us = now_us};
-	bool more = true;
 
 	ovs_assert(!o->in_round);
 	wake_channels(o, now_us);
-	while (more && round.n < budget) {
+	*more = true;
+	while (*more && round.n < budget && !round.greedy) {
 		struct epoll_event ready[MAX_READY];
 		int n = epoll_wait(o->upcall_epoll_fd, ready, MAX_READY,
 				   round.n ? 0 : wait_ms);
 
 		if (n <= 0) {
+			*more = false;
 			break;
 		}
-		more = n == MAX_READY;
 		/* The kernel rotates its list of what is ready, so that a
 		 * budget that ends here begins with others next time. */
 		o->in_round = true;
-		for (int i = 0; i < n && round.n < budget; i++) {
-			struct channel *c = ready[i].data.ptr;
-
-			if (c->nl && run_channel(o, c, &round)) {
-				more = true;
-			}
-		}
+		*more = run_ready(o, ready, n, budget, &round) ||
+			n == MAX_READY || round.n >= budget;
 		o->in_round = false;
 		free_dead(o);
 	}

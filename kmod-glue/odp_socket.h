@@ -114,13 +114,15 @@ void odp_batch_commit(struct odp *,
 /* Readable when odp_upcalls_run() or odp_events_run() has something to do. */
 int odp_fd(const struct odp *);
 
-/* Reads at most about 'budget' upcalls, round robin over the ports.  What the
- * callback gets is borrowed for the call; it may add and delete ports.  Returns
- * how many there were; fewer than 'budget' means that all queues are empty, or
- * those of ports that have to wait.  If there are none, waits for some for
- * 'wait_ms'.  'now_us' is of any clock that does not go back. */
+/* Reads at most about 'budget' upcalls, round robin over the ports: those of
+ * ports that ask for many at last, and only a few, so that what others ask in
+ * the meantime does not wait long.  What the callback gets is borrowed for the
+ * call; it may add and delete ports.  Returns how many there were; unless there
+ * may be '*more', all queues are empty, or those of ports that have to wait. If
+ * there are none, waits for some for 'wait_ms'.  'now_us' is of any clock that
+ * does not go back. */
 size_t odp_upcalls_run(struct odp *, uint64_t now_us, size_t budget,
-		       int wait_ms,
+		       int wait_ms, bool *more,
 		       void (*)(const struct odp_upcall *, void *aux),
 		       void *aux);
 /* When odp_upcalls_run() will read from a port that has to wait, on that clock;

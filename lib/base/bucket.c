@@ -41,6 +41,11 @@ bool bucket_take(struct bucket *b, uint32_t n, uint64_t now_us)
 	return true;
 }
 
+uint32_t bucket_left(const struct bucket *b)
+{
+	return (uint32_t)(b->content / PARTS);
+}
+
 void bucket_give(struct bucket *b, uint32_t n)
 {
 	b->content = MIN(full(b), b->content + n * PARTS);

@@ -18,6 +18,8 @@ void bucket_init(struct bucket *, uint32_t rate, uint32_t burst,
 		 uint64_t now_us);
 /* Takes 'n' tokens; false, and takes none, if there are not so many. */
 bool bucket_take(struct bucket *, uint32_t n, uint64_t now_us);
+/* How many it held when it was last asked. */
+uint32_t bucket_left(const struct bucket *);
 /* Gives back tokens that were taken and not needed. */
 void bucket_give(struct bucket *, uint32_t n);
 /* When there will be 'n' (at most 'burst') if nobody takes any. */

@@ -169,10 +169,11 @@ static void check_family(struct odp *odp, int netns, bool v6)
 	struct job job = {.v6 = v6, .n = N_DATAGRAMS};
 	struct seen seen = {.v6 = v6};
 	char name[80];
+	bool more;
 
 	must(netns_run(netns, send_datagrams, &job, 0, why, sizeof why), why);
 	while (seen.n < (unsigned int)job.n && poll(&p, 1, 10000) == 1) {
-		odp_upcalls_run(odp, 0, 64, 0, on_upcall, &seen);
+		odp_upcalls_run(odp, 0, 64, 0, &more, on_upcall, &seen);
 	}
 	snprintf(name, sizeof name,
 		 "IPv%d: the kernel finishes checksums before an upcall",

@@ -274,10 +274,11 @@ static struct seen upcalls(unsigned int n)
 	struct pollfd p = {.fd = odp_fd(odp), .events = POLLIN};
 	uint64_t end = now_ms() + 500;
 	struct seen s = {.n = 0};
+	bool more;
 
 	while (s.n < n && now_ms() < end) {
 		poll(&p, 1, 20);
-		odp_upcalls_run(odp, 0, 64, 0, see, &s);
+		odp_upcalls_run(odp, 0, 64, 0, &more, see, &s);
 	}
 	return s;
 }
@@ -816,6 +817,7 @@ static void check_upcalls(void)
 	struct seen s;
 	struct odp_datapath now;
 	struct events es;
+	bool more;
 
 	send_frame(a, 1);
 	s = upcalls(1);
@@ -873,7 +875,7 @@ static void check_upcalls(void)
 	expect("flush before the next", odp_flow_flush(odp), 0);
 	send_frame(a, 6);
 	memset(&s, 0, sizeof s);
-	odp_upcalls_run(odp, 0, 64, 0, see, &s);
+	odp_upcalls_run(odp, 0, 64, 0, &more, see, &s);
 	report(s.by_port[port_a] == 1 && s.by_port[port_b] >= 16,
 	       "the first round serves both ports", "%u and %u",
 	       s.by_port[port_a], s.by_port[port_b]);
@@ -899,10 +901,11 @@ static struct odp_counters counters_of(uint32_t port_no)
 static unsigned int drain(uint64_t now_us)
 {
 	struct seen s = {.n = 0};
+	bool more;
 
-	while (odp_upcalls_run(odp, now_us, 64, 0, see, &s) >= 64) {
-		continue;
-	}
+	do {
+		odp_upcalls_run(odp, now_us, 64, 0, &more, see, &s);
+	} while (more);
 	return s.n;
 }
 
@@ -911,12 +914,15 @@ static void check_limits(void)
 {
 	enum {
 		MANY = 30000, /* More than a queue holds, and than is served. */
-		BATCH = 16
+		BATCH = 16,
+		FEW = 4
 	};
 	int a = packet_socket("a0"), b = packet_socket("b0");
 	struct odp_counters before = counters_of(port_b), after;
 	uint64_t later_us;
 	unsigned int n = 0;
+	struct seen s;
+	bool more;
 
 	expect("flush before a flood", odp_flow_flush(odp), 0);
 	for (int i = 0; i < MANY; i++) {
@@ -930,6 +936,20 @@ static void check_limits(void)
 	       (unsigned long long)(after.lost - before.lost));
 	expect_number("the other port has lost nothing",
 		      counters_of(port_a).lost, 0);
+
+	/* By now it asks for many. */
+	for (int k = 0; k < 100; k++) {
+		send_frame(b, 11);
+	}
+	send_frame(a, 12);
+	memset(&s, 0, sizeof s);
+	odp_upcalls_run(odp, 0, 64, 0, &more, see, &s);
+	report(s.by_port[port_a] == 1 && s.by_port[port_b] == FEW &&
+		       s.last.in_port == port_b && more,
+	       "of a port that floods few are read at a time, after others",
+	       "%u and %u, last of port %u", s.by_port[port_a],
+	       s.by_port[port_b], s.last.in_port);
+	expect_number("and the rest all the same", drain(0), 100 - FEW);
 
 	/* The clock stands still: there are no new tokens. */
 	for (int i = 0; i < 2 * MANY && odp_deadline(odp) == UINT64_MAX;

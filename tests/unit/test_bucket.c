@@ -90,7 +90,9 @@ END_TEST
 START_TEST(given_back_is_there_again_up_to_the_burst)
 {
 	ck_assert(bucket_take(&bucket, 16, 1000));
+	ck_assert_uint_eq(bucket_left(&bucket), BURST - 16);
 	bucket_give(&bucket, 15);
+	ck_assert_uint_eq(bucket_left(&bucket), BURST - 1);
 	ck_assert_uint_eq(drain(1000), BURST - 1);
 	bucket_give(&bucket, 2 * BURST);
 	ck_assert_uint_eq(drain(1000), BURST);
