@@ -11,7 +11,7 @@
 
 enum {
 	MAX_KNOWN_IPS = 8192,
-	DIALS_MAX = 8, /* Under way at a time, of this age: */
+	DIALS_MAX = 8, /* Handshakes, and dials of this age: */
 	DIAL_COUNTS_US = 1000 * 1000,
 	DIAL_PAUSE_US = 100 * 1000,
 	RX_MAX = CHANNEL_RECORD_MAX + 2
@@ -1031,16 +1031,18 @@ static void target_timer(struct engine *e, struct target *t)
 
 /* May one more be dialled now?  On a busy host, or to busy ones, handshakes
  * that all begin at once all take too long, and are given up when most of the
- * work is done: the others wait until some are over.  Not for long, as there
- * are hosts that never answer. */
+ * work is done: the others wait until some are over.  For hosts that do not
+ * even take the connection not for long. */
 static bool may_dial(struct engine *e)
 {
 	const struct conn *c;
 	size_t n = 0;
 
 	HMAP_FOR_EACH (c, node, &e->conns) {
-		n += c->outbound && c->state != CONN_UP &&
-		     e->now_us < c->since_us + DIAL_COUNTS_US;
+		n += c->outbound &&
+		     (c->state == CONN_HANDSHAKE ||
+		      (c->state == CONN_DIALING &&
+		       e->now_us < c->since_us + DIAL_COUNTS_US));
 	}
 	if (n >= DIALS_MAX) {
 		e->dial_us = e->now_us + DIAL_PAUSE_US;
