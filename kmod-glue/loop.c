@@ -845,12 +845,12 @@ static void run_upcalls(struct loop *loop)
 	do {
 		n = read_upcalls(loop, wait_ms, &more);
 		settle(loop);
+		/* A queue that says only that it was full counts as well. */
+		sum += MAX(n, 1);
+		wait_ms = 0;
 		if (n == 1) {
 			wait_ms = UPCALL_WAIT_MS;
 			loop->now_us = clock_boottime_us();
-		} else {
-			wait_ms = 0;
-			sum += n;
 		}
 	} while ((n == 1 && loop->now_us < until_us) ||
 		 (more && sum < UPCALL_TURN));
