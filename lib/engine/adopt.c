@@ -79,21 +79,27 @@ static bool is_final(const struct engine *e, const struct flow *key,
 static bool adopt(struct engine *e, const struct found_flow *f)
 {
 	struct translation *x = &e->xlate;
+	struct flow key = f->key;
 	struct ufid ufid;
 
 	if (flow_table_find(e->flows, &f->ufid)) {
 		return true;
 	}
-	pipeline_translate(e->fwd, &f->key, NULL, x);
-	if (!is_final(e, &f->key, x)) {
+	/* The kernel takes no tunnel without a destination, at which our flows
+	 * do not look, so that they are found without one. */
+	if (key.tunnel.present && ip_is_zero(&key.tunnel.dst)) {
+		key.tunnel.dst = key.tunnel.src;
+	}
+	pipeline_translate(e->fwd, &key, NULL, x);
+	if (!is_final(e, &key, x)) {
 		return false;
 	}
 	/* Of its packets the fields under its mask are known.  If the decision
 	 * looks at the same ones, it takes the old one's place; else the next
 	 * packet makes the flow. */
-	ufid = flow_table_ufid(e->flows, &f->key, &x->mask);
+	ufid = flow_table_ufid(e->flows, &key, &x->mask);
 	if (!memcmp(&ufid, &f->ufid, sizeof ufid)) {
-		forward_install(e, &f->key, x);
+		forward_install(e, &key, x);
 	} else {
 		ops_add(e->ops, OP_FLOW_DEL)->flow.ufid = f->ufid;
 	}

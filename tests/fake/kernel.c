@@ -369,6 +369,13 @@ static int flow_put(struct fake_kernel *k, const struct op_flow *put)
 	if (!k->datapath) {
 		return ENODEV;
 	}
+	if (!k->user && put->key.tunnel.present &&
+	    (ip_is_zero(&put->key.tunnel.dst) ||
+	     !ip_is_unicast(&put->key.tunnel.dst))) {
+		/* ip_tun_from_nlattr() in net/openvswitch/flow_netlink.c. */
+		k->n_flows_invalid++;
+		return EINVAL;
+	}
 	odp_complete_mask(&put->key, &put->mask, &mask);
 	if (f && !flow_equal_masked(&f->key, &put->key, &mask)) {
 		return ENOENT; /* The UFID of another key. */
@@ -1507,12 +1514,12 @@ void fake_kernel_sleeve_used_up(struct fake_kernel *k, uint32_t peer,
 
 /* ---- Looking at it ---- */
 
-/* As dumps show keys.  An address keeps its family. */
+/* As dumps show keys.  An address keeps its family, but for those of a tunnel,
+ * which are left out where they do not count. */
 static struct flow masked(const struct flow *key, const struct flow *mask)
 {
 	struct flow m = *mask, f;
-	struct ip_addr *ips[] = {&m.nw_src, &m.nw_dst, &m.tunnel.src,
-				 &m.tunnel.dst};
+	struct ip_addr *ips[] = {&m.nw_src, &m.nw_dst, &m.tunnel.src};
 
 	for (size_t i = 0; i < sizeof ips / sizeof ips[0]; i++) {
 		const uint8_t *ip =

@@ -1214,6 +1214,7 @@ void world_free(struct world *w)
 		struct host *h = w->hosts[i];
 
 		engine_free(h->engine);
+		ovs_assert(!h->kernel.n_flows_invalid);
 		fake_kernel_done(&h->kernel);
 		for (size_t j = 0; j < h->n_endpoints; j++) {
 			endpoint_free(h->endpoints[j]);
