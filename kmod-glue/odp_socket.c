@@ -692,11 +692,50 @@ int odp_flow_dump(struct odp *o, uint32_t dp_ifindex, bool terse,
 	return genl_transact(&o->genl, list_flow, &list);
 }
 
+/* A packet that no port gets: the kernel looks at the actions first. */
+bool odp_checks_size(struct odp *o)
+{
+	static const uint8_t frame[60] = {[12] = 0x88, [13] = 0xb5};
+	const struct flow key = {.in_port = ODP_LOCAL_PORT, .eth_type = 0x88b5};
+	struct actions actions;
+
+	actions_init(&actions);
+	actions_check_end(&actions,
+			  actions_check_size(&actions, UINT16_MAX, 0));
+	actions.v[0].check.upcall_pid = o->per_cpu->pid;
+	odp_put_execute(genl_request(&o->genl), o->family[ODP_PACKET],
+			genl_seq(&o->genl), NLM_F_ACK, o->dp.ifindex, &key,
+			span_of(frame, sizeof frame), &actions);
+	actions_free(&actions);
+	return !genl_transact(&o->genl, NULL, NULL);
+}
+
 int odp_flow_flush(struct odp *o)
 {
 	odp_put_flow_flush(genl_request(&o->genl), o->family[ODP_FLOW],
 			   genl_seq(&o->genl), NLM_F_ACK, o->dp.ifindex);
 	return genl_transact(&o->genl, NULL, NULL);
+}
+
+/* Actions as they are given to the kernel: what does not pass a check comes up
+ * where the other upcalls of 'in_port' do.  False: 'actions' will do. */
+static bool direct(const struct odp *o, uint32_t in_port,
+		   const struct actions *actions, struct actions *directed)
+{
+	const struct channel *c = NULL;
+
+	for (size_t i = 0; i < actions->n; i++) {
+		if (actions->v[i].type != ACTION_CHECK_SIZE) {
+			continue;
+		}
+		if (!c) {
+			c = channel_find(o, in_port);
+			c = c ? c : o->per_cpu;
+			actions_copy(directed, actions);
+		}
+		directed->v[i].check.upcall_pid = c->pid;
+	}
+	return c;
 }
 
 void odp_batch_flow_put(struct odp *o, uint64_t cookie, bool there,
@@ -706,9 +745,14 @@ void odp_batch_flow_put(struct odp *o, uint64_t cookie, bool there,
 	size_t start = o->batch.buf.size;
 	uint32_t seq = genl_seq(&o->genl);
 	struct wbuf *put = there ? genl_request(&o->genl) : &o->batch.buf;
+	struct actions own;
+	bool directed = direct(o, key->in_port, actions, &own);
 
 	odp_put_flow(put, o->family[ODP_FLOW], seq, 0, o->dp.ifindex, ufid, key,
-		     mask, actions);
+		     mask, directed ? &own : actions);
+	if (directed) {
+		actions_free(&own);
+	}
 	if (there && odp_put_flow_other(&o->batch.buf, seq, wbuf_span(put))) {
 		o->batch.buf.overflow = true; /* It was too long. */
 	}
@@ -730,9 +774,14 @@ void odp_batch_execute(struct odp *o, uint64_t cookie, const struct flow *key,
 {
 	size_t start = o->batch.buf.size;
 	uint32_t seq = genl_seq(&o->genl);
+	struct actions own;
+	bool directed = direct(o, key->in_port, actions, &own);
 
 	odp_put_execute(&o->batch.buf, o->family[ODP_PACKET], seq, 0,
-			o->dp.ifindex, key, packet, actions);
+			o->dp.ifindex, key, packet, directed ? &own : actions);
+	if (directed) {
+		actions_free(&own);
+	}
 	genl_batch_add(&o->batch, start, seq, cookie);
 }
 

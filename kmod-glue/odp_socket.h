@@ -88,6 +88,9 @@ int odp_vport_del(struct odp *, uint32_t port_no) FDP_MUST_CHECK;
 /* Removes all flows of our datapath. */
 int odp_flow_flush(struct odp *) FDP_MUST_CHECK;
 
+/* Does the kernel know what ACTION_CHECK_SIZE takes?  (Linux 5.2.) */
+bool odp_checks_size(struct odp *);
+
 /* ---- writing flows and packets ---------------------------------------- */
 
 /* Appends to the handle's batch; carried out in order by odp_batch_commit().

@@ -448,6 +448,7 @@ static bool execute(const struct userdp *u, struct sleeve_thread *t,
 		case ACTION_SET_MARK:  /* There are no SAs here. */
 		case ACTION_PUSH_VLAN: /* Nor is there a trunk. */
 		case ACTION_POP_VLAN:
+		case ACTION_CHECK_SIZE: /* The sleeve does that. */
 			break;
 		}
 	}

@@ -115,17 +115,25 @@ static void read_push(struct span push, struct seen *seen)
 	}
 }
 
-/* OVS_ACTION_ATTR_SET of OVS_KEY_ATTR_TUNNEL, or a tag for the sleeve trunk.
- * What sends to peers in another way is not made by fdp. */
-static void read_actions(struct span actions, struct seen *seen)
+/* OVS_ACTION_ATTR_SET of OVS_KEY_ATTR_TUNNEL, or a tag for the sleeve trunk;
+ * 'checked': in a branch of a check of sizes.  What sends to peers in another
+ * way is not made by fdp. */
+static void read_actions(struct span actions, bool checked, struct seen *seen)
 {
 	struct span value, key;
 	uint16_t type;
 
 	while (actions.size && !nlattr_get(&actions, &type, &value)) {
-		if (type == OVS_ACTION_ATTR_SET && value.size &&
-		    !nlattr_get(&value, &type, &key) &&
-		    type == OVS_KEY_ATTR_TUNNEL) {
+		if (!checked && type == OVS_ACTION_ATTR_CHECK_PKT_LEN) {
+			while (value.size && !nlattr_get(&value, &type, &key)) {
+				if (type ==
+				    OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL) {
+					read_actions(key, true, seen);
+				}
+			}
+		} else if (type == OVS_ACTION_ATTR_SET && value.size &&
+			   !nlattr_get(&value, &type, &key) &&
+			   type == OVS_KEY_ATTR_TUNNEL) {
 			read_tunnel(key, seen);
 		} else if (type == OVS_ACTION_ATTR_PUSH_VLAN) {
 			read_push(value, seen);
@@ -329,7 +337,7 @@ static void visit(const struct odp_flow *flow, void *w_)
 	if (seen.key.tunnel.present) {
 		note_tunnel(&seen, &seen.key.tunnel.src);
 	}
-	read_actions(flow->actions, &seen);
+	read_actions(flow->actions, false, &seen);
 	format_ufid(flow, ufid);
 	known = reply_object(reply_object(w->names, "flows"), ufid);
 	seen.reason = reply_text(known, "reason", "");

@@ -692,6 +692,10 @@ enum err odp_get_upcall(struct span msg, struct odp_upcall *upcall)
 	if (!u.key.size || !u.packet.size) {
 		return ERR_MALFORMED;
 	}
+	if (!u.miss &&
+	    !odp_get_check_cookie(u.userdata, &u.check_size, &u.check_peer)) {
+		u.check_size = 0;
+	}
 	err = odp_get_key(u.key, &u.flow);
 	if (!err) {
 		*upcall = u;

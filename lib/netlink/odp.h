@@ -92,6 +92,10 @@ struct odp_upcall {
 	struct span key;    /* The raw key attributes, borrowed. */
 	struct span packet; /* The frame, borrowed. */
 	struct span userdata;
+	/* Not 'miss': it did not pass an ACTION_CHECK_SIZE, of this 'size' and
+	 * 'peer'; 0: it came by something else. */
+	uint16_t check_size;
+	uint32_t check_peer;
 };
 
 /* Requests.  'flags' are NLM_F_* to add to NLM_F_REQUEST. */
@@ -173,6 +177,10 @@ void odp_put_mask_attrs(struct wbuf *, const struct flow *key,
 void odp_put_masked_key_attrs(struct wbuf *, const struct flow *key,
 			      const struct flow *mask);
 void odp_put_action_attrs(struct wbuf *, const struct actions *);
+/* What comes up with a frame that did not pass a check (ACTION_CHECK_SIZE). */
+void odp_put_check_cookie(struct wbuf *, const struct action *check);
+/* False: it is something else; the outputs may have been written. */
+bool odp_get_check_cookie(struct span cookie, uint16_t *size, uint32_t *peer);
 
 /* Decoders.  'msg' is one whole Netlink message with its header.
  * ERR_TRUNCATED, ERR_MALFORMED; unknown attributes are skipped.  Outputs are

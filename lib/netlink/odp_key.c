@@ -568,10 +568,37 @@ static void put_push_vlan(struct wbuf *b, const struct action *a)
 	nlattr_put(b, OVS_ACTION_ATTR_PUSH_VLAN, &push, sizeof push);
 }
 
-void odp_put_action_attrs(struct wbuf *b, const struct actions *as)
+static void put_action_list(struct wbuf *, const struct action *, size_t n);
+
+/* The kernel wants both branches, and a port id
+ * (validate_and_copy_check_pkt_len() and validate_userspace() in
+ * net/openvswitch/flow_netlink.c). */
+static void put_check_size(struct wbuf *b, const struct action *a, size_t n)
 {
-	for (size_t i = 0; i < as->n; i++) {
-		const struct action *a = &as->v[i];
+	struct wbuf cookie = WBUF_INITIALIZER(0);
+	size_t check = nlattr_nest(b, OVS_ACTION_ATTR_CHECK_PKT_LEN);
+	size_t branch, up;
+
+	nlattr_put(b, OVS_CHECK_PKT_LEN_ATTR_PKT_LEN, &a->check.size,
+		   sizeof a->check.size);
+	branch = nlattr_nest(b, OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
+	up = nlattr_nest(b, OVS_ACTION_ATTR_USERSPACE);
+	put_u32(b, OVS_USERSPACE_ATTR_PID, a->check.upcall_pid);
+	odp_put_check_cookie(&cookie, a);
+	nlattr_put(b, OVS_USERSPACE_ATTR_USERDATA, cookie.data, cookie.size);
+	wbuf_free(&cookie);
+	nlattr_nest_end(b, up);
+	nlattr_nest_end(b, branch);
+	branch = nlattr_nest(b, OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
+	put_action_list(b, a + 1, n);
+	nlattr_nest_end(b, branch);
+	nlattr_nest_end(b, check);
+}
+
+static void put_action_list(struct wbuf *b, const struct action *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct action *a = &v[i];
 
 		switch (a->type) {
 		case ACTION_OUTPUT:
@@ -589,8 +616,18 @@ void odp_put_action_attrs(struct wbuf *b, const struct actions *as)
 		case ACTION_POP_VLAN:
 			nlattr_put(b, OVS_ACTION_ATTR_POP_VLAN, NULL, 0);
 			break;
+		case ACTION_CHECK_SIZE:
+			ovs_assert(a->check.n < n - i);
+			put_check_size(b, a, a->check.n);
+			i += a->check.n;
+			break;
 		}
 	}
+}
+
+void odp_put_action_attrs(struct wbuf *b, const struct actions *as)
+{
+	put_action_list(b, as->v, as->n);
 }
 
 /* ---- reading ---------------------------------------------------------- */
@@ -1028,7 +1065,87 @@ static enum err get_push_vlan(struct span value, struct actions *as)
 	return FDP_OK;
 }
 
-static enum err get_action(uint16_t type, struct span value, struct actions *as)
+/* The one action of the branch of what is too large: up to us, as
+ * put_check_size() has it. */
+static enum err get_check_up(struct span attrs, struct action *check)
+{
+	bool has_pid = false, has_cookie = false;
+	struct span value;
+	uint16_t type;
+	enum err err =
+		attrs.size ? nlattr_get(&attrs, &type, &value) : ERR_MALFORMED;
+
+	if (!err && (type != OVS_ACTION_ATTR_USERSPACE || attrs.size)) {
+		err = ERR_UNSUPPORTED;
+	}
+	for (attrs = value; !err && attrs.size;) {
+		err = nlattr_get(&attrs, &type, &value);
+		if (!err && type == OVS_USERSPACE_ATTR_PID) {
+			err = get_fixed(value, &check->check.upcall_pid,
+					sizeof check->check.upcall_pid);
+			has_pid = true;
+		} else if (!err && type == OVS_USERSPACE_ATTR_USERDATA) {
+			has_cookie = odp_get_check_cookie(
+				value, &check->check.size, &check->check.peer);
+		}
+	}
+	return err ? err : has_pid && has_cookie ? FDP_OK : ERR_UNSUPPORTED;
+}
+
+static enum err get_action_list(struct span attrs, bool checked,
+				struct actions *as);
+
+static enum err get_check_size(struct span attrs, struct actions *as)
+{
+	struct span greater = span_of(NULL, 0), less = greater;
+	struct action check = {.check.size = 0};
+	uint16_t size = 0;
+	size_t at;
+	enum err err = FDP_OK;
+
+	while (!err && attrs.size) {
+		struct span value;
+		uint16_t type;
+
+		err = nlattr_get(&attrs, &type, &value);
+		if (err) {
+			break;
+		}
+		switch (type) {
+		case OVS_CHECK_PKT_LEN_ATTR_PKT_LEN:
+			err = get_fixed(value, &size, sizeof size);
+			break;
+		case OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER:
+			greater = value;
+			break;
+		case OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL:
+			less = value;
+			break;
+		default:
+			break;
+		}
+	}
+	if (!err) {
+		err = get_check_up(greater, &check);
+	}
+	/* Ours has the size in both places. */
+	if (!err && size != check.check.size) {
+		err = ERR_UNSUPPORTED;
+	}
+	if (err) {
+		return err;
+	}
+	at = actions_check_size(as, size, check.check.peer);
+	as->v[at].check.upcall_pid = check.check.upcall_pid;
+	err = get_action_list(less, true, as);
+	if (!err) {
+		actions_check_end(as, at);
+	}
+	return err;
+}
+
+static enum err get_action(uint16_t type, struct span value, bool checked,
+			   struct actions *as)
 {
 	uint32_t port;
 	enum err err;
@@ -1049,27 +1166,56 @@ static enum err get_action(uint16_t type, struct span value, struct actions *as)
 	case OVS_ACTION_ATTR_POP_VLAN:
 		actions_pop_vlan(as);
 		return FDP_OK;
+	case OVS_ACTION_ATTR_CHECK_PKT_LEN:
+		return checked ? ERR_UNSUPPORTED : get_check_size(value, as);
 	default:
 		return ERR_UNSUPPORTED;
 	}
 }
 
+/* 'checked': it is a branch of a check, and has no other in it. */
+static enum err get_action_list(struct span attrs, bool checked,
+				struct actions *as)
+{
+	enum err err = FDP_OK;
+
+	while (!err && attrs.size) {
+		struct span value;
+		uint16_t type;
+
+		err = nlattr_get(&attrs, &type, &value);
+		if (!err) {
+			err = get_action(type, value, checked, as);
+		}
+	}
+	return err;
+}
+
 enum err odp_get_actions(struct span attrs, struct actions *as)
 {
 	size_t n = as->n;
+	enum err err = get_action_list(attrs, false, as);
 
-	while (attrs.size) {
-		struct span value;
-		uint16_t type;
-		enum err err = nlattr_get(&attrs, &type, &value);
-
-		if (!err) {
-			err = get_action(type, value, as);
-		}
-		if (err) {
-			as->n = n;
-			return err;
-		}
+	if (err) {
+		as->n = n;
 	}
-	return FDP_OK;
+	return err;
+}
+
+/* ---- what comes up by a check ------------------------------------------ */
+
+enum {
+	COOKIE_SIZE = 6 /* u32 peer, u16 size. */
+};
+
+void odp_put_check_cookie(struct wbuf *b, const struct action *check)
+{
+	wbuf_u32(b, check->check.peer);
+	wbuf_u16(b, check->check.size);
+}
+
+bool odp_get_check_cookie(struct span cookie, uint16_t *size, uint32_t *peer)
+{
+	return cookie.size == COOKIE_SIZE && !span_u32(&cookie, peer) &&
+	       !span_u16(&cookie, size);
 }

@@ -65,6 +65,39 @@ void actions_pop_vlan(struct actions *as)
 	append(as, ACTION_POP_VLAN);
 }
 
+size_t actions_check_size(struct actions *as, uint16_t size, uint32_t peer)
+{
+	struct action *a = append(as, ACTION_CHECK_SIZE);
+
+	a->check.size = size;
+	a->check.peer = peer;
+	return as->n - 1;
+}
+
+void actions_check_end(struct actions *as, size_t check)
+{
+	as->v[check].check.n = (uint16_t)(as->n - check - 1);
+}
+
+const struct action *actions_find_check(const struct actions *as, uint32_t peer)
+{
+	for (size_t i = 0; i < as->n; i++) {
+		const struct action *a = &as->v[i];
+
+		if (a->type == ACTION_CHECK_SIZE && a->check.peer == peer) {
+			return a;
+		}
+	}
+	return NULL;
+}
+
+void actions_append(struct actions *as, const struct action *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		*append(as, v[i].type) = v[i];
+	}
+}
+
 static bool action_equal(const struct action *a, const struct action *b)
 {
 	if (a->type != b->type) {
@@ -89,6 +122,10 @@ static bool action_equal(const struct action *a, const struct action *b)
 		return a->vlan.vid == b->vlan.vid && a->vlan.pcp == b->vlan.pcp;
 	case ACTION_POP_VLAN:
 		return true;
+	case ACTION_CHECK_SIZE:
+		return a->check.size == b->check.size &&
+		       a->check.n == b->check.n &&
+		       a->check.peer == b->check.peer;
 	}
 	return false;
 }

@@ -14,7 +14,8 @@ enum action_type {
 	ACTION_SET_TUNNEL,
 	ACTION_SET_MARK,
 	ACTION_PUSH_VLAN,
-	ACTION_POP_VLAN /* The outermost tag. */
+	ACTION_POP_VLAN, /* The outermost tag. */
+	ACTION_CHECK_SIZE
 };
 
 struct action {
@@ -42,6 +43,18 @@ struct action {
 			uint16_t vid; /* 12 bits. */
 			uint8_t pcp;  /* 3 bits. */
 		} vlan;
+		/* ACTION_CHECK_SIZE: the next 'n' actions are for frames of at
+		 * most 'size' bytes, from the Ethernet header on; of what is
+		 * to be cut into segments each of those counts.  Larger ones
+		 * come up to us instead.  None of the 'n' is another check. */
+		struct {
+			uint16_t size;
+			uint16_t n;
+			uint32_t peer; /* For which it is; comes up too. */
+			/* To which socket: the affair of whoever writes it to
+			 * the kernel.  It makes no two actions differ. */
+			uint32_t upcall_pid;
+		} check;
 	};
 };
 
@@ -61,6 +74,14 @@ struct action *actions_set_tunnel(struct actions *);
 void actions_set_mark(struct actions *, uint32_t value, uint32_t mask);
 void actions_push_vlan(struct actions *, uint16_t vid, uint8_t pcp);
 void actions_pop_vlan(struct actions *);
+/* What is appended from here to actions_check_end() is for frames of at most
+ * 'size' bytes.  Returns what that one needs. */
+size_t actions_check_size(struct actions *, uint16_t size, uint32_t peer);
+void actions_check_end(struct actions *, size_t check);
+/* The check of frames to 'peer'; NULL if there is none.  The actions that it
+ * rules follow it. */
+const struct action *actions_find_check(const struct actions *, uint32_t peer);
+void actions_append(struct actions *, const struct action *v, size_t n);
 bool actions_equal(const struct actions *, const struct actions *);
 void actions_copy(struct actions *to, const struct actions *from);
 /* Makes 'to' the same list, of which 'from' stays the owner: it has to live

@@ -249,6 +249,8 @@ struct seen {
 	unsigned int by_port[16];
 	uint8_t frame[2048];
 	size_t size;
+	uint16_t check_size; /* Of what did not pass one. */
+	uint32_t check_peer;
 };
 
 static void see(const struct odp_upcall *u, void *aux)
@@ -265,7 +267,9 @@ static void see(const struct odp_upcall *u, void *aux)
 	}
 	s->size = MIN(u->packet.size, sizeof s->frame);
 	memcpy(s->frame, u->packet.data, s->size);
-	s->wrong += !u->miss;
+	s->wrong += !u->miss && !u->check_size;
+	s->check_size = u->check_size;
+	s->check_peer = u->check_peer;
 }
 
 /* Runs upcalls until 'n' have been seen or half a second is over. */
@@ -532,6 +536,7 @@ static void check_flows(void)
 	struct flow masks[N_SHAPES];
 	struct actions drop, actions;
 	struct action *a;
+	size_t check;
 	unsigned int seed = 7;
 
 	actions_init(&drop);
@@ -544,6 +549,7 @@ static void check_flows(void)
 	a->tunnel.ttl = 64;
 	a->tunnel.df = true;
 	actions_output(&actions, 7);
+	check = actions_check_size(&actions, 1330, 12);
 	a = actions_set_tunnel(&actions);
 	a->tunnel.dst = (struct ip_addr)SHAPE_ULA(2);
 	a->tunnel.vni = 0xffffff;
@@ -551,7 +557,10 @@ static void check_flows(void)
 	a->tunnel.tos = 4;
 	a->tunnel.csum = true;
 	actions_output(&actions, 7);
+	actions_check_end(&actions, check);
 	actions_output(&actions, 2);
+	report(odp_checks_size(odp), "the kernel can look at sizes",
+	       "it cannot");
 
 	for (size_t i = 0; i < N_SHAPES; i++) {
 		masks[i] = all_ones();
@@ -805,6 +814,44 @@ static void check_ports(void)
 
 /* ---- upcalls ---------------------------------------------------------- */
 
+/* What a flow finds too large comes up, by the socket of the port that it came
+ * in by, with what the flow says of it. */
+static void check_too_large(int a, int b, const struct flow *key,
+			    const struct flow *mask, size_t size)
+{
+	struct actions out;
+	struct seen s;
+
+	for (size_t fits = 0; fits < 2; fits++) {
+		size_t check;
+
+		actions_init(&out);
+		check = actions_check_size(
+			&out, (uint16_t)(fits ? size : size - 1), 1234);
+		actions_output(&out, port_b);
+		actions_check_end(&out, check);
+		odp_batch_flow_put(odp, 0, true, &(struct ufid){{9}}, key, mask,
+				   &out);
+		expect_number("a flow that looks at sizes", commit().failed, 0);
+		actions_free(&out);
+		send_frame(a, 10 + (uint8_t)fits);
+		if (fits) {
+			report(frame_arrives(b, 11), "what fits passes",
+			       "it does not");
+			expect_number("without an upcall", upcalls(1).n, 0);
+			continue;
+		}
+		s = upcalls(1);
+		report(s.n == 1 && !s.wrong && s.last.in_port == port_a &&
+			       s.size == size && s.check_size == size - 1 &&
+			       s.check_peer == 1234,
+		       "what does not fit comes up",
+		       "%u upcalls, %zu bytes, %u for %u", s.n, s.size,
+		       s.check_size, s.check_peer);
+		report(!frame_arrives(b, 10), "and does not pass", "it does");
+	}
+}
+
 static void check_upcalls(void)
 {
 	int a = packet_socket("a0"), b = packet_socket("b0");
@@ -837,6 +884,10 @@ static void check_upcalls(void)
 	report(frame_arrives(b, 2), "the next one passes by the flow",
 	       "it does not");
 	expect_number("without an upcall", upcalls(1).n, 0);
+	check_too_large(a, b, &s.last, &mask, size);
+	odp_batch_flow_put(odp, 0, true, &(struct ufid){{9}}, &s.last, &mask,
+			   &out);
+	expect_number("the flow is put back", commit().failed, 0);
 
 	/* A switch to per-CPU dispatch. */
 	odp_counters(odp, &before);

@@ -1,4 +1,5 @@
 #include "netlink/odp.h"
+#include "netlink/odp_text.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -122,10 +123,20 @@ static struct flow rnd_mask(void)
 
 static void rnd_actions(struct actions *as)
 {
+	size_t check = SIZE_MAX;
+
 	actions_init(as);
 	for (size_t n = rnd() % 5; n > 0; n--) {
 		struct action *a;
 
+		if (check != SIZE_MAX && rnd() & 1) {
+			actions_check_end(as, check);
+			check = SIZE_MAX;
+		}
+		if (check == SIZE_MAX && !(rnd() & 3)) {
+			check = actions_check_size(as, (uint16_t)rnd(), rnd());
+			as->v[check].check.upcall_pid = rnd();
+		}
 		if (rnd() & 1) {
 			actions_output(as, rnd() & 0xffff);
 			continue;
@@ -153,6 +164,9 @@ static void rnd_actions(struct actions *as)
 		a->tunnel.ttl = (uint8_t)rnd();
 		a->tunnel.df = rnd() & 1;
 		a->tunnel.csum = rnd() & 1;
+	}
+	if (check != SIZE_MAX) {
+		actions_check_end(as, check);
 	}
 }
 
@@ -588,6 +602,108 @@ START_TEST(tag_is_pushed_as_the_kernel_demands)
 }
 END_TEST
 
+/* A check of sizes, a part of which is not as ours. */
+enum check_fault {
+	CHECK_RIGHT,
+	CHECK_NO_SIZE,
+	CHECK_LONG_SIZE,
+	CHECK_OTHER_SIZE, /* Than that in the cookie. */
+	CHECK_NO_GREATER,
+	CHECK_OUTPUT, /* Instead of us. */
+	CHECK_BOTH,
+	CHECK_NO_PID,
+	CHECK_SHORT_COOKIE,
+	CHECK_IN_CHECK,
+	N_CHECK_FAULTS
+};
+
+static void put_check(struct wbuf *b, enum check_fault fault, bool inside)
+{
+	static const uint8_t cookie[6] = {0, 0, 0, 7, 1300 >> 8, 1300 & 255};
+	const uint16_t size = fault == CHECK_OTHER_SIZE ? 1301 : 1300;
+	const uint32_t number = 9;
+	size_t check = nlattr_nest(b, OVS_ACTION_ATTR_CHECK_PKT_LEN);
+	size_t nest, up;
+
+	if (fault == CHECK_LONG_SIZE) {
+		nlattr_put(b, OVS_CHECK_PKT_LEN_ATTR_PKT_LEN, &number, 4);
+	} else if (fault != CHECK_NO_SIZE) {
+		nlattr_put(b, OVS_CHECK_PKT_LEN_ATTR_PKT_LEN, &size, 2);
+	}
+	nest = nlattr_nest(b, OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
+	nlattr_put(b, OVS_ACTION_ATTR_OUTPUT, &number, 4);
+	if (fault == CHECK_IN_CHECK && !inside) {
+		put_check(b, fault, true);
+	}
+	nlattr_nest_end(b, nest);
+	if (fault != CHECK_NO_GREATER) {
+		nest = nlattr_nest(b,
+				   OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
+		if (fault != CHECK_OUTPUT) {
+			up = nlattr_nest(b, OVS_ACTION_ATTR_USERSPACE);
+			if (fault != CHECK_NO_PID) {
+				nlattr_put(b, OVS_USERSPACE_ATTR_PID, &number,
+					   4);
+			}
+			nlattr_put(b, OVS_USERSPACE_ATTR_USERDATA, cookie,
+				   fault == CHECK_SHORT_COOKIE ? 5 : 6);
+			nlattr_nest_end(b, up);
+		}
+		if (fault == CHECK_OUTPUT || fault == CHECK_BOTH) {
+			nlattr_put(b, OVS_ACTION_ATTR_OUTPUT, &number, 4);
+		}
+		nlattr_nest_end(b, nest);
+	}
+	nlattr_nest_end(b, check);
+}
+
+START_TEST(check_of_sizes_is_ours_or_unsupported)
+{
+	struct wbuf b = WBUF_INITIALIZER(0);
+	struct actions as;
+	enum err err;
+
+	actions_init(&as);
+	actions_output(&as, 1);
+	put_check(&b, (enum check_fault)_i, false);
+	err = odp_get_actions(wbuf_span(&b), &as);
+	if (_i == CHECK_RIGHT) {
+		ck_assert_int_eq(err, FDP_OK);
+		ck_assert_uint_eq(as.n, 3);
+		ck_assert_int_eq(as.v[1].type, ACTION_CHECK_SIZE);
+		ck_assert_uint_eq(as.v[1].check.size, 1300);
+		ck_assert_uint_eq(as.v[1].check.n, 1);
+		ck_assert_uint_eq(as.v[1].check.peer, 7);
+		ck_assert_uint_eq(as.v[1].check.upcall_pid, 9);
+		ck_assert_uint_eq(as.v[2].port, 9);
+	} else {
+		ck_assert_int_eq(err,
+				 _i == CHECK_LONG_SIZE || _i == CHECK_NO_GREATER
+					 ? ERR_MALFORMED
+					 : ERR_UNSUPPORTED);
+		ck_assert_uint_eq(as.n, 1);
+	}
+	actions_free(&as);
+	wbuf_free(&b);
+}
+END_TEST
+
+/* As Open vSwitch's own tools show it. */
+START_TEST(check_of_sizes_is_shown)
+{
+	struct wbuf b = WBUF_INITIALIZER(0);
+	struct ds ds = DS_EMPTY_INITIALIZER;
+
+	put_check(&b, CHECK_RIGHT, false);
+	odp_text_actions(&ds, wbuf_span(&b));
+	ck_assert_str_eq(ds_cstr(&ds),
+			 "check_pkt_len(size=1300,gt(userspace(pid=9,userdata("
+			 "000000070514))),le(9))");
+	ds_destroy(&ds);
+	wbuf_free(&b);
+}
+END_TEST
+
 START_TEST(action_that_is_not_ours_is_unsupported)
 {
 	struct wbuf b = WBUF_INITIALIZER(0);
@@ -996,6 +1112,19 @@ START_TEST(upcall_gives_key_and_packet)
 	ck_assert(!u.miss);
 	ck_assert_uint_eq(u.userdata.size, 5);
 	ck_assert(!memcmp(u.userdata.data, "hello", 5));
+	ck_assert_uint_eq(u.check_size, 0);
+	/* A miss has none, whatever somebody writes there. */
+	for (int miss = 0; miss < 2; miss++) {
+		wbuf_clear(&b);
+		put_upcall(&b,
+			   miss ? OVS_PACKET_CMD_MISS : OVS_PACKET_CMD_ACTION,
+			   key, span_of(packet, 61));
+		nlattr_put(&b, OVS_PACKET_ATTR_USERDATA, "\0\0\1\2\5\24", 6);
+		nlmsg_end(&b, 0);
+		ck_assert(!odp_get_upcall(wbuf_span(&b), &u));
+		ck_assert_uint_eq(u.check_size, miss ? 0 : 1300);
+		ck_assert_uint_eq(u.check_peer, miss ? 0 : 258);
+	}
 	wbuf_clear(&b);
 	put_upcall(&b, OVS_PACKET_CMD_EXECUTE, key, span_of(packet, 61));
 	ck_assert_int_eq(odp_get_upcall(wbuf_span(&b), &u), ERR_MALFORMED);
@@ -1219,6 +1348,9 @@ int main(void)
 	tcase_add_test(attrs, set_masked_of_anything_else_is_refused);
 	tcase_add_test(attrs, tag_is_pushed_as_the_kernel_demands);
 	tcase_add_test(attrs, action_that_is_not_ours_is_unsupported);
+	tcase_add_loop_test(attrs, check_of_sizes_is_ours_or_unsupported, 0,
+			    N_CHECK_FAULTS);
+	tcase_add_test(attrs, check_of_sizes_is_shown);
 	tcase_add_test(attrs, unknown_key_attributes_are_skipped);
 	tcase_add_test(attrs, attribute_of_wrong_size_is_malformed);
 	tcase_add_test(attrs, vni_beyond_24_bits_is_out_of_range);
