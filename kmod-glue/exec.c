@@ -574,6 +574,7 @@ static void run_datapath_add(struct exec *exec, const struct op *op)
 	event = queue_result(exec, op, error, ds_cstr(&why));
 	if (event && !error) {
 		event->result.ifindex = dp.ifindex;
+		event->result.checks_size = odp_checks_size(exec->config.odp);
 	}
 	ds_destroy(&why);
 }

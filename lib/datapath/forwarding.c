@@ -492,6 +492,17 @@ void forwarding_remove_port(struct forwarding *f, uint32_t port_no)
 	free(p);
 }
 
+void forwarding_set_port_mtu(struct forwarding *f, uint32_t port_no,
+			     uint32_t mtu)
+{
+	struct port *p = port_find(f, port_no);
+
+	if (p && p->port.kind == PORT_ENDPOINT && p->port.mtu != mtu) {
+		p->port.mtu = mtu;
+		deps_add(&f->changed, dep_port(port_no));
+	}
+}
+
 const struct fwd_port *forwarding_port(const struct forwarding *f,
 				       uint32_t port_no)
 {
@@ -590,7 +601,8 @@ void forwarding_set_peer(struct forwarding *f, const struct fwd_peer *peer)
 	if (p->known && ip_equal(&old->local, &peer->local) &&
 	    ip_equal(&old->remote, &peer->remote) &&
 	    old->udp_port == peer->udp_port && old->n_lanes == peer->n_lanes &&
-	    old->way == peer->way && old->up == peer->up) {
+	    old->way == peer->way && old->up == peer->up &&
+	    old->mtu == peer->mtu) {
 		return;
 	}
 	peer_place(f, p, &peer->remote);

@@ -41,6 +41,7 @@ struct fwd_port {
 	enum port_kind kind;
 	char name[16];
 	struct binding binding; /* PORT_ENDPOINT: network, MAC and addresses. */
+	uint32_t mtu;		/* PORT_ENDPOINT: of the container's end. */
 };
 
 /* How frames go to a peer.  What comes from it is taken either way. */
@@ -57,6 +58,9 @@ struct fwd_peer {
 	unsigned int n_lanes;  /* SAs to spread packets over; 0 is 1. */
 	enum fwd_way way;      /* That packets take now. */
 	bool up;	       /* May they be sent so? */
+	/* FWD_BY_TUNNEL: what gets to it, if flows are to look at the sizes of
+	 * packets from ports whose MTU is larger; 0: they are not. */
+	uint32_t mtu;
 };
 
 /* What a MAC or IP of a network is bound to. */
@@ -99,6 +103,9 @@ struct deps *forwarding_changed(struct forwarding *);
 enum err forwarding_add_port(struct forwarding *, const struct fwd_port *,
 			     struct fwd_target *conflict) FDP_MUST_CHECK;
 void forwarding_remove_port(struct forwarding *, uint32_t port_no);
+/* The container's end has another MTU now.  No effect on other ports. */
+void forwarding_set_port_mtu(struct forwarding *, uint32_t port_no,
+			     uint32_t mtu);
 const struct fwd_port *forwarding_port(const struct forwarding *,
 				       uint32_t port_no);
 size_t forwarding_n_ports(const struct forwarding *);

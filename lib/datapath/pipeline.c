@@ -18,6 +18,7 @@ enum {
 
 	REPLY_MAX = 128, /* Bytes, more than either answer has. */
 	LINE_SIZE = 256,
+	ETH_BYTES = 14, /* Of the header, which no MTU counts. */
 
 	VLAN_CFI = 1 << 12, /* Of a tag that is there. */
 	VLAN_VID_MASK = VLAN_CFI - 1,
@@ -424,6 +425,38 @@ static const struct fwd_port *way_out(struct walk *w,
 	return NULL;
 }
 
+/* The largest frame that may go to 'peer' by its tunnel; 0: all may.  Who could
+ * send a larger one is told by us (the sleeve does so itself), at the host that
+ * it is on: where frames are passed on, no port has more than gets through. */
+static uint16_t size_limit(const struct walk *w, const struct fwd_peer *peer)
+{
+	const uint32_t size = peer->mtu + ETH_BYTES;
+
+	return !w->from && peer->mtu && peer->mtu < w->port->mtu &&
+			       size <= UINT16_MAX
+		       ? (uint16_t)size
+		       : 0;
+}
+
+static void send_by_tunnel(struct walk *w, const struct fwd_peer *peer,
+			   const struct fwd_port *port)
+{
+	struct actions *actions = &w->out->actions;
+	const uint16_t size = size_limit(w, peer);
+	size_t check;
+
+	untag(w);
+	if (!size) {
+		put_tunnel(actions, peer, w->out->vni, w->ttl, port);
+		return;
+	}
+	SAY(w, "packets of more than %u bytes are too large for peer %u",
+	    peer->mtu, peer->peer);
+	check = actions_check_size(actions, size, peer->peer);
+	put_tunnel(actions, peer, w->out->vni, w->ttl, port);
+	actions_check_end(actions, check);
+}
+
 /* False: the trunk has no VLAN left for it. */
 static bool send_to(struct walk *w, const struct fwd_peer *peer,
 		    const struct fwd_port *port)
@@ -434,8 +467,7 @@ static bool send_to(struct walk *w, const struct fwd_peer *peer,
 
 	switch (peer->way) {
 	case FWD_BY_TUNNEL:
-		untag(w);
-		put_tunnel(actions, peer, vni, w->ttl, port);
+		send_by_tunnel(w, peer, port);
 		return true;
 	case FWD_BY_SLEEVE:
 		vid = forwarding_vid(w->fwd, peer->peer, vni);

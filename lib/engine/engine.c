@@ -27,6 +27,9 @@ uint32_t engine_capabilities(const struct engine *e)
 	if (!e->user && engine_encrypts(e)) {
 		bits |= CAPABILITY_ESP;
 	}
+	if (mtus_may_differ(e)) {
+		bits |= CAPABILITY_MTUS;
+	}
 	if (e->has_sleeve) {
 		bits |= CAPABILITY_SLEEVE;
 	}
@@ -519,6 +522,7 @@ static void start_result(struct engine *e, const struct event *event)
 	}
 	if (event->result.op == OP_DATAPATH_ADD) {
 		footing_set(&e->datapath, event->result.ifindex);
+		e->checks_size = event->result.checks_size;
 	} else if (event->result.op == OP_VPORT_ADD) {
 		footing_set(&e->tunnel_footing, event->result.ifindex);
 		tunnel_port_ready(e, event->result.port_no);

@@ -128,9 +128,11 @@ struct event {
 			const char *detail; /* The kernel's own words or "". */
 			uint32_t port_no, ifindex; /* OP_VPORT_ADD, ... */
 			bool changed;		   /* OP_LINK_SET */
-			struct ufid ufid;	   /* OP_FLOW_PUT */
-			enum guard_kind guard;	   /* OP_GUARD_PUT */
-		} result; /* with os_errno, 0 = success */
+			/* OP_DATAPATH_ADD: it takes ACTION_CHECK_SIZE. */
+			bool checks_size;
+			struct ufid ufid;      /* OP_FLOW_PUT */
+			enum guard_kind guard; /* OP_GUARD_PUT */
+		} result;		       /* with os_errno, 0 = success */
 		struct {
 			struct ip_endpoint local, remote;
 		} accepted; /* also EVENT_DIALED */

@@ -2,11 +2,18 @@
 #include <string.h>
 
 #include "engine/state.h"
+#include "packet/fragment.h"
+#include "packet/toobig.h"
 #include "util.h"
 
-/* Sends a frame of our own making to a local port. */
+enum {
+	ETH_BYTES = 14,
+	IPV6_MTU_MIN = 1280
+};
+
+/* Sends a frame of our own making to the local port that the packet is from. */
 static void send_reply(struct engine *e, const struct odp_upcall *u,
-		       const struct translation *x)
+		       struct span reply)
 {
 	struct op *op = ops_add(e->ops, OP_EXECUTE);
 
@@ -16,7 +23,7 @@ static void send_reply(struct engine *e, const struct odp_upcall *u,
 	op->flow.key.eth_type = u->flow.eth_type;
 	actions_init(&op->flow.actions);
 	actions_output(&op->flow.actions, u->flow.in_port);
-	wbuf_bytes(&op->bytes, x->reply.data, x->reply.size);
+	wbuf_bytes(&op->bytes, reply.data, reply.size);
 }
 
 /* The op holds until the next one is added, its actions as long as the list. */
@@ -113,6 +120,63 @@ static void execute(struct engine *e, const struct odp_upcall *u,
 	wbuf_bytes(&op->bytes, u->packet.data, u->packet.size);
 }
 
+/* What passes a check: that and the rest of the packet's way. */
+struct passing {
+	struct engine *e;
+	const struct odp_upcall *upcall;
+	const struct action *check;
+};
+
+static void pass(void *passing, struct span frame)
+{
+	const struct passing *p = passing;
+	struct op *op = ops_add(p->e->ops, OP_EXECUTE);
+
+	op->flow.key = p->upcall->flow;
+	actions_init(&op->flow.actions);
+	actions_append(&op->flow.actions, p->check + 1, p->check->check.n);
+	wbuf_bytes(&op->bytes, frame.data, frame.size);
+}
+
+/* IPv6 demands so much of every link: nobody sends less for being told. */
+static bool is_hopeless(const struct odp_upcall *u, uint32_t mtu)
+{
+	return u->flow.eth_type == ETH_TYPE_IPV6 && mtu < IPV6_MTU_MIN &&
+	       u->packet.size <= ETH_BYTES + IPV6_MTU_MIN;
+}
+
+/* It did not pass the check of its flow for one peer: its sender is told, or it
+ * goes in pieces, as a router would do.  The port's share of upcalls limits how
+ * often. */
+static void too_large(struct engine *e, const struct odp_upcall *u,
+		      const struct translation *x)
+{
+	const struct action *check =
+		actions_find_check(&x->actions, u->check_peer);
+	struct passing p = {.e = e, .upcall = u, .check = check};
+	struct wbuf reply = WBUF_INITIALIZER(0);
+	uint32_t mtu;
+
+	if (!check) {
+		return; /* Not any more: the next one will get there. */
+	}
+	probe_traffic(e, u->check_peer);
+	mtu = check->check.size - ETH_BYTES;
+	if (u->packet.size <= u->check_size) {
+		pass(&p, u->packet);
+		mtu_check_fails(e);
+	} else if (u->packet.size <= check->check.size) {
+		pass(&p, u->packet);
+	} else if (is_hopeless(u, mtu)) {
+		e->drops[REASON_TOO_LARGE]++;
+	} else if (!toobig_reply(u->packet, mtu, &reply)) {
+		send_reply(e, u, wbuf_span(&reply));
+	} else if (fragment_ipv4(u->packet, mtu, pass, &p)) {
+		e->drops[REASON_TOO_LARGE]++;
+	}
+	wbuf_free(&reply);
+}
+
 void forward_upcall(struct engine *e, const struct odp_upcall *u)
 {
 	struct translation *x = &e->xlate;
@@ -125,6 +189,10 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 	forward_sync(e);
 	pipeline_translate(e->fwd, &u->flow, NULL, x);
 	overlay_tell_vlans(e);
+	if (u->check_size) {
+		too_large(e, u, x);
+		return;
+	}
 	if (x->reason == REASON_PROBE) {
 		probe_received(e, u, x->peer);
 		return;
@@ -133,7 +201,7 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 		probe_traffic(e, x->peer);
 	}
 	if (x->reply.size) {
-		send_reply(e, u, x);
+		send_reply(e, u, wbuf_span(&x->reply));
 	}
 	if (x->install) {
 		put = install(e, &u->flow, x);

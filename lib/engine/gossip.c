@@ -246,8 +246,15 @@ static enum err take_self(struct engine *e, struct author *a,
 	a->bindings_changed = true; /* Its name goes with them. */
 	a->knows_have = self.capabilities & CAPABILITY_HAVE;
 	relay_news(e);
-	if (a->mtu != self.mtu) {
+	if (a->mtu != self.mtu ||
+	    a->has_mtus != !!(self.capabilities & CAPABILITY_MTUS)) {
+		struct peer *p = peer_find(e, &a->id);
+
 		a->mtu = self.mtu;
+		a->has_mtus = self.capabilities & CAPABILITY_MTUS;
+		if (p) {
+			mtu_publish(e, p);
+		}
 		ports_update_mtu(e);
 	}
 	return FDP_OK;

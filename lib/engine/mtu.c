@@ -6,6 +6,55 @@
 #include "packet/probe.h"
 #include "util.h"
 
+bool mtus_may_differ(const struct engine *e)
+{
+	return e->user || e->checks_size;
+}
+
+uint32_t mtu_to_check(const struct engine *e, const struct peer *p)
+{
+	const struct author *a;
+
+	if (e->user || !e->checks_size) {
+		return 0;
+	}
+	a = statements_find(&e->statements, &p->id);
+	/* Its interfaces have the least of all its ways, and take no more. */
+	return a && a->mtu && !a->has_mtus ? MIN(p->tunnel.mtu, a->mtu)
+					   : p->tunnel.mtu;
+}
+
+void mtu_publish(struct engine *e, const struct peer *p)
+{
+	const struct fwd_peer *known = forwarding_peer(e->fwd, p->number);
+	struct fwd_peer peer;
+
+	if (known) {
+		peer = *known;
+		peer.mtu = mtu_to_check(e, p);
+		forwarding_set_peer(e->fwd, &peer);
+	}
+}
+
+void mtu_check_fails(struct engine *e)
+{
+	const struct peer *p;
+
+	if (!e->checks_size) {
+		return;
+	}
+	engine_log(e, OP_LOG_WARN,
+		   "this kernel counts large frames whole that are to be cut "
+		   "into segments; attached interfaces get the least of all "
+		   "peers' MTUs instead (Linux before 5.8 is so)");
+	e->checks_size = false;
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		mtu_publish(e, p);
+	}
+	gossip_self_changed(e);
+	ports_update_mtu(e);
+}
+
 /* The tunnel's MTU follows, and what depends on it. */
 static void update(struct engine *e, struct peer *p)
 {
@@ -21,6 +70,7 @@ static void update(struct engine *e, struct peer *p)
 		}
 		t->mtu = mtu;
 		sleeve_mtu(e, p);
+		mtu_publish(e, p);
 		gossip_self_changed(e);
 	}
 	ports_update_mtu(e);

@@ -49,6 +49,7 @@ static struct fwd_port make_fwd(const struct port *port, uint32_t port_no)
 		.port_no = port_no,
 		.kind = PORT_ENDPOINT,
 		.binding = port->binding,
+		.mtu = port->mtu,
 	};
 
 	copy_text(fwd.name, sizeof fwd.name, port->host_ifname);
@@ -296,45 +297,60 @@ void port_result(struct engine *e, struct pending *p, const struct event *event)
 
 /* ---- MTU ---- */
 
-/* The least of what is known of the hosts that we have to do with; UINT32_MAX:
- * nothing is. */
-static uint32_t least_mtu(const struct engine *e)
+/* Of two MTUs the one that interfaces get; 0: not known. */
+static uint32_t preferred(const struct engine *e, uint32_t a, uint32_t b)
 {
-	uint32_t mtu = UINT32_MAX;
+	return mtus_may_differ(e) ? MAX(a, b) : a && b ? MIN(a, b) : a + b;
+}
+
+/* Of targets that nothing else is known of. */
+static uint32_t targets_mtu(const struct engine *e)
+{
+	uint32_t mtu = 0;
+
+	for (const struct target *t = e->targets; t; t = t->next) {
+		/* Hints: once it is connected.  Our own address is reached
+		 * through the loopback. */
+		if (!t->hinted && t->reason != REASON_SELF) {
+			mtu = preferred(
+				e, mtu,
+				tunnel_inner_mtu(e, t->path_mtu,
+						 !ip_is_v4(&t->remote.ip)));
+		}
+	}
+	return mtu;
+}
+
+/* Of what is known of the hosts that we have to do with, the largest if senders
+ * are told of smaller ways, else the least; 0: nothing is.  Where frames are
+ * passed on nobody is told. */
+static uint32_t known_mtu(const struct engine *e)
+{
+	const uint32_t relays = gossip_relay_mtu(e);
 	const struct peer *p;
+	uint32_t mtu = 0;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (way_mtu(p)) {
-			mtu = MIN(mtu, way_mtu(p));
-		}
+		mtu = preferred(e, mtu, way_mtu(p));
 	}
-	for (const struct target *t = e->targets; t; t = t->next) {
-		if (t->hinted) {
-			continue; /* Once it is connected. */
-		}
-		uint32_t inner = tunnel_inner_mtu(e, t->path_mtu,
-						  !ip_is_v4(&t->remote.ip));
-
-		/* Our own address is reached through the loopback. */
-		if (inner && t->reason != REASON_SELF) {
-			mtu = MIN(mtu, inner);
-		}
+	if (!mtu || !mtus_may_differ(e)) {
+		mtu = preferred(e, mtu, targets_mtu(e));
 	}
-	return MIN(mtu, gossip_relay_mtu(e));
+	return mtu ? MIN(mtu, relays) : relays != UINT32_MAX ? relays : 0;
 }
 
 uint32_t ports_mtu(const struct engine *e)
 {
-	const uint32_t mtu = least_mtu(e);
+	const uint32_t mtu = known_mtu(e);
 
-	return mtu != UINT32_MAX ? mtu
-				 : tunnel_inner_mtu(e, DEFAULT_PATH_MTU, false);
+	return mtu ? mtu : tunnel_inner_mtu(e, DEFAULT_PATH_MTU, false);
 }
 
-/* May attached interfaces grow?  Only when it is known what gets to those that
- * we have to do with: or they would grow and shrink at each start, as those are
- * found again one after the other. */
-static bool may_grow(struct engine *e)
+/* Is it known what gets to those that we have to do with?  Else interfaces
+ * would grow and shrink at each start, as those are found again one after the
+ * other.
+ */
+static bool is_settled(struct engine *e)
 {
 	uint64_t wait_us = e->started_us + MTU_SETTLE_US;
 	const struct peer *p;
@@ -375,6 +391,7 @@ static void set_mtu(struct engine *e, struct port *p, uint32_t mtu)
 	}
 	p->mtu = mtu;
 	p->mtu_unsure = false;
+	forwarding_set_port_mtu(e->fwd, p->port_no, mtu);
 	port_set_mtu(e, p, mtu);
 }
 
@@ -392,19 +409,22 @@ static uint32_t allowed_mtu(const struct port *p, uint32_t mtu)
 
 void ports_update_mtu(struct engine *e)
 {
-	const uint32_t least = least_mtu(e);
+	const uint32_t known = known_mtu(e);
+	/* What is larger is lost, and nobody is told. */
+	const uint32_t most = mtus_may_differ(e) ? gossip_relay_mtu(e) : known;
 
 	/* A host that knows of no other leaves them as they are. */
-	if (e->phase != PHASE_RUNNING || least == UINT32_MAX) {
+	if (e->phase != PHASE_RUNNING || !known) {
 		return;
 	}
 	for (struct port *p = e->ports; p; p = p->next) {
-		uint32_t mtu = allowed_mtu(p, least);
+		uint32_t mtu = allowed_mtu(p, known);
+		bool at_once = !p->mtu || (mtu < p->mtu && p->mtu > most);
 
 		if (p->footing.lost || (p->mtu == mtu && !p->mtu_unsure)) {
 			continue;
 		}
-		if (mtu < p->mtu || !p->mtu || may_grow(e)) {
+		if (at_once || is_settled(e)) {
 			set_mtu(e, p, mtu);
 		}
 	}

@@ -607,6 +607,7 @@ struct engine {
 	uint32_t tunnel_port; /* Datapath port number; UINT32_MAX = none. */
 	struct port *ports;
 	uint32_t port_mtu; /* What attached interfaces should have. */
+	bool checks_size;  /* The datapath takes ACTION_CHECK_SIZE. */
 
 	struct ip_addr *addresses; /* Of this host; NULL: not known. */
 	size_t n_addresses;
@@ -1039,6 +1040,16 @@ void probe_send_frame(struct engine *, const struct probe_frame *,
 unsigned int probe_stretch(const struct engine *);
 
 /* ---- mtu.c ---- */
+
+/* May attached interfaces have more than the smallest way takes?  Only where
+ * senders are told of ways that take less. */
+bool mtus_may_differ(const struct engine *);
+/* Flows to the peer check the sizes of packets as is right now. */
+void mtu_publish(struct engine *, const struct peer *);
+/* What flows may have for packets to it; 0: they need not check. */
+uint32_t mtu_to_check(const struct engine *, const struct peer *);
+/* The datapath does not check sizes as it should: do without. */
+void mtu_check_fails(struct engine *);
 
 /* The route to the peer is another now. */
 void mtu_limit(struct engine *, struct peer *);

@@ -294,6 +294,7 @@ void tunnel_publish(struct engine *e, struct peer *p)
 		/* The exception is for lane 0. */
 		.n_lanes = t->plain.out ? MIN(t->n_out, 1) : t->n_out,
 		.up = tunnel_is_usable(t),
+		.mtu = mtu_to_check(e, p),
 	};
 
 	if (t->by_sleeve && e->user) {

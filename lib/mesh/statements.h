@@ -43,6 +43,7 @@ struct author {
 	struct kept *v[STATEMENT_CHUNKS]; /* NULL: none so far. */
 	/* The caller's. */
 	bool knows_have; /* CAPABILITY_HAVE, by its own word. */
+	bool has_mtus;	 /* CAPABILITY_MTUS, by its own word. */
 	bool bindings_changed;
 	uint32_t mtu; /* The least of its tunnels; 0: unknown. */
 	bool reached;

@@ -35,7 +35,10 @@ enum {
 	CAPABILITY_PROBE = 1 << 3,  /* Acknowledges probes. */
 	/* It would rather seal these by AES-256-GCM. */
 	CAPABILITY_SLEEVE_AES = 1 << 4,
-	CAPABILITY_HAVE = 1 << 5 /* HAVE, WANT; links in few chunks. */
+	CAPABILITY_HAVE = 1 << 5, /* HAVE, WANT; links in few chunks. */
+	/* Its containers take what gets to it, even if it knows of smaller
+	 * ways. */
+	CAPABILITY_MTUS = 1 << 6
 };
 
 struct identity {

@@ -16,6 +16,8 @@ enum {
 	ECHO_REQUEST = 8,
 	ECHO6_REQUEST = 128,
 	ECHO6_REPLY = 129,
+	UNREACHABLE = 3,
+	TOO_BIG6 = 2,
 	ND_SOLICIT = 135,
 	ND_ADVERT = 136,
 	ETHER_HEADER = 14,
@@ -251,6 +253,12 @@ static void receive_echo(struct endpoint *e, const struct flow *f,
 		return;
 	}
 	if (span_u16(&rest, &id) || span_u16(&rest, &seq)) {
+		return;
+	}
+	if (f->tp_src == (v4 ? UNREACHABLE : TOO_BIG6)) {
+		e->n_told++;
+		e->told_mtu = seq;
+		e->told_by = f->nw_src;
 		return;
 	}
 	if (endpoint_got_pong(e, seq)) {

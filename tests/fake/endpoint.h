@@ -43,6 +43,11 @@ struct endpoint {
 	/* Of everything that arrived. */
 	unsigned int n_frames, n_arp_requests, n_solicitations, n_duplicates;
 	struct flow last;
+	/* ICMP "fragmentation needed" and ICMPv6 "packet too big": how often,
+	 * the MTU of the last one and who said so. */
+	unsigned int n_told;
+	uint32_t told_mtu;
+	struct ip_addr told_by;
 };
 
 struct endpoint *endpoint_new(struct host *, const char *link,

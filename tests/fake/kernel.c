@@ -823,6 +823,7 @@ static void ipsec_look(struct fake_kernel *k, const struct op *op)
 
 enum {
 	ETH_ADDRS = 12, /* Bytes before a tag. */
+	ETH_HEADER = 14,
 	TAG_SIZE = 4
 };
 
@@ -895,13 +896,45 @@ static void output(struct fake_kernel *k, const struct fake_port *port,
 		if (!parse_frame(frame, &key) && key.vlan_tci) {
 			breach(k, "a tag reaches a container");
 		}
+		/* ovs_vport_send() */
+		if (frame.size >
+		    ETH_HEADER + fake_kernel_link(k, port->name)->mtu) {
+			k->n_over_mtu++;
+			return;
+		}
 		k->n_delivered++;
 		k->deliver(k->aux, port->name, frame);
 	}
 }
 
-static void execute(struct fake_kernel *k, const struct actions *actions,
-		    struct span packet)
+/* 'check' is what it did not pass; NULL: there is no flow for it. */
+static void upcall(struct fake_kernel *k, const struct flow *key,
+		   struct span frame, const struct action *check)
+{
+	const struct fake_port *port = port_by_number(k, key->in_port);
+	struct fake_event *e;
+
+	if (!port || !port->served) {
+		k->n_upcalls_lost++;
+		return;
+	}
+	e = xzalloc(sizeof *e);
+	wbuf_init(&e->frame, 0);
+	wbuf_bytes(&e->frame, frame.data, frame.size);
+	e->upcall.miss = !check;
+	if (check) {
+		e->upcall.check_size = check->check.size;
+		e->upcall.check_peer = check->check.peer;
+	}
+	e->upcall.flow = *key;
+	e->upcall.packet = wbuf_span(&e->frame);
+	e->event.type = EVENT_UPCALL;
+	e->event.upcall = &e->upcall;
+	k->notify(k->aux, e);
+}
+
+static void execute(struct fake_kernel *k, const struct flow *key,
+		    const struct actions *actions, struct span packet)
 {
 	const struct action *tunnel = NULL;
 	struct wbuf frame = WBUF_INITIALIZER(0);
@@ -925,6 +958,12 @@ static void execute(struct fake_kernel *k, const struct actions *actions,
 		case ACTION_POP_VLAN:
 			pop_tag(&frame);
 			break;
+		case ACTION_CHECK_SIZE:
+			if (frame.size > a->check.size || k->checks_wrongly) {
+				upcall(k, key, wbuf_span(&frame), a);
+				i += a->check.n;
+			}
+			break;
 		case ACTION_OUTPUT:
 			port = port_by_number(k, a->port);
 			/* Else dropped, as ovs_vport_send() does not. */
@@ -936,27 +975,6 @@ static void execute(struct fake_kernel *k, const struct actions *actions,
 		}
 	}
 	wbuf_free(&frame);
-}
-
-static void upcall(struct fake_kernel *k, const struct flow *key,
-		   struct span frame)
-{
-	const struct fake_port *port = port_by_number(k, key->in_port);
-	struct fake_event *e;
-
-	if (!port || !port->served) {
-		k->n_upcalls_lost++;
-		return;
-	}
-	e = xzalloc(sizeof *e);
-	wbuf_init(&e->frame, 0);
-	wbuf_bytes(&e->frame, frame.data, frame.size);
-	e->upcall.miss = true;
-	e->upcall.flow = *key;
-	e->upcall.packet = wbuf_span(&e->frame);
-	e->event.type = EVENT_UPCALL;
-	e->event.upcall = &e->upcall;
-	k->notify(k->aux, e);
 }
 
 /* 'metadata' has the port and the tunnel it came through. */
@@ -973,12 +991,12 @@ static void receive(struct fake_kernel *k, const struct flow *metadata,
 	key.tunnel = metadata->tunnel;
 	f = flow_lookup(k, &key);
 	if (!f) {
-		upcall(k, &key, frame);
+		upcall(k, &key, frame, NULL);
 		return;
 	}
 	f->stats.packets++;
 	f->stats.bytes += frame.size;
-	execute(k, &f->actions, frame);
+	execute(k, &key, &f->actions, frame);
 }
 
 void fake_kernel_send(struct fake_kernel *k, const char *link,
@@ -1169,6 +1187,8 @@ static void result(struct fake_kernel *k, const struct op *op, int error,
 	e->event.result.detail = e->detail;
 	e->event.result.port_no = port_no;
 	e->event.result.ifindex = port ? port->ifindex : 0;
+	e->event.result.checks_size =
+		op->type == OP_DATAPATH_ADD && !k->user && !k->checks_no_size;
 	e->event.result.changed = op->type == OP_LINK_SET;
 	if (op->type == OP_GUARD_PUT && !error) {
 		e->event.result.guard = GUARD_NFTABLES;
@@ -1333,7 +1353,8 @@ void fake_kernel_run(struct fake_kernel *k, const struct op *op)
 		flow_dump(k);
 		break;
 	case OP_EXECUTE:
-		execute(k, &op->flow.actions, wbuf_span(&op->bytes));
+		execute(k, &op->flow.key, &op->flow.actions,
+			wbuf_span(&op->bytes));
 		break;
 	case OP_SA_ADD:
 		error = sa_add(k, &op->sa);

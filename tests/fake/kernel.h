@@ -129,6 +129,9 @@ struct fake_kernel {
 	/* Openvswitch or ESP are missing.  There is a sleeve, on UDP
 	 * 'sleeve_port', with AES. */
 	bool no_ovs, no_esp;
+	/* Openvswitch is older, and does not know of sizes, or is a little
+	 * older, and counts super-frames whole. */
+	bool checks_no_size, checks_wrongly;
 	bool has_sleeve, sleeve_aes;
 	uint16_t sleeve_port;
 	struct fake_sleeve sleeve;
@@ -188,6 +191,7 @@ struct fake_kernel {
 	uint64_t n_plain_sent, n_esp_sent, n_delivered;
 	uint64_t n_guarded; /* Dropped by the netfilter guard. */
 	uint64_t n_no_sa, n_blocked, n_replayed, n_too_big, n_upcalls_lost;
+	uint64_t n_over_mtu; /* Too large for the link of a port. */
 };
 
 void fake_kernel_init(struct fake_kernel *);

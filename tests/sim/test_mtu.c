@@ -1,6 +1,8 @@
 /* A way between hosts whose MTU changes, where no router says so. */
 #include "fake/scenario.h"
 #include "ipsec/overhead.h"
+#include "packet/build.h"
+#include "packet/checksum.h"
 #include "util.h"
 
 enum {
@@ -100,25 +102,205 @@ SEED_TEST(a_changing_way_is_followed, SEEDS)
 	world_free(w);
 }
 
-/* One of three is behind something narrow: what is shown differs, what
- * containers use is what gets to all. */
+/* The flow of a's container to that of 'h', IPv4 pings; NULL: none. */
+static struct fake_flow *flow_to(struct host *a, const struct endpoint *to)
+{
+	for (size_t i = 0; i < a->kernel.n_flows; i++) {
+		struct fake_flow *f = &a->kernel.flows[i];
+
+		if (mac_equal(&f->key.eth_dst, &to->mac)) {
+			return f;
+		}
+	}
+	return NULL;
+}
+
+static bool checks(struct host *a, const struct endpoint *to)
+{
+	const struct fake_flow *f = flow_to(a, to);
+
+	DEMAND(a->world, f && f->actions.n, "no flow to %s", to->netns);
+	for (size_t i = 0; i < f->actions.n; i++) {
+		if (f->actions.v[i].type == ACTION_CHECK_SIZE) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void demand_mtu(struct endpoint *e, uint32_t mtu)
+{
+	DEMAND(e->host->world, mtu_of(e) == mtu, "%s: %u, not %u", e->netns,
+	       mtu_of(e), mtu);
+}
+
+/* 'mtu' bytes get there, and of more the sender is told. */
+static void demand_told(struct endpoint *from, struct endpoint *to,
+			uint32_t mtu)
+{
+	struct world *w = from->host->world;
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct ip_addr *ip = &to->ips[i];
+		unsigned int n = from->n_told;
+
+		DEMAND(w, endpoint_reaches_with(from, ip, mtu, 1),
+		       "%u bytes do not pass", mtu);
+		DEMAND(w, from->n_told == n, "told for nothing");
+		DEMAND(w, !endpoint_reaches_with(from, ip, mtu + 1, 1),
+		       "%u bytes pass", mtu + 1);
+		DEMAND(w, from->n_told == n + 1, "told %u times",
+		       from->n_told - n);
+		DEMAND(w, from->told_mtu == mtu, "told %u", from->told_mtu);
+		DEMAND(w, ip_equal(&from->told_by, ip), "told by another");
+	}
+}
+
+/* One of three is behind something narrow.  Containers use what gets to the
+ * others; who sends too much to that one is told, and only flows to there look
+ * at sizes. */
 SEED_TEST(each_peer_has_its_own, SEEDS)
 {
-	struct world *w = running_world(seed, 3, "pw", false);
+	struct world *w = running_world(seed, 3, seed & 1 ? NULL : "pw", false);
 	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	struct endpoint *ea = a->endpoints[0], *eb = b->endpoints[0];
+	struct endpoint *ec = c->endpoints[0];
+	const uint32_t whole = seed & 1 ? 1450 : 1416, narrow = whole - 100;
+	unsigned int n_puts;
 
 	set_path(w, a, c, 1400);
-	for (unsigned int i = 0; i < 20; i++) {
-		demand_reach(a->endpoints[0], c->endpoints[0]);
-		demand_reach(a->endpoints[0], b->endpoints[0]);
+	set_path(w, b, c, 1400);
+	for (unsigned int i = 0; i < 40; i++) {
+		demand_reach(ea, ec);
+		demand_reach(ea, eb);
+		demand_reach(eb, ec);
 		world_run(w, 300 * MS);
 	}
-	DEMAND(w, mtu_towards(a, "b") == 1416, "%d", (int)mtu_towards(a, "b"));
-	DEMAND(w, mtu_towards(a, "c") == 1316, "%d", (int)mtu_towards(a, "c"));
-	DEMAND(w, mtu_towards(c, "a") == 1316, "%d", (int)mtu_towards(c, "a"));
+	DEMAND(w, mtu_towards(a, "b") == whole, "%d", (int)mtu_towards(a, "b"));
+	DEMAND(w, mtu_towards(a, "c") == narrow, "%d",
+	       (int)mtu_towards(a, "c"));
+	DEMAND(w, mtu_towards(c, "a") == narrow, "%d",
+	       (int)mtu_towards(c, "a"));
+	demand_mtu(ea, whole);
+	demand_mtu(eb, whole);
+	demand_mtu(ec, narrow);
+	demand_told(ea, ec, narrow);
+	DEMAND(w, checks(a, ec) && !checks(a, eb), "wrong flows look at sizes");
+	DEMAND(w, endpoint_reaches_with(ea, &eb->ips[0], whole, 1),
+	       "%u bytes do not reach b", whole);
+	DEMAND(w, !checks(c, ea), "needless: its container has no more");
+
+	/* It grows: that flow is written, and no other. */
+	n_puts = flow_to(a, eb)->n_puts;
+	set_path(w, a, c, 1500);
+	for (unsigned int i = 0; i < 10; i++) {
+		demand_reach(ea, ec);
+		demand_reach(ea, eb);
+		world_run(w, 300 * MS);
+	}
+	DEMAND(w, !checks(a, ec), "the flow still looks at sizes");
+	DEMAND(w, flow_to(a, eb)->n_puts == n_puts, "b's flow is written");
+	demand_mtu(ec, whole);
+	DEMAND(w, endpoint_reaches_with(ea, &ec->ips[0], whole, 1),
+	       "%u bytes do not reach c", whole);
+	demand_told(ec, eb, narrow);
+	world_free(w);
+}
+
+/* A datagram of 'size' bytes of IPv4, without DF. */
+static void send_without_df(struct endpoint *from, const struct mac *dst,
+			    const struct ip_addr *ip, size_t size)
+{
+	const struct flow f = {.eth_src = from->mac,
+			       .eth_dst = *dst,
+			       .eth_type = ETH_TYPE_IPV4,
+			       .nw_proto = IP_PROTO_UDP,
+			       .nw_ttl = 64,
+			       .tp_src = 1000,
+			       .nw_src = from->ips[0],
+			       .nw_dst = *ip};
+	static const uint8_t zeros[2000];
+	struct wbuf frame = WBUF_INITIALIZER(0);
+	struct checksum sum = CHECKSUM_INITIALIZER;
+
+	build_frame(&frame, &f, span_of(zeros, size - 28));
+	memset(frame.data + 20, 0, 2); /* Flags, offset. */
+	memset(frame.data + 24, 0, 2);
+	checksum_add(&sum, frame.data + 14, 20);
+	checksum_store(&sum, frame.data + 24);
+	fake_kernel_send(&from->host->kernel, from->link, wbuf_span(&frame));
+	wbuf_free(&frame);
+}
+
+/* Who does not want to be told gets it cut; a group does so for those members
+ * only that need it, and nobody gets it twice. */
+SEED_TEST(without_df_it_goes_in_pieces, SEEDS)
+{
+	static const struct mac group = {{1, 0, 0x5e, 1, 2, 3}};
+	static const struct ip_addr group_ip = {
+		{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 239, 1, 2, 3}};
+	struct world *w = running_world(seed, 3, "pw", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	struct endpoint *ea = a->endpoints[0], *eb = b->endpoints[0];
+	struct endpoint *ec = c->endpoints[0];
+	const uint32_t whole = mtu_of(ea);
+	unsigned int at_b, at_c;
+
+	set_path(w, a, c, 1400);
+	for (unsigned int i = 0; i < 40; i++) {
+		demand_reach(ea, ec);
+		demand_reach(ea, eb);
+		world_run(w, 300 * MS);
+	}
+	demand_mtu(ea, whole);
+	at_c = ec->n_frames;
+	send_without_df(ea, &ec->mac, &ec->ips[0], whole);
+	world_run(w, 100 * MS);
+	DEMAND(w, ec->n_frames == at_c + 2, "%u pieces", ec->n_frames - at_c);
+	at_b = eb->n_frames;
+	at_c = ec->n_frames;
+	send_without_df(ea, &group, &group_ip, whole);
+	world_run(w, 100 * MS);
+	DEMAND(w, eb->n_frames == at_b + 1, "%u at b", eb->n_frames - at_b);
+	DEMAND(w, ec->n_frames == at_c + 2, "%u at c", ec->n_frames - at_c);
+	DEMAND(w, !ea->n_told, "told");
+	world_free(w);
+}
+
+/* Kernels that cannot look at sizes, or do it wrongly: all have the least. */
+SEED_TEST(a_kernel_that_does_not_check_gets_the_least, SEEDS)
+{
+	struct world *w = hosts_new(seed, 3, "pw");
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	struct endpoint *ea, *eb, *ec;
+
+	if (seed & 1) {
+		a->kernel.checks_no_size = true;
+	} else {
+		a->kernel.checks_wrongly = true;
+	}
+	dial_all(w, 3, false);
+	start_all(w, 3);
+	demand_connected(w, 10 * SEC);
+	ea = attach(a, 1);
+	eb = attach(b, 2);
+	ec = attach(c, 3);
+	set_path(w, a, c, 1400);
+	for (unsigned int i = 0; i < 40; i++) {
+		demand_reach(ea, ec);
+		demand_reach(ea, eb);
+		demand_reach(eb, ec);
+		world_run(w, 300 * MS);
+	}
+	demand_mtu(ea, 1316);
+	demand_mtu(eb, 1416);
+	DEMAND(w, !checks(a, ec) && !checks(a, eb), "flows look at sizes");
+	DEMAND(w, endpoint_reaches_with(ea, &ec->ips[0], 1316, 1),
+	       "1316 bytes do not reach c");
+	/* Others know what it takes. */
 	DEMAND(w, mtu_towards(b, "a") == 1416, "%d", (int)mtu_towards(b, "a"));
-	DEMAND(w, mtu_of(a->endpoints[0]) == 1316, "%u",
-	       mtu_of(a->endpoints[0]));
+	demand_told(eb, ea, 1316);
+	DEMAND(w, !a->kernel.n_over_mtu, "too large for a container");
 	world_free(w);
 }
 
@@ -204,7 +386,7 @@ SEED_TEST(ipv6_keeps_its_least_mtu, SEEDS)
 
 	DEMAND(w, only_v4, "%s", a->reply);
 	set_path(w, a, b, 1300);
-	for (unsigned int i = 0; i < 20; i++) {
+	for (unsigned int i = 0; i < 40; i++) {
 		demand_reach(a->endpoints[0], b->endpoints[0]);
 		world_run(w, 300 * MS);
 	}
@@ -212,9 +394,22 @@ SEED_TEST(ipv6_keeps_its_least_mtu, SEEDS)
 	DEMAND(w, mtu_of(a->endpoints[0]) == 1280, "%u",
 	       mtu_of(a->endpoints[0]));
 	DEMAND(w, mtu_of(only_v4) == 1216, "%u", mtu_of(only_v4));
+	/* IPv4 can be told of less than that. */
+	DEMAND(w,
+	       !endpoint_reaches_with(a->endpoints[0], &b->endpoints[0]->ips[0],
+				      1280, 1),
+	       "1280 bytes pass");
+	DEMAND(w, a->endpoints[0]->told_mtu == 1216, "told %u",
+	       a->endpoints[0]->told_mtu);
+	DEMAND(w,
+	       endpoint_reaches_with(a->endpoints[0], &b->endpoints[0]->ips[0],
+				     1216, 1),
+	       "1216 bytes do not pass");
 	world_free(w);
 }
 
 SCENARIO_MAIN("mtu", a_changing_way_is_followed, each_peer_has_its_own,
+	      without_df_it_goes_in_pieces,
+	      a_kernel_that_does_not_check_gets_the_least,
 	      silence_and_loss_change_nothing, a_restart_keeps_what_was_found,
 	      the_interface_is_the_limit, ipv6_keeps_its_least_mtu)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "openvswitch/dynamic-string.h"
+#include "util.h"
 
 #include "datapath/lane.h"
 #include "datapath/pipeline.h"
@@ -42,6 +43,11 @@ static char *actions_text(const struct actions *as)
 		if (a->type == ACTION_PUSH_VLAN) {
 			ds_put_format(&ds, "push(%u,%u)", a->vlan.vid,
 				      a->vlan.pcp);
+			continue;
+		}
+		if (a->type == ACTION_CHECK_SIZE) {
+			ds_put_format(&ds, "check(%u,%u for %u)", a->check.size,
+				      a->check.n, a->check.peer);
 			continue;
 		}
 		if (a->type == ACTION_POP_VLAN) {
@@ -1840,6 +1846,87 @@ START_TEST(flows_depend_on_trunk_and_vlan)
 }
 END_TEST
 
+static void give_mtus(uint32_t port, uint32_t peer_7)
+{
+	struct fwd_peer peer = *forwarding_peer(world, 7);
+
+	peer.mtu = peer_7;
+	forwarding_set_peer(world, &peer);
+	forwarding_set_port_mtu(world, 2, port);
+}
+
+static void demand_actions(const struct flow *flow, const char *wanted)
+{
+	char *text;
+
+	pipeline_translate(world, flow, NULL, &tr);
+	text = actions_text(&tr.actions);
+	ck_assert_str_eq(text, wanted);
+	free(text);
+}
+
+/* Only where the port has more than what gets to the peer, and in copies only
+ * for those peers; never for what others have sent. */
+START_TEST(sizes_are_looked_at_where_they_may_be_too_large)
+{
+	static const struct flow to_7 = {IP4(2, 2, 7, 6)};
+	static const struct flow to_8 = {IP4(2, 2, 8, 6)};
+	static const struct flow to_all = {
+		ARP(2, 2, BROADCAST, 2, V4(2), V4(2))};
+	static const char plain[] = "tnl(192.0.2.7>1),1";
+	static const struct {
+		uint32_t port, peer;
+		const char *check;
+	} sizes[] = {
+		{1416, 1316, "check(1330,2 for 7),"},
+		{1416, 1415, "check(1429,2 for 7),"},
+		{1416, 1416, ""},
+		{1316, 1416, ""},
+		{1416, 0, ""},
+		{0, 1316, ""},
+		{65536, 65521, "check(65535,2 for 7),"},
+		{65536, 65522, ""}, /* No frame is larger. */
+	};
+	struct ds ds = DS_EMPTY_INITIALIZER;
+	struct pipeline_trace trace = {join_lines, &ds};
+
+	for (int i = 0; i < N_OF(sizes); i++) {
+		char *wanted = xasprintf("%s%s", sizes[i].check, plain);
+
+		give_mtus(sizes[i].port, sizes[i].peer);
+		demand_actions(&to_7, wanted);
+		free(wanted);
+	}
+	give_mtus(1416, 1316);
+	demand_actions(&to_8, "tnl(2001:db8::8>1),1");
+	demand_actions(&to_all, "3,check(1330,2 for 7),tnl(192.0.2.7>1),1,"
+				"tnl(2001:db8::8>1),1");
+	ck_assert_ptr_null(actions_find_check(&tr.actions, 8));
+	ck_assert_ptr_eq(actions_find_check(&tr.actions, 7), &tr.actions.v[1]);
+	pipeline_translate(world, &to_7, &trace, &tr);
+	ck_assert_ptr_nonnull(strstr(ds_cstr(&ds), "packets of more than 1316 "
+						   "bytes are too large for "
+						   "peer 7\n"));
+	ds_destroy(&ds);
+	/* Both MTUs are things that flows depend on. */
+	deps_clear(forwarding_changed(world));
+	give_mtus(1416, 1316);
+	ck_assert_uint_eq(forwarding_changed(world)->n, 0);
+	give_mtus(1416, 1312);
+	ck_assert(has_dep(forwarding_changed(world), dep_peer(7)));
+	ck_assert(has_dep(&tr.deps, dep_peer(7)));
+	deps_clear(forwarding_changed(world));
+	give_mtus(1412, 1312);
+	ck_assert(has_dep(forwarding_changed(world), dep_port(2)));
+	ck_assert(has_dep(&tr.deps, dep_port(2)));
+	/* A tunnel has none. */
+	deps_clear(forwarding_changed(world));
+	forwarding_set_port_mtu(world, WORLD_TUNNEL, 9000);
+	forwarding_set_port_mtu(world, 99, 9000);
+	ck_assert_uint_eq(forwarding_changed(world)->n, 0);
+}
+END_TEST
+
 /* Mask soundness. */
 
 #define MERGE(F)       r.F = (__typeof__(r.F))((key->F & m->F) | (o->F & ~m->F))
@@ -2042,6 +2129,7 @@ int main(void)
 	tcase_add_test(t, probe_goes_the_way_it_is_told);
 	tcase_add_test(t, no_trunk_or_no_vlan_sends_nothing);
 	tcase_add_test(t, trace_names_sleeve);
+	tcase_add_test(t, sizes_are_looked_at_where_they_may_be_too_large);
 	tcase_add_test(t, flows_depend_on_trunk_and_vlan);
 	tcase_add_test(t, packets_equal_under_mask_get_same_verdict);
 	tcase_add_loop_test(t, each_case_s_mask_bits_matter, 0, N_OF(cases));
