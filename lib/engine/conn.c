@@ -339,7 +339,7 @@ static void conn_ended(struct engine *e, struct conn *c, enum err err,
 			      detail);
 	}
 	if (peer) {
-		peer_lost(e, peer, delay_us);
+		peer_lost(e, peer, reason, delay_us);
 	}
 }
 

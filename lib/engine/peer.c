@@ -86,6 +86,15 @@ static void tell_conflict(struct engine *e, const struct peer *p,
 		   owner->local ? "this host" : owner_name(e, owner));
 }
 
+/* May others have its addresses for the asking?  It is not what it was, or as
+ * good as gone: nothing was heard of it for so long that its session ended, and
+ * nobody else reaches it.  A daemon that ends, or is made anew, says so, or its
+ * kernel does; then its containers may well go on. */
+static bool gives_way(const struct peer *p)
+{
+	return p->remembered || (p->silent && !p->conn && !p->hops);
+}
+
 /* Binds what the peer announces and nobody else has. */
 static void bind_all(struct engine *e, struct peer *p)
 {
@@ -101,7 +110,7 @@ static void bind_all(struct engine *e, struct peer *p)
 			continue;
 		}
 		err = forwarding_bind(e->fwd, p->number, b, &conflict);
-		if (err == ERR_EXISTS && !p->remembered && peers_yield(e, b)) {
+		if (err == ERR_EXISTS && !gives_way(p) && peers_yield(e, b)) {
 			err = forwarding_bind(e->fwd, p->number, b, &conflict);
 		}
 		bound->is = !err;
@@ -212,7 +221,7 @@ bool peers_yield(struct engine *e, const struct binding *b)
 	struct peer *p;
 
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		for (size_t i = 0; p->remembered && i < p->record.n;) {
+		for (size_t i = 0; gives_way(p) && i < p->record.n;) {
 			if (share_address(&p->record.v[i], &given)) {
 				drop_endpoint(e, p, i);
 				some = true;
@@ -441,6 +450,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 	renewal_cancel(p);
 	c->peer = p;
 	p->conn = c;
+	p->silent = false;
 	p->doubted_us = 0;
 	p->incarnation = c->identity.incarnation;
 	copy_text(p->name, sizeof p->name, c->identity.name);
@@ -555,13 +565,15 @@ bool peer_session(struct engine *e, struct conn *c)
 	return true;
 }
 
-void peer_lost(struct engine *e, struct peer *p, uint64_t delay_us)
+void peer_lost(struct engine *e, struct peer *p, enum reason reason,
+	       uint64_t delay_us)
 {
 	renewal_cancel(p);
 	probe_session_over(e, p);
 	plain_over(e, p);
 	p->conn = NULL;
 	p->lost_us = e->now_us;
+	p->silent = reason == REASON_SILENT;
 	relay_touch(e);
 	gossip_absent(e);
 	peer_wake(e, p, e->now_us);

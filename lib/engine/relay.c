@@ -315,6 +315,7 @@ void relay_sync(struct engine *e)
 	HMAP_FOR_EACH (p, node, &e->peers) {
 		update_way(e, p);
 	}
+	peers_rebind(e); /* Who cannot be reached any more gives way. */
 	gossip_say(e);
 }
 

@@ -389,6 +389,7 @@ struct peer {
 	uint64_t lost_us;     /* When it was lost. */
 	struct record record; /* Its endpoints. */
 	bool remembered;      /* Of the run before, and not confirmed yet. */
+	bool silent; /* Its session ended so, and there is no other yet. */
 	struct bound *bound;  /* What became of each of them. */
 	size_t n_unbound;     /* Not in the forwarding table. */
 	struct tunnel tunnel;
@@ -819,7 +820,8 @@ void alarm_text(const struct alarm *, char *buf, size_t size);
 bool peer_session(struct engine *, struct conn *);
 /* The session in use is over; whoever is to be dialled then is so after
  * 'delay_us'. */
-void peer_lost(struct engine *, struct peer *, uint64_t delay_us);
+void peer_lost(struct engine *, struct peer *, enum reason,
+	       uint64_t delay_us);
 void peer_message(struct engine *, struct conn *, const struct message *);
 struct peer *peer_find(const struct engine *, const struct peer_id *);
 struct peer *peer_by_number(const struct engine *, uint32_t number);
@@ -839,8 +841,9 @@ const char *peer_duplicate(const struct engine *, const struct peer *,
 			   size_t endpoint);
 /* Who else announces an address of ours; "" if nobody does. */
 const char *peer_also_has(const struct engine *, const struct binding *);
-/* What peers had in an earlier run, and have not said since, gives way to 'b',
- * of which that is not so.  True if something did. */
+/* What peers had in an earlier run, and have not said since, and what those had
+ * that fell silent and that nobody reaches any more, gives way to 'b', of which
+ * that is not so.  True if something did. */
 bool peers_yield(struct engine *, const struct binding *b);
 /* How many endpoints of others have an address that somebody else has. */
 size_t peers_n_duplicates(const struct engine *);

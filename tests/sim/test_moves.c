@@ -90,6 +90,130 @@ SEED_TEST(round_and_round_traffic_follows, SEEDS / 2)
 	world_free(w);
 }
 
+/* Endpoints of 'h' that 'a' shows as those of somebody else. */
+static unsigned int n_duplicates(struct host *a, const struct host *h)
+{
+	struct json *json = host_ask(a, "peers", NULL);
+	const struct json *list = jsonget(json, "peers");
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		const struct json *row = jsonget_at(list, i);
+		const struct json *ends = jsonget(row, "endpoints");
+
+		if (strcmp(jsonget_string(row, "name"), h->name) != 0) {
+			continue;
+		}
+		for (size_t k = 0; k < jsonget_n(ends); k++) {
+			const char *other = jsonget_string(jsonget_at(ends, k),
+							   "duplicate");
+
+			n += other && *other;
+		}
+	}
+	json_destroy(json);
+	return n;
+}
+
+static void set_apart(struct world *w, struct host *h, bool apart)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		struct host *other = world_host(w, i);
+
+		if (other != h) {
+			world_partition(w, h, other, apart);
+		}
+	}
+}
+
+/* The container's host falls silent, crashed or cut off: its address can be had
+ * elsewhere as soon as that is seen, not when the host is forgotten.  If it
+ * comes back, however often, the new owner keeps what it has, and both are
+ * shown. */
+SEED_TEST(address_of_a_crashed_host_is_free_at_once, SEEDS / 2)
+{
+	struct endpoint *mover, *new = NULL;
+	struct world *w = moving_world(seed, &mover);
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	uint64_t begin_us = world_now(w);
+
+	set_apart(w, b, true);
+	if (seed & 1) {
+		host_kill(b);
+	}
+	DEMAND(w, !host_attach(c, "m", address, NULL), "free before its time");
+	while (!new) {
+		DEMAND(w, world_now(w) < begin_us + 25 * SEC, "still not free");
+		world_run(w, 500 * MS);
+		new = host_attach(c, "m", address, NULL);
+	}
+	world_run(w, 3 * SEC);
+	DEMAND(w, endpoint_reaches_with(a->endpoints[0], &new->ips[0], 84, 1),
+	       "a does not reach the new one");
+	for (unsigned int i = 0; i < 3; i++) {
+		set_apart(w, b, false);
+		if (seed & 1) {
+			host_start_well(b);
+		}
+		demand_connected(w, 30 * SEC);
+		world_run(w, 2 * SEC);
+		for (unsigned int k = 0; k < 20; k++) {
+			unsigned int seen = new->n_frames;
+
+			DEMAND(w,
+			       endpoint_reaches_with(a->endpoints[0],
+						     &new->ips[0], 84, 1) &&
+				       new->n_frames > seen,
+			       "a does not reach the new one any more");
+			world_run(w, 50 * MS);
+		}
+		DEMAND(w, n_duplicates(a, b) == 1, "not shown");
+		set_apart(w, b, true);
+		if (seed & 1) {
+			host_kill(b);
+		}
+		world_run(w, 20 * SEC);
+	}
+	/* And is it that alone?  The old one has it if the new one ends. */
+	set_apart(w, b, false);
+	if (seed & 1) {
+		host_start_well(b);
+	}
+	demand_connected(w, 30 * SEC);
+	host_detach(new);
+	world_run(w, 2 * SEC);
+	DEMAND(w, endpoint_reaches_with(a->endpoints[0], &mover->ips[0], 84, 1),
+	       "a does not reach the old one");
+	DEMAND(w, n_duplicates(a, b) == 0, "still shown");
+	world_free(w);
+}
+
+/* A daemon that has ended is no crashed host: its containers go on. */
+SEED_TEST(address_of_a_stopped_daemon_is_kept, SEEDS / 2)
+{
+	struct endpoint *mover;
+	struct world *w = moving_world(seed, &mover);
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+
+	if (seed & 1) {
+		host_kill(b);
+	} else {
+		host_stop(b);
+	}
+	for (unsigned int i = 0; i < 25; i++) {
+		world_run(w, 2 * SEC);
+		DEMAND(w, !host_attach(c, "m", address, NULL),
+		       "taken after %u s", 2 * i);
+		DEMAND(w,
+		       endpoint_reaches_with(a->endpoints[0], &mover->ips[0],
+					     84, 1),
+		       "not reached after %u s", 2 * i);
+	}
+	world_free(w);
+}
+
 SCENARIO_MAIN("moves", same_mac_on_another_host_traffic_follows,
 	      other_mac_same_address_traffic_follows,
-	      round_and_round_traffic_follows)
+	      round_and_round_traffic_follows,
+	      address_of_a_crashed_host_is_free_at_once,
+	      address_of_a_stopped_daemon_is_kept)
