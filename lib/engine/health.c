@@ -44,7 +44,12 @@ void health_session(struct engine *e, struct peer *p)
 {
 	health_note(e, p, REASON_NONE, "connected, %s",
 		    p->conn->outbound ? "from here" : "from there");
-	p->watch.level_us = p->watch.back_us = e->now_us;
+	p->watch.back_us = e->now_us;
+	if (!p->watch.level) {
+		p->watch.level_us = e->now_us;
+	}
+	health_way(e, p);
+	check_level(e, p);
 }
 
 bool health_is_dead(const struct peer *p)

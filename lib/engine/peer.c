@@ -447,6 +447,8 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 {
 	char address[ENDPOINT_STRLEN];
 
+	const bool same = p->incarnation == c->identity.incarnation;
+
 	renewal_cancel(p);
 	c->peer = p;
 	p->conn = c;
@@ -460,7 +462,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 		   endpoint_format(&c->remote, address),
 		   engine_encrypts(e) ? "" : ", NOT ENCRYPTED");
 	send_record(e, c);
-	probe_session(e, p);
+	probe_session(e, p, same);
 	health_session(e, p);
 	tunnel_begin(e, p);
 	overlay_session(e, p);

@@ -36,9 +36,12 @@ void probe_wake(struct engine *e, struct peer *p)
 	peer_wake(e, p, due_us);
 }
 
-void probe_session(struct engine *e, struct peer *p)
+/* A new session makes nothing of the way better: what was dead is, until
+ * probes say otherwise, if the other end is 'same' as before. */
+void probe_session(struct engine *e, struct peer *p, bool same)
 {
 	struct watch *w = &p->watch;
+	const struct watch before = *w;
 
 	check_stop(e, p);
 	memset(w, 0, sizeof *w);
@@ -48,6 +51,14 @@ void probe_session(struct engine *e, struct peer *p)
 		 * not taken for new ones. */
 		path_init(&w->path, 1 + (uint64_t)rng_u32(e->rng),
 			  e->now_us + FIRST_US);
+		if (same && before.level == PATH_DEAD) {
+			path_still_dead(&w->path);
+			w->level = PATH_DEAD;
+			w->level_us = before.level_us;
+			w->cause = before.cause;
+			memcpy(w->cause_detail, before.cause_detail,
+			       sizeof w->cause_detail);
+		}
 		pmtu_begin(&p->pmtu, e->now_us + FIRST_US);
 		probe_wake(e, p);
 	}

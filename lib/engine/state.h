@@ -390,8 +390,8 @@ struct peer {
 	struct record record; /* Its endpoints. */
 	bool remembered;      /* Of the run before, and not confirmed yet. */
 	bool silent; /* Its session ended so, and there is no other yet. */
-	struct bound *bound;  /* What became of each of them. */
-	size_t n_unbound;     /* Not in the forwarding table. */
+	struct bound *bound; /* What became of each of them. */
+	size_t n_unbound;    /* Not in the forwarding table. */
 	struct tunnel tunnel;
 	struct renewal renewal;
 	/* relay.c */
@@ -820,8 +820,7 @@ void alarm_text(const struct alarm *, char *buf, size_t size);
 bool peer_session(struct engine *, struct conn *);
 /* The session in use is over; whoever is to be dialled then is so after
  * 'delay_us'. */
-void peer_lost(struct engine *, struct peer *, enum reason,
-	       uint64_t delay_us);
+void peer_lost(struct engine *, struct peer *, enum reason, uint64_t delay_us);
 void peer_message(struct engine *, struct conn *, const struct message *);
 struct peer *peer_find(const struct engine *, const struct peer_id *);
 struct peer *peer_by_number(const struct engine *, uint32_t number);
@@ -1017,7 +1016,7 @@ bool tunnel_is_keyed(const struct tunnel *);
 /* Something of what is due to be sent to the peer is due at another time. */
 void probe_wake(struct engine *, struct peer *);
 /* A session has begun. */
-void probe_session(struct engine *, struct peer *);
+void probe_session(struct engine *, struct peer *, bool same);
 /* The tunnel has just come up. */
 void probe_tunnel_up(struct engine *, struct peer *);
 /* The session is over. */

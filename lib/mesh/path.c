@@ -12,6 +12,11 @@ void path_init(struct path *p, uint64_t first, uint64_t now_us)
 	p->due_us = now_us;
 }
 
+void path_still_dead(struct path *p)
+{
+	p->all = (struct path_track){.n = PATH_RECENT, .dead = true};
+}
+
 void path_traffic(struct path *p, uint64_t now_us)
 {
 	p->traffic_us = now_us;

@@ -103,6 +103,9 @@ struct path {
 
 /* Begins anew, with numbers from 'first' (not 0) on. */
 void path_init(struct path *, uint64_t first, uint64_t now_us);
+/* It is known to be dead from before: some of its probes have to get through
+ * until it is not. */
+void path_still_dead(struct path *);
 /* Traffic to or from the peer was seen. */
 void path_traffic(struct path *, uint64_t now_us);
 

@@ -117,5 +117,73 @@ SEED_TEST(each_direction_stands_for_itself, SEEDS)
 	world_free(w);
 }
 
+/* Is the way from 'h' to the host called 'name' shown so? */
+static bool is_shown(struct host *h, const char *name, const char *what,
+		     const char *level)
+{
+	struct json *json = host_ask(h, "connections", NULL);
+	const struct json *list = jsonget(json, "connections");
+	bool is = false;
+
+	for (size_t i = 0; i < jsonget_n(list); i++) {
+		const struct json *row = jsonget_at(list, i);
+		const struct json *path = jsonget(row, "path");
+
+		if (path && !strcmp(jsonget_string(row, "name"), name)) {
+			is |= !strcmp(jsonget_string(path, what), level);
+		}
+	}
+	json_destroy(json);
+	return is;
+}
+
+/* Only the session is new: what is known of the way is not forgotten, at either
+ * end, and a way that is good by now is so again as soon as probes say it.  A
+ * daemon that is new itself is another thing. */
+SEED_TEST(new_session_does_not_revive_a_dead_way, SEEDS)
+{
+	struct world *w =
+		running_world(seed, 2, seed & 2 ? "pw" : NULL, seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+	unsigned int n_late = 0;
+
+	world_filter(w, a, b, 0);
+	world_run(w, 20 * SEC);
+	DEMAND(w, is_shown(a, "b", "there", "dead"), "not dead to begin with");
+	DEMAND(w, is_shown(b, "a", "back", "dead"), "b has not heard");
+	for (unsigned int i = 0; i < 4; i++) {
+		world_break(w, a, b);
+		world_run(w, 10 * MS);
+		for (unsigned int k = 0, n = 0; n < 300; k++) {
+			DEMAND(w, !is_shown(a, "b", "there", "good"),
+			       "revived, %u0 ms after break %u", k, i);
+			DEMAND(w, k < 3000, "no session");
+			n += is_shown(a, "b", "there", "dead");
+			n_late += is_shown(b, "a", "back", "good");
+			world_run(w, 10 * MS);
+		}
+		DEMAND(w, is_shown(b, "a", "back", "dead"), "not told");
+	}
+	DEMAND(w, n_late <= 40, "told late, %u0 ms in all", n_late);
+	world_filter(w, a, b, SIZE_MAX);
+	world_break(w, a, b);
+	world_run(w, SEC);
+	demand_connected(w, 20 * SEC);
+	world_run(w, 3 * SEC);
+	DEMAND(w, is_shown(a, "b", "there", "good"), "still dead");
+	DEMAND(w, is_shown(b, "a", "back", "good"), "b has not heard");
+
+	world_filter(w, a, b, 0);
+	world_run(w, 20 * SEC);
+	DEMAND(w, is_shown(a, "b", "there", "dead"), "not dead again");
+	world_filter(w, a, b, SIZE_MAX);
+	host_kill(b);
+	host_start_well(b);
+	demand_connected(w, 20 * SEC);
+	DEMAND(w, is_shown(a, "b", "there", "good"), "of a new daemon");
+	world_free(w);
+}
+
 SCENARIO_MAIN("health", probes_are_acknowledged_in_both_directions,
-	      quiet_hosts_are_quiet, each_direction_stands_for_itself)
+	      quiet_hosts_are_quiet, each_direction_stands_for_itself,
+	      new_session_does_not_revive_a_dead_way)

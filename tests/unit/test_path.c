@@ -197,6 +197,28 @@ START_TEST(dead_path_is_noticed_in_three_seconds_and_back_in_four)
 }
 END_TEST
 
+/* What begins anew with a verdict of before loses it as any dead path does. */
+START_TEST(dead_from_before_is_dead_until_probes_get_through)
+{
+	uint64_t start_us;
+
+	path_still_dead(&path);
+	ck_assert_int_eq(path_level(&path), PATH_DEAD);
+	with_traffic(30, all_lost);
+	ck_assert_int_eq(path_level(&path), PATH_DEAD);
+	ck_assert_uint_eq(n_changes, 0);
+	setup();
+	path_still_dead(&path);
+	start_us = now_us;
+	while (path_level(&path) != PATH_GOOD) {
+		run(1000, none_lost, true);
+		ck_assert_uint_le(now_us - start_us, SECONDS(2));
+	}
+	with_traffic(100, none_lost);
+	ck_assert_uint_eq(n_changes, 1);
+}
+END_TEST
+
 START_TEST(loss_of_known_cause_is_forgotten)
 {
 	dice.state = 1;
@@ -378,6 +400,7 @@ int main(void)
 	tcase_add_test(tc, many_peers_are_probed_less_often);
 	tcase_add_test(tc,
 		       dead_path_is_noticed_in_three_seconds_and_back_in_four);
+	tcase_add_test(tc, dead_from_before_is_dead_until_probes_get_through);
 	tcase_add_test(tc, loss_of_known_cause_is_forgotten);
 	tcase_add_test(tc, slow_session_is_no_dead_path);
 	tcase_add_loop_test(tc, three_of_ten_lost_change_once, 0, 50);
