@@ -113,6 +113,7 @@ ip -n h1 link set u0 down
 case_ok 'interface down' soon is h1 h2 reason no-route
 case_ok 'h2 hears nothing' soon is h2 h1 reason silent
 ip -n h1 link set u0 up
+case_ok 'well after that' soon well
 
 # Hosts that are not there, and not let in.
 ctl h1 connect 172.31.0.9 > /dev/null
