@@ -20,7 +20,8 @@
 #include "kmod-glue/netns.h"
 
 enum {
-	STOP_POLL_NS = 20 * 1000 * 1000
+	STOP_POLL_NS = 20 * 1000 * 1000,
+	QUEUE_PAUSE_MS = 50
 };
 
 /* The pid file is locked by its owner for as long as that lives, so a file
@@ -141,6 +142,27 @@ static int receive(struct jsonrpc *rpc, const struct json *id,
 	}
 }
 
+/* The daemon's queue of connections is short, and a connect(2) that finds it
+ * full fails with EAGAIN, of which stream_open() makes EPROTO.  Nothing is sent
+ * yet: it is tried again.  0 or an errno value. */
+static int open_stream(const char *name, long long int deadline,
+		       struct stream **stream)
+{
+	for (;;) {
+		int error = stream_open_block(stream_open(name, stream, 0),
+					      DAEMON_PATIENCE_MS, stream);
+
+		if (error != EPROTO) {
+			return error;
+		}
+		if (time_msec() >= deadline) {
+			return ETIMEDOUT;
+		}
+		poll_timer_wait(QUEUE_PAUSE_MS);
+		poll_block();
+	}
+}
+
 /* 0 with '*reply' or '*refusal', else EOF or an errno value. */
 static int transact(const char *path, const char *command, const char *arg,
 		    char **reply, char **refusal)
@@ -153,8 +175,7 @@ static int transact(const char *path, const char *command, const char *arg,
 	struct jsonrpc *rpc;
 	int error;
 
-	error = stream_open_block(stream_open(name, &stream, 0),
-				  DAEMON_PATIENCE_MS, &stream);
+	error = open_stream(name, deadline, &stream);
 	free(name);
 	if (error) {
 		return error;

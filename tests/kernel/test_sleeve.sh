@@ -142,6 +142,21 @@ case_ok 'the secret is told again' tell c1 c2 10.0.0.2
 wire_stop
 case_ok 'control: without a password the recording has it' secret_seen plain
 
+# ---- a crowd -----------------------------------------------------------------------------
+
+# Its queue of connections holds 64, and a daemon that is busy takes none.
+kill -STOP "${daemon[h1]}"
+crowd=()
+for ((i = 0; i < 100; i++)); do
+	ctl h1 ports > /dev/null 2> "$work/crowd.$i" &
+	crowd+=($!)
+done
+sleep 1
+kill -CONT "${daemon[h1]}"
+answered=0
+for pid in "${crowd[@]}"; do wait "$pid" && answered=$((answered + 1)); done
+case_ok 'a hundred commands at once are all answered' [ $answered = 100 ]
+
 # ---- the end -----------------------------------------------------------------------------
 
 case_ok 'reset' ctl h1 reset
