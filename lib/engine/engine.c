@@ -582,6 +582,7 @@ static bool has_tunnel_port(const struct engine *e)
 static void engine_start(struct engine *e, const struct kernel_snapshot *found)
 {
 	e->started_us = e->now_us;
+	e->ready_us = password_is_awaited(e) ? 0 : e->now_us;
 	e->adopt_us = e->now_us + ADOPT_FLOWS_US;
 	admission_done(&e->admission);
 	admission_init(&e->admission, e->now_us);

@@ -295,7 +295,9 @@ void password_event(struct engine *e, const struct event *event)
 		}
 	}
 	if (first && e->phase == PHASE_RUNNING) {
-		/* Targets that are due. */
+		/* Targets that are due, and interfaces. */
+		e->ready_us = e->now_us;
+		ports_update_mtu(e);
 		engine_wake(e, e->now_us);
 	} else if (!first && changed) {
 		retry_targets(e);

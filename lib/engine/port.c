@@ -352,10 +352,16 @@ uint32_t ports_mtu(const struct engine *e)
  */
 static bool is_settled(struct engine *e)
 {
-	uint64_t wait_us = e->started_us + MTU_SETTLE_US;
+	uint64_t wait_us = e->ready_us + MTU_SETTLE_US;
 	const struct peer *p;
 
+	if (!e->ready_us) {
+		return false; /* That it is asks again. */
+	}
 	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (p->remembered) {
+			wait_us = MAX(wait_us, e->ready_us + MTU_RETURN_US);
+		}
 		if (!mtu_is_settled(e, p)) {
 			wait_us =
 				MAX(wait_us, p->conn->since_us + MTU_SETTLE_US);

@@ -93,6 +93,7 @@ struct probe_frame;
 #define ROUTE_SOON_US	 (SECOND_US / 10)   /* What else comes with it... */
 #define ROUTE_CHECK_US	 (1 * SECOND_US)    /* ...and at most so often. */
 #define MTU_SETTLE_US	 (10 * SECOND_US)   /* Till then nothing grows. */
+#define MTU_RETURN_US	 (60 * SECOND_US)   /* Nor till peers are back. */
 #define GUARD_RETRY_US	 (30 * SECOND_US)   /* After nothing took it. */
 #define GOSSIP_US	 (30 * SECOND_US)   /* Between lists, on average. */
 #define HINT_KEPT_US	 (3600 * SECOND_US) /* Without a connection. */
@@ -569,6 +570,9 @@ struct engine {
 	struct ops *ops;
 
 	uint64_t started_us;
+	/* Since then it has what it takes to connect; 0: passwords are awaited.
+	 */
+	uint64_t ready_us;
 	/* What is due next: of the engine as such; of each of the things of
 	 * which there are many. */
 	uint64_t deadline_us;
