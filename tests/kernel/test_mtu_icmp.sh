@@ -67,6 +67,7 @@ learned() { # FROM TO MTU
 	ip -n "$1" route get "$2" | grep -o 'mtu [0-9]*'
 	ip -n "$1" route get "$2" | grep -q "mtu $3"
 }
+listens() { ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
 # 2 MB; the sum of what arrived is compared.
 head -c 2M /dev/urandom > "$work/bulk"
 transfer() { # FROM TO ADDRESS PORT [OPTION]
@@ -74,7 +75,7 @@ transfer() { # FROM TO ADDRESS PORT [OPTION]
 
 	timeout 60 ip netns exec "$2" nc ${5:-} -N -l "$4" > "$work/got" < /dev/null &
 	sink=$!
-	sleep 0.3
+	soon listens "$2" "$4"
 	timeout 50 ip netns exec "$1" nc -N "$3" "$4" < "$work/bulk"
 	wait $sink
 	stat -c '%s bytes' "$work/got"
