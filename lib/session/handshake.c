@@ -81,6 +81,7 @@ static void frame_set(struct hs_frame *f, struct span body)
 {
 	ovs_assert(body.size <= sizeof f->b);
 	if (body.size) {
+		ovs_assert(body.data);
 		memcpy(f->b, body.data, body.size);
 	}
 	f->size = (uint16_t)body.size;
@@ -88,6 +89,7 @@ static void frame_set(struct hs_frame *f, struct span body)
 
 static void put_frame(struct wbuf *tx, struct span body)
 {
+	ovs_assert(body.data || !body.size);
 	ovs_assert(body.size <= HANDSHAKE_FRAME_MAX);
 	wbuf_u16(tx, (uint16_t)body.size);
 	wbuf_bytes(tx, body.data, body.size);

@@ -193,7 +193,7 @@ turn() {
 		each connections
 		return 1
 	fi
-	echo "$begin $EPOCHREALTIME $kind" $(hit "$kind" $i $j) >> "$work/faults"
+	echo "$begin $EPOCHREALTIME $kind $(hit "$kind" $i $j | paste -sd ' ')" >> "$work/faults"
 	# When all is well nothing is lost, whatever was there before.
 	moment 2000
 }

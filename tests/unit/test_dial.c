@@ -83,8 +83,8 @@ static void setup(void)
 	struct engine_config config;
 
 	memset(&config, 0, sizeof config);
-	for (uint8_t i = 0; i < N; i++) {
-		const uint8_t v4[4] = {192, 0, 2, i};
+	for (unsigned int i = 0; i < N; i++) {
+		const uint8_t v4[4] = {192, 0, 2, (uint8_t)i};
 
 		targets[i] = (struct ip_endpoint){.ip = ip_from_v4(v4),
 						  .port = 6783};
