@@ -769,8 +769,9 @@ static void check_close(void)
 		sleeve_close(a.sleeve);
 		ovsrcu_synchronize();
 	}
-	/* TAPs are closed by RCU's own thread. */
+	/* TAPs are closed by RCU's own thread, once this one has been quiet. */
 	for (int i = 0; i < 100; i++) {
+		ovsrcu_quiesce();
 		n = count_fds();
 		if (n <= before) {
 			break;
