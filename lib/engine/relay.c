@@ -9,7 +9,7 @@
  * cannot be used, or that probes find dead, is left at once, for links that
  * both their ends state.  One that came to life again has to last before its
  * link is stated anew, or each moment of a bad path would move flows forth and
- * back.
+ * back; who sends through it already goes on, with the link stated or not.
  */
 #include <stdlib.h>
 
@@ -232,6 +232,16 @@ static void note_tree(const struct peer_id *source, void *e_)
 	}
 }
 
+/* When a tunnel of 'p' that seems to work is left for a way that was first seen
+ * at 'since_us'. */
+static uint64_t detour_due_us(const struct peer *p, uint64_t since_us)
+{
+	if (!p->conn) {
+		return MAX(since_us, p->lost_us + LINK_KEPT_US) + DETOUR_US;
+	}
+	return p->conn->silent ? since_us + DETOUR_US : UINT64_MAX;
+}
+
 /* Through whom 'p' is to be reached now; NULL: through its own tunnel. */
 static const struct peer *choose_via(struct engine *e, struct peer *p)
 {
@@ -256,8 +266,9 @@ static const struct peer *choose_via(struct engine *e, struct peer *p)
 		return via;
 	}
 	p->detour_us = since_us ? since_us : e->now_us;
-	if (e->now_us < p->detour_us + DETOUR_US) {
-		wake(e, p->detour_us + DETOUR_US);
+	since_us = detour_due_us(p, p->detour_us);
+	if (e->now_us < since_us) {
+		wake(e, since_us);
 		return NULL;
 	}
 	return via;

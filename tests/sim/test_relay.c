@@ -1,4 +1,6 @@
 /* Hosts that reach each other through others. */
+#include <errno.h>
+
 #include "fake/scenario.h"
 #include "ipsec/overhead.h"
 
@@ -481,6 +483,33 @@ SEED_TEST(restart_keeps_to_the_straight_way, SEEDS)
 	world_free(w);
 }
 
+/* Nor do they when the ways were mended just before: that to the relay is
+ * stated again, the straight one is not, as its other end is down, and nobody
+ * is there to take what comes by the relay. */
+SEED_TEST(restart_keeps_to_a_way_just_mended, SEEDS)
+{
+	struct world *w = running_world(seed, 3, "secret", seed & 1);
+	struct host *a = host_a(w), *c = host_c(w);
+
+	demand_all_reach(w, 3);
+	a->kernel.route_errno = ENETUNREACH;
+	host_net_changed(a);
+	world_run(w, 6 * SEC);
+	a->kernel.route_errno = 0;
+	host_net_changed(a);
+	demand_reach(a->endpoints[0], c->endpoints[0]);
+	world_run(w, world_draw(w, 4 * SEC));
+	if (seed & 2) {
+		host_stop(c);
+	} else {
+		host_kill(c);
+	}
+	demand_straight_pings(w, 60);
+	host_start_well(c);
+	demand_straight_pings(w, 100);
+	world_free(w);
+}
+
 /* What a host says after its clock was set back counts all the same. */
 SEED_TEST(host_whose_clock_went_back_is_heard, SEEDS)
 {
@@ -581,5 +610,6 @@ SCENARIO_MAIN("relay", ends_of_a_line_reached_through_the_middle,
 	      dead_path_under_a_living_session_is_left,
 	      change_to_the_straight_way_loses_nothing, other_relay_takes_over,
 	      restart_keeps_to_the_straight_way,
+	      restart_keeps_to_a_way_just_mended,
 	      host_whose_clock_went_back_is_heard,
 	      ways_that_come_and_go_make_no_loops, other_flows_are_left_alone)
