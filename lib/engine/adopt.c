@@ -85,11 +85,7 @@ static bool adopt(struct engine *e, const struct found_flow *f)
 	if (flow_table_find(e->flows, &f->ufid)) {
 		return true;
 	}
-	/* The kernel takes no tunnel without a destination, at which our flows
-	 * do not look, so that they are found without one. */
-	if (key.tunnel.present && ip_is_zero(&key.tunnel.dst)) {
-		key.tunnel.dst = key.tunnel.src;
-	}
+	odp_complete_key(&key);
 	pipeline_translate(e->fwd, &key, NULL, x);
 	if (!is_final(e, &key, x)) {
 		return false;

@@ -185,6 +185,7 @@ struct engine *engine_new(const struct engine_config *config)
 	admission_init(&e->admission, 0);
 	bucket_init(&e->refusal_lines, 1, REFUSAL_LINES * REFUSAL_LINE_SECONDS,
 		    0);
+	bucket_init(&e->flow_lines, 1, REFUSAL_LINES, 0);
 	for (size_t i = 0; i < config->n_targets; i++) {
 		target_add(e, &config->targets[i]);
 	}
@@ -645,13 +646,7 @@ static void engine_result(struct engine *e, const struct event *event)
 
 	if (!event->result.cookie) {
 		if (event->result.op == OP_FLOW_PUT && event->os_errno) {
-			/* Two packets of one burst may ask for flows that
-			 * cover each other; one of them is enough. */
-			engine_log(e,
-				   event->os_errno == EEXIST ? OP_LOG_DBG
-							     : OP_LOG_WARN,
-				   "flow refused: %s", event->result.detail);
-			flow_table_forget(e->flows, &event->result.ufid);
+			forward_refused(e, event);
 		} else if (event->os_errno) {
 			engine_log(e, OP_LOG_DBG, "%s failed: %s",
 				   op_type_name(event->result.op),

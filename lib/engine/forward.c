@@ -1,7 +1,10 @@
 /* Upcalls in, flows out. */
+#include <errno.h>
 #include <string.h>
 
 #include "engine/state.h"
+#include "engine/trace.h"
+#include "openvswitch/dynamic-string.h"
 #include "packet/fragment.h"
 #include "packet/toobig.h"
 #include "util.h"
@@ -226,6 +229,40 @@ void forward_sync(struct engine *e)
 		write_changes(e, &changes);
 		adopt_touch(e);
 	}
+}
+
+/* Which it was, as ovs-dpctl would show it: without that nobody finds out why.
+ */
+static void say_refused(struct engine *e, const char *detail,
+			const struct flow_entry *f)
+{
+	struct ds ds = DS_EMPTY_INITIALIZER;
+
+	ds_put_format(&ds, "flow refused: %s", detail);
+	if (f) {
+		ds_put_cstr(&ds, ": ");
+		trace_match(&ds, &f->key, &f->mask);
+		ds_put_cstr(&ds, ", actions:");
+		trace_actions(&ds, &f->actions);
+	}
+	engine_log(e, OP_LOG_WARN, "%s", ds_cstr(&ds));
+	ds_destroy(&ds);
+}
+
+void forward_refused(struct engine *e, const struct event *event)
+{
+	const struct ufid *ufid = &event->result.ufid;
+	const struct flow_entry *f = flow_table_find(e->flows, ufid);
+
+	/* Two packets of one burst may ask for flows that cover each other; one
+	 * of them is enough. */
+	if (event->os_errno == EEXIST) {
+		engine_log(e, OP_LOG_DBG, "flow refused: %s",
+			   event->result.detail);
+	} else if (bucket_take(&e->flow_lines, 1, e->now_us)) {
+		say_refused(e, event->result.detail, f);
+	}
+	flow_table_forget(e->flows, ufid);
 }
 
 void forward_stats(struct engine *e, const struct event *event)

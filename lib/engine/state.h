@@ -626,6 +626,7 @@ struct engine {
 	struct hmap known_ips; /* Authenticated before, of struct known_ip. */
 	struct refusal refusals[MAX_REFUSALS];
 	struct bucket refusal_lines; /* A line takes REFUSAL_LINE_SECONDS. */
+	struct bucket flow_lines;    /* Of flows that the kernel refuses. */
 	size_t n_unlogged;	     /* Refusals since the last such line. */
 	struct pin *pins;
 	size_t n_pins, allocated_pins;
@@ -1254,6 +1255,8 @@ void forward_install(struct engine *, const struct flow *key,
 		     const struct translation *);
 /* Writes the flows that changes of engine.fwd ask for. */
 void forward_sync(struct engine *);
+/* The kernel has refused to put a flow. */
+void forward_refused(struct engine *, const struct event *);
 void forward_stats(struct engine *, const struct event *);
 void forward_dumped(struct engine *, int os_errno);
 void forward_timers(struct engine *);

@@ -9,27 +9,38 @@ static void add_step(void *aux, const char *text)
 	json_array_add(aux, json_string_create(text));
 }
 
-/* The flow that would be installed, as ovs-dpctl prints it. */
+void trace_match(struct ds *ds, const struct flow *key, const struct flow *mask)
+{
+	struct wbuf k = WBUF_INITIALIZER(0), m = WBUF_INITIALIZER(0);
+
+	odp_put_masked_key_attrs(&k, key, mask);
+	odp_put_mask_attrs(&m, key, mask);
+	odp_text_match(ds, wbuf_span(&k), wbuf_span(&m));
+	wbuf_free(&k);
+	wbuf_free(&m);
+}
+
+void trace_actions(struct ds *ds, const struct actions *actions)
+{
+	struct wbuf attrs = WBUF_INITIALIZER(0);
+
+	odp_put_action_attrs(&attrs, actions);
+	odp_text_actions(ds, wbuf_span(&attrs));
+	wbuf_free(&attrs);
+}
+
+/* The flow that would be installed. */
 static void put_texts(struct json *json, const struct flow *flow,
 		      const struct translation *x)
 {
-	struct wbuf key = WBUF_INITIALIZER(0);
-	struct wbuf mask = WBUF_INITIALIZER(0);
-	struct wbuf actions = WBUF_INITIALIZER(0);
 	struct ds ds = DS_EMPTY_INITIALIZER;
 
-	odp_put_masked_key_attrs(&key, flow, &x->mask);
-	odp_put_mask_attrs(&mask, flow, &x->mask);
-	odp_put_action_attrs(&actions, &x->actions);
-	odp_text_match(&ds, wbuf_span(&key), wbuf_span(&mask));
+	trace_match(&ds, flow, &x->mask);
 	json_object_put_string(json, "key", ds_cstr(&ds));
 	ds_clear(&ds);
-	odp_text_actions(&ds, wbuf_span(&actions));
+	trace_actions(&ds, &x->actions);
 	json_object_put_string(json, "actions", ds_cstr(&ds));
 	ds_destroy(&ds);
-	wbuf_free(&key);
-	wbuf_free(&mask);
-	wbuf_free(&actions);
 }
 
 struct json *trace_run(const struct engine *e, const struct flow *flow)

@@ -4,7 +4,13 @@
 
 #include "engine/state.h"
 
+struct ds;
+
 /* The answer to the trace command (control/control.h).  Changes nothing. */
 struct json *trace_run(const struct engine *, const struct flow *);
+
+/* A flow as ovs-dpctl prints it: appends what it matches, what it does. */
+void trace_match(struct ds *, const struct flow *key, const struct flow *mask);
+void trace_actions(struct ds *, const struct actions *);
 
 #endif

@@ -166,6 +166,10 @@ void odp_put_execute(struct wbuf *, uint16_t family, uint32_t seq,
 void odp_complete_mask(const struct flow *key, const struct flow *mask,
 		       struct flow *out);
 
+/* Makes of a key as a dump shows it, without what its mask leaves out, one that
+ * the kernel takes back: it wants a destination of each tunnel. */
+void odp_complete_key(struct flow *key);
+
 /* The attribute streams alone, for UFIDs, traces and tests.  A key whose
  * ethertype is that of a VLAN tag without one (a truncated tag) is written so
  * that the kernel refuses it, as it cannot be matched. */

@@ -195,6 +195,15 @@ void odp_complete_mask(const struct flow *key, const struct flow *mask,
 	*out = m;
 }
 
+/* ip_tun_from_nlattr() in net/openvswitch/flow_netlink.c: any will do under a
+ * mask that does not look at it. */
+void odp_complete_key(struct flow *key)
+{
+	if (key->tunnel.present && ip_is_zero(&key->tunnel.dst)) {
+		key->tunnel.dst = key->tunnel.src;
+	}
+}
+
 /* ---- writing ---------------------------------------------------------- */
 
 static void put_u8(struct wbuf *b, uint16_t type, uint8_t value)

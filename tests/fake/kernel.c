@@ -361,6 +361,42 @@ static struct fake_flow *flow_lookup(struct fake_kernel *k,
 	return NULL;
 }
 
+/* What the kernel takes (net/openvswitch/flow_netlink.c):
+ * metadata_from_nlattrs() and ip_tun_from_nlattr() of keys,
+ * __ovs_nla_copy_actions() of actions. */
+
+static bool is_port(uint32_t port_no)
+{
+	return port_no < UINT16_MAX; /* DP_MAX_PORTS */
+}
+
+static bool has_remote(const struct ip_addr *dst)
+{
+	return !ip_is_zero(dst) && ip_is_unicast(dst);
+}
+
+static bool key_is_valid(const struct flow *key)
+{
+	return is_port(key->in_port) &&
+	       (!key->vlan_tci || key->vlan_tci & 0x1000) &&
+	       (!key->tunnel.present || has_remote(&key->tunnel.dst));
+}
+
+static bool actions_are_valid(const struct actions *actions)
+{
+	for (size_t i = 0; i < actions->n; i++) {
+		const struct action *a = &actions->v[i];
+
+		if ((a->type == ACTION_OUTPUT && !is_port(a->port)) ||
+		    (a->type == ACTION_SET_TUNNEL &&
+		     !has_remote(&a->tunnel.dst)) ||
+		    (a->type == ACTION_PUSH_VLAN && a->vlan.vid > 0xfff)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static int flow_put(struct fake_kernel *k, const struct op_flow *put)
 {
 	struct fake_flow *f = flow_by_ufid(k, &put->ufid);
@@ -369,10 +405,8 @@ static int flow_put(struct fake_kernel *k, const struct op_flow *put)
 	if (!k->datapath) {
 		return ENODEV;
 	}
-	if (!k->user && put->key.tunnel.present &&
-	    (ip_is_zero(&put->key.tunnel.dst) ||
-	     !ip_is_unicast(&put->key.tunnel.dst))) {
-		/* ip_tun_from_nlattr() in net/openvswitch/flow_netlink.c. */
+	if (!k->user &&
+	    (!key_is_valid(&put->key) || !actions_are_valid(&put->actions))) {
 		k->n_flows_invalid++;
 		return EINVAL;
 	}
@@ -940,6 +974,7 @@ static void execute(struct fake_kernel *k, const struct flow *key,
 	struct wbuf frame = WBUF_INITIALIZER(0);
 	uint32_t mark = 0;
 
+	k->n_flows_invalid += !k->user && !actions_are_valid(actions);
 	wbuf_bytes(&frame, packet.data, packet.size);
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct action *a = &actions->v[i];

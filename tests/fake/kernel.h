@@ -187,7 +187,7 @@ struct fake_kernel {
 	uint32_t n_port_news;
 	unsigned int n_datapath_news;
 	unsigned int n_flow_puts;
-	unsigned int n_flows_invalid; /* Refused: such a key makes no sense. */
+	unsigned int n_flows_invalid; /* Keys or actions that make no sense. */
 	uint64_t n_plain_sent, n_esp_sent, n_delivered;
 	uint64_t n_guarded; /* Dropped by the netfilter guard. */
 	uint64_t n_no_sa, n_blocked, n_replayed, n_too_big, n_upcalls_lost;

@@ -791,7 +791,11 @@ static void run_op(struct host *h, const struct op *op)
 		h->replied = true;
 		return;
 	case OP_LOG:
-		h->n_warnings += op->level <= OP_LOG_WARN;
+		if (op->level <= OP_LOG_WARN) {
+			h->n_warnings++;
+			free(h->warning);
+			h->warning = xstrdup(op->text);
+		}
 		h->n_alarms += !strncmp(op->text, "ALARM", 5);
 		h->n_sessions += !strncmp(op->text, "connected to", 12);
 		return;
@@ -1221,6 +1225,7 @@ void world_free(struct world *w)
 		}
 		free(h->state);
 		free(h->peers);
+		free(h->warning);
 		free(h->fatal);
 		free(h->reply);
 		free(h);

@@ -97,6 +97,7 @@ struct host {
 	unsigned int die_after; /* Ops left to it; 0 = no such fate. */
 	char *fatal;		/* The text of OP_FATAL. Owned. */
 	unsigned int n_warnings, n_alarms;
+	char *warning;		 /* The last one. Owned. */
 	unsigned int n_sessions; /* Since its start, by its log. */
 	/* The last command's answer. */
 	bool replied, reply_ok;

@@ -83,6 +83,10 @@ finish() {
 		case_ok 'no key and no salt was in two SAs' keys_ok
 		keys_stop
 	fi
+	if grep -hs 'flow refused: Invalid argument' "$work"/*.log >&2; then
+		echo 'not ok a flow made no sense to the kernel'
+		failed=1
+	fi
 	# clone3 (435) is told not to exist: who makes a thread then takes clone.
 	if ! own_kernel &&
 		dmesg | grep 'type=1326.*exe="[^"]*/fdpd"' | grep -v ' syscall=435 ' >&2; then

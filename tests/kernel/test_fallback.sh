@@ -158,6 +158,13 @@ fdpd h1 --overlay auto --password-file "$password" --peer 172.31.0.2
 case_ok 'h1 was killed: by sleeve as before' soon grep -q 'to h2 by sleeve as before: ' "$work/h1.log"
 case_ok 'ping' soon ping_ok c1 10.0.0.2
 case_ok 'by sleeve' by sleeve sleeve
+fdpd_kill h2
+fdpd_kill h1
+fdpd h1 --overlay auto --password-file "$password" --peer 172.31.0.2
+fdpd h2 --overlay auto --password-file "$password"
+case_ok 'both were killed: by sleeve as before' soon grep -q 'to h1 by sleeve as before: ' "$work/h2.log"
+case_ok 'ping after that' soon ping_ok c2 10.0.0.1
+case_ok 'by sleeve, both' by sleeve sleeve
 block -D esp
 case_ok 'and back' took 'after a restart: back' by fastdp fastdp
 

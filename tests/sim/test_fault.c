@@ -290,6 +290,35 @@ SEED_TEST(sas_refused_for_a_while_said_and_repeated, 20)
 	world_free(w);
 }
 
+/* A flow that the kernel does not take is told with all that it was, or nobody
+ * finds out why; not more often than people read. */
+SEED_TEST(refused_flow_is_told_in_full, 4)
+{
+	static const char *const parts[] = {
+		"flow refused: Invalid argument: ", "in_port(",
+		"eth(src=", ", actions:"};
+	struct world *w = running_world(seed, 2, "secret", false);
+	struct host *a = host_a(w), *b = host_b(w);
+	unsigned int before = a->n_warnings;
+
+	inject(a, OP_FLOW_PUT, 0, EINVAL);
+	a->kernel.fault.lasting = true;
+	for (unsigned int i = 0; i < 100; i++) {
+		endpoint_reaches_with(a->endpoints[0], &b->endpoints[0]->ips[0],
+				      84, 1);
+	}
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		DEMAND(w, a->warning && strstr(a->warning, parts[i]),
+		       "no \"%s\" in: %s", parts[i], a->warning);
+	}
+	DEMAND(w, a->n_warnings - before >= 4 && a->n_warnings - before < 60,
+	       "%u lines of it", a->n_warnings - before);
+	heal(a);
+	world_run(w, SEC);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
 /* What the kernel would not remove at first is removed in the end, without a
  * restart. */
 static bool removal_fails(enum op_type op, unsigned int nth)
@@ -335,4 +364,5 @@ SCENARIO_MAIN("faults", first_start_fails_nothing_half_made,
 	      any_op_fails_once_never_plaintext_and_settles,
 	      any_op_on_several_sas_fails_once_and_settles,
 	      removal_fails_tried_again,
-	      sas_refused_for_a_while_said_and_repeated)
+	      sas_refused_for_a_while_said_and_repeated,
+	      refused_flow_is_told_in_full)

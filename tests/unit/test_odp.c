@@ -415,6 +415,24 @@ START_TEST(random_flows_decode_to_themselves)
 }
 END_TEST
 
+/* What a dump shows of a flow from a tunnel has no destination, the kernel
+ * wants one. */
+START_TEST(key_of_a_dump_gets_a_destination)
+{
+	struct flow key = {.tunnel.present = true};
+
+	key.tunnel.src = ip_from_v4((const uint8_t[]){172, 31, 0, 2});
+	odp_complete_key(&key);
+	ck_assert(ip_equal(&key.tunnel.dst, &key.tunnel.src));
+	key.tunnel.dst = ip_from_v4((const uint8_t[]){172, 31, 0, 1});
+	odp_complete_key(&key);
+	ck_assert(!ip_equal(&key.tunnel.dst, &key.tunnel.src));
+	memset(&key, 0, sizeof key);
+	odp_complete_key(&key);
+	ck_assert(ip_is_zero(&key.tunnel.dst) && !key.tunnel.present);
+}
+END_TEST
+
 START_TEST(random_masks_decode_to_their_completion)
 {
 	for (int i = 0; i < 5000; i++) {
@@ -1341,6 +1359,7 @@ int main(void)
 	tcase_add_test(text, whole_line_prints_like_ovs_dpctl);
 	tcase_add_loop_test(attrs, every_shape_decodes_to_itself, 0, N_SHAPES);
 	tcase_add_test(attrs, random_flows_decode_to_themselves);
+	tcase_add_test(attrs, key_of_a_dump_gets_a_destination);
 	tcase_add_test(attrs, random_masks_decode_to_their_completion);
 	tcase_add_loop_test(attrs, mask_is_completed_as_the_kernel_does, 0,
 			    ARRAY_SIZE(completions));
