@@ -7,6 +7,7 @@
  * after a while as long as the way is dead, and for a few peers at a time.
  * Nothing here changes the verdict, which is that of probes.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/state.h"
@@ -27,7 +28,7 @@ enum {
 static void set_step(struct engine *e, struct peer *p, enum check_step step,
 		     uint64_t due_us)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 	bool was_busy = c->step >= CHECK_BEFORE;
 
 	c->step = step;
@@ -40,8 +41,10 @@ static void set_step(struct engine *e, struct peer *p, enum check_step step,
 
 void check_stop(struct engine *e, struct peer *p)
 {
-	if (p->watch.check.step) {
+	if (p->watch.check) {
 		set_step(e, p, CHECK_NONE, UINT64_MAX);
+		free(p->watch.check);
+		p->watch.check = NULL;
 	}
 }
 
@@ -49,12 +52,12 @@ void check_stop(struct engine *e, struct peer *p)
 
 static void look(struct engine *e, struct peer *p)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 	struct message m = {.type = MSG_PATH_CHECK};
 	struct op *op;
 
 	memset(&c->look, 0, sizeof c->look);
-	m.path_check.number = ++c->number;
+	m.path_check.number = ++p->watch.question;
 	if (c->evidence.esp) {
 		m.path_check.spis[m.path_check.n_spis++] = c->evidence.spi;
 		op = ops_add(e->ops, OP_IPSEC_LOOK);
@@ -95,7 +98,7 @@ static void subtract(struct ipsec_sight *sight,
 
 static void begin(struct engine *e, struct peer *p)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 	const struct tunnel *t = &p->tunnel;
 	const unsigned int lane = path_dead_lane(&p->watch.path);
 	struct op *op;
@@ -126,7 +129,7 @@ static void send_datagram(struct engine *e, struct peer *p)
 	op->test.local = p->tunnel.local;
 	op->test.remote = p->tunnel.remote;
 	op->test.udp_port = p->tunnel.udp_port;
-	op->test.mark = lane_mark(p->watch.check.evidence.lane);
+	op->test.mark = lane_mark(p->watch.check->evidence.lane);
 	wbuf_bytes(&op->bytes, vxlan, sizeof vxlan);
 	probe_put(&op->bytes, &probe);
 	engine_expect(e, op, PENDING_CHECK)->peer = p->number;
@@ -134,7 +137,7 @@ static void send_datagram(struct engine *e, struct peer *p)
 
 static void send_all(struct engine *e, struct peer *p)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 
 	c->before = c->look;
 	for (unsigned int i = 0; i < N_PROBES; i++) {
@@ -150,7 +153,7 @@ static void send_all(struct engine *e, struct peer *p)
 
 static void conclude(struct engine *e, struct peer *p)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 	struct evidence *ev = &c->evidence;
 	char detail[DETAIL_SIZE];
 	enum reason cause;
@@ -179,7 +182,7 @@ static void conclude(struct engine *e, struct peer *p)
 /* Is there enough to go on? */
 static void advance(struct engine *e, struct peer *p)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 	bool over = e->now_us >= c->due_us;
 	bool seen = c->look.done_here && c->look.done_there;
 
@@ -214,12 +217,15 @@ static void advance(struct engine *e, struct peer *p)
 
 void check_level(struct engine *e, struct peer *p)
 {
-	struct check *c = &p->watch.check;
+	struct watch *w = &p->watch;
 
-	switch (p->watch.level) {
+	switch (w->level) {
 	case PATH_DEAD:
 	case PATH_LANES:
-		c->n = 0;
+		if (!w->check) {
+			w->check = xzalloc(sizeof *w->check);
+		}
+		w->check->n = 0;
 		set_step(e, p, CHECK_WAITING, e->now_us);
 		break;
 	case PATH_GOOD:
@@ -232,7 +238,7 @@ void check_level(struct engine *e, struct peer *p)
 
 void check_timer(struct engine *e, struct peer *p)
 {
-	if (!p->watch.check.step) {
+	if (!p->watch.check) {
 		return;
 	}
 	if (tunnel_is_usable(&p->tunnel)) {
@@ -240,8 +246,8 @@ void check_timer(struct engine *e, struct peer *p)
 	} else {
 		set_step(e, p, CHECK_WAITING, e->now_us + AGAIN_US);
 	}
-	if (p->watch.check.step) {
-		peer_wake(e, p, p->watch.check.due_us);
+	if (p->watch.check) {
+		peer_wake(e, p, p->watch.check->due_us);
 	}
 }
 
@@ -249,15 +255,17 @@ void check_timer(struct engine *e, struct peer *p)
 
 static bool is_looking(const struct peer *p)
 {
-	return p->watch.on && (p->watch.check.step == CHECK_BEFORE ||
-			       p->watch.check.step == CHECK_AFTER);
+	const struct check *c = p->watch.check;
+
+	return p->watch.on && c &&
+	       (c->step == CHECK_BEFORE || c->step == CHECK_AFTER);
 }
 
 void check_route(struct engine *e, struct peer *p, const struct event *event)
 {
-	struct evidence *ev = &p->watch.check.evidence;
-
 	if (is_looking(p)) {
+		struct evidence *ev = &p->watch.check->evidence;
+
 		ev->routed = true;
 		ev->route_errno = event->os_errno;
 		copy_text(ev->route_ifname, sizeof ev->route_ifname,
@@ -268,10 +276,10 @@ void check_route(struct engine *e, struct peer *p, const struct event *event)
 
 void check_sent(struct engine *e, struct peer *p, const struct event *event)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 
 	(void)e;
-	if (p->watch.on && c->step == CHECK_SENT) {
+	if (p->watch.on && c && c->step == CHECK_SENT) {
 		c->evidence.sent = true;
 		c->evidence.send_errno = event->os_errno;
 	}
@@ -279,7 +287,7 @@ void check_sent(struct engine *e, struct peer *p, const struct event *event)
 
 void check_looked(struct engine *e, struct peer *p, const struct event *event)
 {
-	struct check *c = &p->watch.check;
+	struct check *c = p->watch.check;
 
 	if (is_looking(p) && event->ipsec.n) {
 		c->look.here = event->ipsec.sas[0];
@@ -291,12 +299,13 @@ void check_looked(struct engine *e, struct peer *p, const struct event *event)
 void check_answered(struct engine *e, struct peer *p,
 		    const struct msg_path_checked *m)
 {
-	struct check *c = &p->watch.check;
-	struct ipsec_sight *there = &c->look.there;
+	struct check *c = p->watch.check;
+	struct ipsec_sight *there;
 
-	if (!is_looking(p) || m->number != c->number) {
+	if (!is_looking(p) || m->number != p->watch.question) {
 		return;
 	}
+	there = &c->look.there;
 	c->look.done_there = true;
 	c->look.heard = m->heard;
 	if (m->n_sas) {

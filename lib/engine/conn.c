@@ -750,7 +750,14 @@ static void record_bytes(struct engine *e, struct conn *c)
 			break;
 		}
 		wbuf_pull(&c->rx, c->rx.size - in.size);
-		if (!complete || !record_received(e, c, wbuf_span(&payload))) {
+		if (!complete) {
+			if (!c->rx.size) {
+				/* It may be long until there is more. */
+				wbuf_free(&c->rx);
+			}
+			break;
+		}
+		if (!record_received(e, c, wbuf_span(&payload))) {
 			break;
 		}
 	}
@@ -955,6 +962,12 @@ struct target *target_add(struct engine *e, const struct ip_endpoint *remote)
 	return t;
 }
 
+void target_free(struct target *t)
+{
+	history_free(&t->history);
+	free(t);
+}
+
 void target_remove(struct engine *e, struct target *t)
 {
 	struct target **link = &e->targets;
@@ -964,7 +977,7 @@ void target_remove(struct engine *e, struct target *t)
 	}
 	*link = t->next;
 	timer_off(&e->targets_due, &t->timer);
-	free(t);
+	target_free(t);
 }
 
 void target_retry(struct engine *e, struct target *t, uint64_t delay_us)

@@ -80,13 +80,21 @@ static void send_list(struct engine *e, struct peer *to, bool list, bool want)
 	conn_send(e, to->conn, &m);
 }
 
+static void set_advertised(struct peer *p, const struct ip_endpoint *v,
+			   size_t n)
+{
+	free(p->advertised);
+	p->advertised = n ? xmemdup(v, n * sizeof *v) : NULL;
+	p->n_advertised = n;
+}
+
 void discovery_session(struct engine *e, struct peer *p)
 {
 	const struct target *t = p->conn->target;
 	bool hinted = t && t->hinted;
 
 	p->control_port = 0;
-	p->n_advertised = 0;
+	set_advertised(p, NULL, 0);
 	if (p->conn->role == HS_INITIATOR) {
 		send_list(e, p, !hinted && e->config.discover,
 			  !hinted && e->config.discover);
@@ -138,8 +146,7 @@ void discovery_heard(struct engine *e, struct peer *p,
 		     const struct msg_peers *m)
 {
 	p->control_port = m->port;
-	p->n_advertised = m->n_advertised;
-	memcpy(p->advertised, m->advertised, sizeof p->advertised);
+	set_advertised(p, m->advertised, m->n_advertised);
 	for (size_t i = 0; e->config.discover && i < m->n; i++) {
 		take_hint(e, &m->v[i]);
 	}

@@ -211,15 +211,13 @@ void engine_free(struct engine *e)
 	}
 	HMAP_FOR_EACH_SAFE (peer, next_peer, node, &e->peers) {
 		hmap_remove(&e->peers, &peer->node);
-		record_free(&peer->record);
-		free(peer->bound);
-		free(peer);
+		peer_free(peer);
 	}
 	while (e->targets) {
 		struct target *t = e->targets;
 
 		e->targets = t->next;
-		free(t);
+		target_free(t);
 	}
 	while (e->ports) {
 		struct port *port = e->ports;

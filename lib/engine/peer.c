@@ -587,6 +587,18 @@ void peer_lost(struct engine *e, struct peer *p, enum reason reason,
 	}
 }
 
+void peer_free(struct peer *p)
+{
+	record_free(&p->record);
+	free(p->bound);
+	free(p->advertised);
+	free(p->watch.check);
+	path_done(&p->watch.path);
+	path_done(&p->beside.path);
+	history_free(&p->history);
+	free(p);
+}
+
 void peer_remove(struct engine *e, struct peer *p)
 {
 	engine_log(e, OP_LOG_INFO, "peer %s is gone", p->name);
@@ -603,9 +615,7 @@ void peer_remove(struct engine *e, struct peer *p)
 	timer_off(&e->peers_due, &p->timer);
 	hmap_remove(&e->peers, &p->node);
 	hmap_remove(&e->peer_numbers, &p->by_number);
-	record_free(&p->record);
-	free(p->bound);
-	free(p);
+	peer_free(p);
 	peers_rebind(e);
 	ports_update_mtu(e);
 }

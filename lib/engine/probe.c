@@ -44,6 +44,7 @@ void probe_session(struct engine *e, struct peer *p, bool same)
 	const struct watch before = *w;
 
 	check_stop(e, p);
+	path_done(&w->path);
 	memset(w, 0, sizeof *w);
 	w->on = p->conn->identity.capabilities & CAPABILITY_PROBE;
 	if (w->on) {

@@ -233,10 +233,10 @@ static void put_tests(const struct engine *e, const struct watch *w,
 {
 	struct json *list = json_array_create_empty();
 
-	if (w->on && w->check.last_us && w->level != PATH_GOOD) {
-		evidence_each(&w->check.last, add_tried, list);
+	if (w->on && w->check && w->check->last_us) {
+		evidence_each(&w->check->last, add_tried, list);
 		jsonput_int(json, "tested_ago",
-			    show_age_s(e, w->check.last_us));
+			    show_age_s(e, w->check->last_us));
 	}
 	json_object_put(json, "tests", list);
 }

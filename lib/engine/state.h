@@ -213,14 +213,14 @@ enum tunnel_state {
 
 /* One SA each way, and the out policy that leads to ours (datapath/lane.h). */
 struct lane {
-	uint32_t spi_in; /* Being installed or in use; 0 = none. */
-	bool in_ready;
-	unsigned int attempts; /* To find a free SPI. */
+	uint32_t spi_in;   /* Being installed or in use; 0 = none. */
 	uint32_t spi_out;  /* In use: the policy is pinned to it; 0 = none. */
 	uint32_t spi_next; /* Being installed. */
-	bool next_ready;   /* Installed. */
-	bool pinning;	   /* The policy is on the way to it. */
-	bool policy;	   /* Installed, or being so. */
+	uint8_t attempts;  /* To find a free SPI. */
+	bool in_ready;
+	bool next_ready; /* Installed. */
+	bool pinning;	 /* The policy is on the way to it. */
+	bool policy;	 /* Installed, or being so. */
 };
 
 /* Whether it may be plain between us (plain.c).  The exceptions are the
@@ -323,8 +323,7 @@ struct look {
 struct check {
 	enum check_step step;
 	uint64_t due_us;
-	uint32_t number; /* Of the last question to the peer. */
-	unsigned int n;	 /* Tests since the way is as it is. */
+	unsigned int n; /* Tests since the way is as it is. */
 	struct evidence evidence;
 	struct look before, look;
 	struct evidence last; /* The test before, for people. */
@@ -348,7 +347,8 @@ struct watch {
 	enum path_level back; /* Its own way, as the peer says. */
 	enum reason back_reason;
 	uint64_t back_us;
-	struct check check;
+	uint32_t question;   /* Of a test: the number of the last one to it. */
+	struct check *check; /* NULL: there is no need of any. */
 };
 
 /* The sleeve beside fastdp (overlay.c). */
@@ -383,7 +383,7 @@ struct peer {
 	uint64_t incarnation;
 	uint16_t control_port; /* By its own word; 0 = unknown. */
 	/* Where it wants to be dialled; none: where it is seen. */
-	struct ip_endpoint advertised[MSG_MAX_ADVERTISED];
+	struct ip_endpoint *advertised;
 	size_t n_advertised;
 	struct conn *conn;    /* The session in use; NULL = lost. */
 	uint64_t doubted_us;  /* Another one said to be it; 0: never. */
@@ -765,6 +765,7 @@ struct target *target_add(struct engine *, const struct ip_endpoint *);
 struct target *target_find(const struct engine *, const struct ip_endpoint *);
 size_t target_count(const struct engine *);
 void target_remove(struct engine *, struct target *);
+void target_free(struct target *);
 /* Dials soon unless it is connected or being so. */
 void target_retry(struct engine *, struct target *, uint64_t delay_us);
 void target_timers(struct engine *);
@@ -832,6 +833,8 @@ struct peer *peer_by_number(const struct engine *, uint32_t number);
 /* Is 'text' its name, id or address? */
 bool peer_is_called(const struct peer *, const char *text);
 void peer_remove(struct engine *, struct peer *);
+/* Its memory alone. */
+void peer_free(struct peer *);
 /* A host that others know.  NULL: there are too many. */
 struct peer *peer_heard_of(struct engine *, const struct identity *);
 /* One of an earlier run; NULL as above. */
@@ -1171,6 +1174,8 @@ void spread_news(struct engine *, struct kept *, const struct conn *from,
 		 bool urgent);
 /* Somebody may have missed what that host has said. */
 void spread_again(struct engine *, struct author *);
+/* Sends it to one. */
+void spread_kept(struct engine *, struct conn *, struct kept *);
 /* The other end of that connection has it. */
 void spread_known(struct kept *, const struct conn *);
 void spread_have(struct engine *, struct conn *, const struct msg_held *);

@@ -1261,6 +1261,7 @@ void tunnel_end(struct engine *e, struct peer *p)
 	}
 	sleeve_end(e, p);
 	memset(t, 0, sizeof *t);
+	path_done(&p->beside.path);
 	memset(&p->beside, 0, sizeof p->beside);
 	t->reason = REASON_CONNECTING;
 	if (guarded) {

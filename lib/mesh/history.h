@@ -16,14 +16,16 @@ enum {
 struct change {
 	uint64_t when_us;
 	enum reason reason; /* REASON_NONE where something became well. */
-	char text[HISTORY_TEXT_SIZE];
+	char *text; /* Owned. */
 };
 
 /* All zero: empty. */
 struct history {
-	struct change v[HISTORY_MAX];
-	size_t n; /* That there were ever. */
+	struct change *v; /* Owned; as many as there are. */
+	size_t n;	  /* That there were ever. */
 };
+
+void history_free(struct history *);
 
 /* What does not fit of the text is cut off. */
 void history_add(struct history *, uint64_t now_us, enum reason,

@@ -1,15 +1,22 @@
 #include "mesh/path.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "util.h"
 
 void path_init(struct path *p, uint64_t first, uint64_t now_us)
 {
-	memset(p, 0, sizeof *p);
+	path_done(p);
 	p->next = first;
 	p->n_lanes = 1;
 	p->due_us = now_us;
+}
+
+void path_done(struct path *p)
+{
+	free(p->ring);
+	memset(p, 0, sizeof *p);
 }
 
 void path_still_dead(struct path *p)
@@ -128,10 +135,46 @@ bool path_plan(struct path *p, unsigned int n_lanes, bool large,
 	return true;
 }
 
+/* ---- The ring ---- */
+
+static struct path_probe *place(const struct path *p, uint64_t number)
+{
+	return &p->ring[number % p->n_ring];
+}
+
+/* Numbers that were apart still are, so nothing of it gets lost. */
+static void widen(struct path *p, unsigned int n)
+{
+	struct path_probe *old = p->ring;
+	const unsigned int n_old = p->n_ring;
+
+	p->ring = xcalloc(n, sizeof *p->ring);
+	p->n_ring = n;
+	for (unsigned int i = 0; i < n_old; i++) {
+		if (old[i].number) {
+			*place(p, old[i].number) = old[i];
+		}
+	}
+	free(old);
+}
+
+/* The place of the next one. */
+static struct path_probe *make_place(struct path *p, uint64_t now_us)
+{
+	if (!p->n_ring) {
+		widen(p, PATH_RING_FIRST);
+	}
+	while (p->n_ring < PATH_RING && place(p, p->next)->number &&
+	       now_us - place(p, p->next)->sent_us < PATH_LATE_US) {
+		widen(p, 2 * p->n_ring);
+	}
+	return place(p, p->next);
+}
+
 uint64_t path_sent(struct path *p, const struct path_plan *plan, uint16_t size,
 		   enum path_purpose purpose, uint64_t now_us)
 {
-	struct path_probe *probe = &p->ring[p->next % PATH_RING];
+	struct path_probe *probe = make_place(p, now_us);
 
 	*probe = (struct path_probe){.number = p->next,
 				     .sent_us = now_us,
@@ -174,7 +217,7 @@ uint64_t path_due_us(const struct path *p)
 {
 	uint64_t due_us = p->due_us;
 
-	for (unsigned int i = 0; !p->asked_us && i < PATH_RING; i++) {
+	for (unsigned int i = 0; !p->asked_us && i < p->n_ring; i++) {
 		if (p->ring[i].number && p->ring[i].waiting) {
 			due_us = MIN(due_us,
 				     p->ring[i].sent_us + patience_us(p));
@@ -262,9 +305,9 @@ static void result(struct path *p, const struct path_probe *probe, bool acked)
 
 static struct path_probe *find(struct path *p, uint64_t number)
 {
-	struct path_probe *probe = &p->ring[number % PATH_RING];
+	struct path_probe *probe = p->n_ring ? place(p, number) : NULL;
 
-	return number && probe->number == number ? probe : NULL;
+	return number && probe && probe->number == number ? probe : NULL;
 }
 
 /* In doubt there is no time to lose. */
@@ -305,7 +348,7 @@ uint64_t path_overdue(struct path *p, uint64_t now_us)
 	if (p->asked_us) {
 		return 0;
 	}
-	for (unsigned int i = 0; i < PATH_RING; i++) {
+	for (unsigned int i = 0; i < p->n_ring; i++) {
 		const struct path_probe *probe = &p->ring[i];
 
 		if (probe->number && probe->waiting &&
@@ -325,7 +368,7 @@ bool path_lost(struct path *p, uint64_t upto, uint64_t now_us,
 {
 	struct path_probe *first = NULL;
 
-	for (unsigned int i = 0; i < PATH_RING; i++) {
+	for (unsigned int i = 0; i < p->n_ring; i++) {
 		struct path_probe *probe = &p->ring[i];
 
 		if (probe->number && probe->waiting && probe->number <= upto &&

@@ -26,7 +26,10 @@
 #include <stdint.h>
 
 enum {
-	PATH_RING = 64,	  /* Probes kept in mind; older ones are forgotten. */
+	/* Probes kept in mind; older ones are forgotten.  As many places are
+	 * there as are needed: on a good way a few. */
+	PATH_RING_FIRST = 4,
+	PATH_RING = 64,
 	PATH_RECENT = 10, /* Results that make a verdict. */
 	PATH_RECENT_GOOD = 8,	/* Of those, to be alive again. */
 	PATH_WINDOW = 64,	/* Results that the loss is reckoned from. */
@@ -38,6 +41,7 @@ enum {
 	PATH_TRAFFIC_US = 1000 * 1000, /* Between probes, with traffic. */
 	PATH_IDLE_US = 10 * 1000 * 1000,
 	PATH_DOUBT_US = 150 * 1000,
+	PATH_LATE_US = 20 * 1000 * 1000, /* Nothing comes later than that. */
 	PATH_TRAFFIC_KEPT_US = 10 * 1000 * 1000, /* Idle after so long. */
 	PATH_PATIENCE_MIN_US = 300 * 1000,
 	PATH_PATIENCE_MAX_US = 1000 * 1000
@@ -78,7 +82,8 @@ struct path_track {
 
 struct path {
 	uint64_t next; /* Number of the next probe. */
-	struct path_probe ring[PATH_RING];
+	struct path_probe *ring; /* By number; owned. */
+	unsigned int n_ring;	 /* A power of two, or 0. */
 	uint64_t due_us;
 	unsigned int turn;
 	uint64_t traffic_us; /* The last sign of it; 0 = none. */
@@ -101,8 +106,11 @@ struct path {
 	uint32_t rtt_us, rtt_var_us; /* Smoothed (RFC 6298 2); 0 = unknown. */
 };
 
-/* Begins anew, with numbers from 'first' (not 0) on. */
+/* Begins anew, with numbers from 'first' (not 0) on.  For the first time the
+ * struct is all zeros. */
 void path_init(struct path *, uint64_t first, uint64_t now_us);
+/* Leaves all zeros. */
+void path_done(struct path *);
 /* It is known to be dead from before: some of its probes have to get through
  * until it is not. */
 void path_still_dead(struct path *);

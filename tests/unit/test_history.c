@@ -23,6 +23,8 @@ START_TEST(newest_come_first_and_oldest_give_way)
 	ck_assert_uint_eq(history_get(&h, HISTORY_MAX - 1)->when_us,
 			  2 * HISTORY_MAX + 1);
 	ck_assert_ptr_null(history_get(&h, HISTORY_MAX));
+	history_free(&h);
+	ck_assert_ptr_null(history_get(&h, 0));
 }
 END_TEST
 
@@ -36,6 +38,7 @@ START_TEST(long_text_is_cut)
 	history_add(&h, 1, REASON_NONE, text);
 	ck_assert_uint_eq(strlen(history_get(&h, 0)->text),
 			  HISTORY_TEXT_SIZE - 1);
+	history_free(&h);
 }
 END_TEST
 

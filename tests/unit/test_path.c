@@ -39,6 +39,11 @@ static void setup(void)
 	path_init(&path, 77, now_us);
 }
 
+static void teardown(void)
+{
+	path_done(&path);
+}
+
 static bool none_lost(const struct path_plan *plan UNUSED)
 {
 	return false;
@@ -386,6 +391,35 @@ START_TEST(tests_do_not_count_in_the_verdict)
 }
 END_TEST
 
+START_TEST(good_path_takes_little_memory)
+{
+	run(SECONDS(3600), none_lost, true);
+	ck_assert_uint_gt(path.n_sent, 300);
+	ck_assert_uint_eq(path.n_ring, PATH_RING_FIRST);
+	/* What is lost is kept in mind while it might only be late... */
+	run(SECONDS(30), all_lost, true);
+	ck_assert_uint_gt(path.n_ring, 4 * PATH_RING_FIRST);
+}
+END_TEST
+
+START_TEST(now_and_then_a_lost_one_does_not_take_all)
+{
+	struct path_plan plan = {0};
+	struct path_probe probe;
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		const uint64_t number =
+			path_sent(&path, &plan, 100, PATH_WATCH, now_us);
+
+		if (i % 20) {
+			path_acked(&path, number, now_us + RTT_US, &probe);
+		}
+		now_us += SECONDS(1);
+	}
+	ck_assert_uint_lt(path.n_ring, PATH_RING);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("path");
@@ -393,7 +427,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, quiet_path_is_probed_every_ten_seconds);
 	tcase_add_test(tc, traffic_is_accompanied_every_second);
@@ -411,6 +445,8 @@ int main(void)
 	tcase_add_test(tc, late_acknowledgement_counts);
 	tcase_add_test(tc, foreign_numbers_are_ignored);
 	tcase_add_test(tc, tests_do_not_count_in_the_verdict);
+	tcase_add_test(tc, good_path_takes_little_memory);
+	tcase_add_test(tc, now_and_then_a_lost_one_does_not_take_all);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
