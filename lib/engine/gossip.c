@@ -134,10 +134,7 @@ static void send_missing(struct engine *e, struct conn *c)
 			/* What it has said itself, too: it may have
 			 * forgotten (see outdo()). */
 			if (s && !has(c, s)) {
-				struct message m = {.type = MSG_STATEMENT,
-						    .statement = *s};
-
-				conn_send(e, c, &m);
+				spread_kept(e, c, a->v[i]);
 			}
 		}
 	}
@@ -196,12 +193,17 @@ static void hear_links(struct engine *e, struct author *a,
 }
 
 /* Appends the links of one statement. */
-static enum err add_links(const struct statement *s, struct peer_id **v,
-			  size_t *n)
+static enum err add_links(const struct engine *e, const struct kept *k,
+			  struct peer_id **v, size_t *n)
 {
+	struct statement s;
 	struct peer_id *some;
 	size_t n_some;
-	enum err err = statement_get_links(s, &some, &n_some);
+	enum err err;
+
+	statements_get(&e->statements, k, &s);
+	err = statement_get_links(&s, &some, &n_some);
+	statement_free(&s);
 
 	if (!err && n_some) {
 		*v = xrealloc(*v, (*n + n_some) * sizeof **v);
@@ -222,7 +224,7 @@ static enum err take_links(struct engine *e, struct author *a,
 
 	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
 		enum err bad = a->v[i] && statement_has_links(i)
-				       ? add_links(&a->v[i]->s, &v, &n)
+				       ? add_links(e, a->v[i], &v, &n)
 				       : FDP_OK;
 
 		err = i == s->chunk ? bad : err;
@@ -505,6 +507,11 @@ static void put_own_self(const struct engine *e, struct wbuf *body)
 	statement_put_self(&self, body);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return peer_id_compare(a, b);
+}
+
 static void put_own_links(const struct engine *e, uint8_t chunk,
 			  struct wbuf *body)
 {
@@ -517,6 +524,10 @@ static void put_own_links(const struct engine *e, uint8_t chunk,
 		    statement_link_chunk(&p->id, e->link_chunks) == chunk) {
 			v[n++] = p->id;
 		}
+	}
+	/* In the order in which they are kept (mesh/statements.h). */
+	if (n) {
+		qsort(v, n, sizeof *v, compare_ids);
 	}
 	statement_put_links(v, n, body);
 	free(v);
@@ -553,10 +564,17 @@ static bool was_said(const struct engine *e, uint8_t chunk,
 		     const struct wbuf *body)
 {
 	const struct author *a = statements_find(&e->statements, &e->config.id);
-	const struct statement *s = a ? said(a, chunk) : NULL;
+	struct statement s;
+	bool same;
 
-	return s && s->incarnation == e->statement_incarnation &&
-	       s->size == body->size && !memcmp(s->body, body->data, s->size);
+	if (!a || !a->v[chunk]) {
+		return false;
+	}
+	statements_get(&e->statements, a->v[chunk], &s);
+	same = s.incarnation == e->statement_incarnation &&
+	       s.size == body->size && !memcmp(s.body, body->data, s.size);
+	statement_free(&s);
+	return same;
 }
 
 static void say(struct engine *e, uint8_t chunk, const struct wbuf *body)

@@ -78,23 +78,29 @@ static bool needs_not(const struct engine *e, const struct kept *k,
 
 /* ---- At once ---- */
 
-static void send_kept(struct engine *e, struct conn *c, struct kept *k)
+void spread_kept(struct engine *e, struct conn *c, struct kept *k)
 {
-	struct message m = {.type = MSG_STATEMENT, .statement = k->s};
+	struct message m = {.type = MSG_STATEMENT};
 
+	statements_get(&e->statements, k, &m.statement);
 	conn_send(e, c, &m);
+	statement_free(&m.statement);
 	spread_known(k, c);
 }
 
 void spread_own(struct engine *e, struct kept *k)
 {
+	struct message m = {.type = MSG_STATEMENT};
 	struct conn *c;
 
+	statements_get(&e->statements, k, &m.statement);
 	HMAP_FOR_EACH (c, node, &e->conns) {
 		if (is_session(c)) {
-			send_kept(e, c, k);
+			conn_send(e, c, &m);
+			spread_known(k, c);
 		}
 	}
+	statement_free(&m.statement);
 }
 
 void spread_news(struct engine *e, struct kept *k, const struct conn *from,
@@ -120,7 +126,7 @@ void spread_news(struct engine *e, struct kept *k, const struct conn *from,
 	}
 	for (size_t i = 0; i < n && i < AT_ONCE; i++) {
 		if (urgent || n <= AT_ONCE) {
-			send_kept(e, chosen[i], k);
+			spread_kept(e, chosen[i], k);
 		}
 	}
 	wake(e, e->now_us + pause_us(e));
@@ -197,7 +203,7 @@ static uint64_t tell(struct engine *e, struct conn *c, uint64_t until_us,
 			continue;
 		}
 		if (!knows_have) {
-			send_kept(e, c, k);
+			spread_kept(e, c, k);
 			continue;
 		}
 		put_held(&held[n++], &k->s);
@@ -311,7 +317,7 @@ void spread_want(struct engine *e, struct conn *c, const struct msg_held *m)
 		struct kept *k = a ? a->v[m->v[i].chunk] : NULL;
 
 		if (k && !is_older(&k->s, &m->v[i])) {
-			send_kept(e, c, k);
+			spread_kept(e, c, k);
 		}
 	}
 }

@@ -1,7 +1,8 @@
 /* The newest statements of every host (session/statement.h).
  *
- * Of each author and chunk the newest is kept, as it came, so that it can be
- * passed on.  With the first statement of a newer incarnation all of an older
+ * Of each author and chunk the newest is kept, so that it can be passed on as it
+ * came (statements_get()): links as a set of bits where that takes less
+ * (mesh/idset.h).  With the first statement of a newer incarnation all of an older
  * one are gone.  Who may sign for an author, the caller knows; where he does
  * not, the first key stays.
  */
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "mesh/idset.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "session/statement.h"
@@ -28,7 +30,9 @@ struct kept {
 	uint64_t number;      /* Grows along that list. */
 	uint64_t heard_us;
 	struct author *author;
-	struct statement s;
+	struct statement s; /* If it has 'links', without its body. */
+	bool has_links;
+	struct id_set links; /* Over statements.hosts. */
 	/* The caller's: connections whose other end has it, as far as there is
 	 * room. */
 	uint32_t knowers[STATEMENTS_KNOWERS];
@@ -54,6 +58,7 @@ struct statements {
 	struct hmap authors;
 	struct ovs_list news; /* All of all authors, as they were heard. */
 	uint64_t number;      /* Of the last one. */
+	struct id_table hosts; /* That are in statements. */
 };
 
 void statements_init(struct statements *);
@@ -63,6 +68,10 @@ struct author *statements_find(const struct statements *,
 void statements_forget(struct statements *, struct author *);
 /* All that it has said counts as heard just now. */
 void statements_renew(struct statements *, struct author *, uint64_t now_us);
+
+/* The statement as it came, for the caller to free by statement_free(). */
+void statements_get(const struct statements *, const struct kept *,
+		    struct statement *);
 
 /* Keeps a copy of 's' if it is newer than what is there: '*news', else NULL.
  * With 'verify' its signature must be good, and its key 'expected', or, if that

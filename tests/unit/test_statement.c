@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mesh/statements.h"
+#include "util.h"
 
 static struct sign_pair pair_a, pair_b;
 static struct statements store;
@@ -260,6 +261,74 @@ START_TEST(news_are_in_the_order_in_which_they_were_heard)
 }
 END_TEST
 
+/* Of author 1, with links to hosts 1 to 'n' that belong there. */
+static struct statement with_links(unsigned int n, bool in_order,
+				   struct wbuf *body)
+{
+	struct peer_id *v = xcalloc(n, sizeof *v);
+	struct statement s = {
+		.author.b[0] = 1, .incarnation = 5, .seq = n, .chunk = 65};
+
+	for (unsigned int i = 0; i < n; i++) {
+		v[in_order ? i : n - 1 - i].b[0] = (uint8_t)(i >> 8);
+		v[in_order ? i : n - 1 - i].b[1] = (uint8_t)i;
+		v[in_order ? i : n - 1 - i].b[2] = 1;
+	}
+	wbuf_init(body, 0);
+	statement_put_links(v, n, body);
+	s.body = body->data;
+	s.size = body->size;
+	statement_sign(&s, &pair_a);
+	free(v);
+	return s;
+}
+
+START_TEST(links_come_back_as_they_came)
+{
+	static const struct {
+		unsigned int n;
+		bool in_order, as_bits;
+	} cases[] = {
+		{0, true, false},  {1, true, true},	 {64, true, true},
+		{65, false, false}, {1000, true, true}, {1000, false, false},
+	};
+	struct wbuf body;
+	struct statement s = with_links(cases[_i].n, cases[_i].in_order, &body);
+	struct statement back;
+	const struct kept *k;
+
+	ck_assert_int_eq(take(&s, NULL, true), FDP_OK);
+	k = statements_find(&store, &s.author)->v[65];
+	ck_assert_int_eq(k->has_links, cases[_i].as_bits);
+	statements_get(&store, k, &back);
+	ck_assert_uint_eq(back.size, s.size);
+	ck_assert_mem_eq(back.body, s.body, s.size);
+	ck_assert_int_eq(statement_verify(&back), FDP_OK);
+	statement_free(&back);
+	wbuf_free(&body);
+}
+END_TEST
+
+START_TEST(few_links_of_many_hosts_are_kept_as_they_came)
+{
+	struct wbuf body;
+	struct statement s = with_links(1000, true, &body);
+
+	ck_assert_int_eq(take(&s, NULL, true), FDP_OK);
+	s.author.b[0] = 2;
+	/* The last one alone: sixteen bytes, or a bit behind 999 others. */
+	body.data[1] = 1;
+	body.data[0] = 0;
+	memmove(body.data + 2, body.data + body.size - sizeof(struct peer_id),
+		sizeof(struct peer_id));
+	s.size = 2 + sizeof(struct peer_id);
+	statement_sign(&s, &pair_a);
+	ck_assert_int_eq(take(&s, NULL, true), FDP_OK);
+	ck_assert(!statements_find(&store, &s.author)->v[65]->has_links);
+	wbuf_free(&body);
+}
+END_TEST
+
 START_TEST(nobody_speaks_for_another)
 {
 	struct statement good = made(1, 5, 7, 3, &pair_a);
@@ -315,6 +384,8 @@ int main(void)
 	tcase_add_test(t, binding_in_the_wrong_chunk_is_refused);
 	tcase_add_test(t, newest_of_author_and_chunk_is_kept);
 	tcase_add_test(t, news_are_in_the_order_in_which_they_were_heard);
+	tcase_add_loop_test(t, links_come_back_as_they_came, 0, 6);
+	tcase_add_test(t, few_links_of_many_hosts_are_kept_as_they_came);
 	tcase_add_test(t, nobody_speaks_for_another);
 	tcase_add_test(t, too_many_authors_are_refused);
 	suite_add_tcase(s, t);
