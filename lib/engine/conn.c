@@ -688,6 +688,7 @@ static bool message_received(struct engine *e, struct conn *c,
 	case MSG_SUMMARY:
 	case MSG_HAVE:
 	case MSG_WANT:
+	case MSG_LINKS:
 	case MSG_SA_OFFER:
 	case MSG_SA_ACTIVE:
 	case MSG_SA_DELETE:

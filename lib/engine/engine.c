@@ -19,7 +19,7 @@ bool engine_encrypts(const struct engine *e)
 
 uint32_t engine_capabilities(const struct engine *e)
 {
-	uint32_t bits = CAPABILITY_PROBE | CAPABILITY_HAVE;
+	uint32_t bits = CAPABILITY_PROBE | CAPABILITY_HAVE | CAPABILITY_LINKS;
 
 	if (!e->user) {
 		bits |= CAPABILITY_FASTDP;

@@ -17,14 +17,14 @@
 
 #define ISSUE_US	 (SECOND_US / 5)   /* Between ours of one chunk. */
 #define NEW_LINK_US	 (SECOND_US / 100) /* Later, for each link... */
-#define NEW_LINK_MAX_US	 (2 * SECOND_US)   /* ...up to that. */
+#define NEW_LINK_MAX_US	 (10 * SECOND_US)  /* ...up to that. */
 #define FORGET_AUTHOR_US (600 * SECOND_US) /* Without a way to it. */
 #define MAX_OUTDONE	 4		   /* What several runs have said. */
 #define MAX_HELD_TOTAL	 (256 * 1024)	   /* In one summary. */
 /* In one chunk.  More: the links are spread over more chunks, less: over
  * fewer. */
-#define MANY_LINKS 32
-#define FEW_LINKS  8
+#define MANY_LINKS 256
+#define FEW_LINKS  64
 
 static bool is_self(const struct engine *e, const struct peer_id *id)
 {
@@ -343,19 +343,18 @@ static enum err heard(struct engine *e, struct conn *c, struct kept *k,
 	return err;
 }
 
-void gossip_statement(struct engine *e, struct conn *c,
-		      const struct statement *s)
+enum err gossip_take(struct engine *e, struct conn *c,
+		     const struct statement *s)
 {
 	const struct pin *pin = pin_find(e, &s->author);
 	const struct author *a;
-	char id[PEER_ID_STRLEN];
 	uint64_t before;
 	struct kept *news;
 	enum err err;
 
 	if (is_self(e, &s->author)) {
 		outdo(e, c, s);
-		return;
+		return FDP_OK;
 	}
 	a = statements_find(&e->statements, &s->author);
 	before = a ? a->incarnation : 0;
@@ -367,12 +366,27 @@ void gossip_statement(struct engine *e, struct conn *c,
 		   a->v[s->chunk]->s.seq == s->seq) {
 		spread_known(a->v[s->chunk], c);
 	}
+	return err;
+}
+
+void gossip_refused(struct engine *e, const struct conn *c,
+		    const struct peer_id *author, enum err err)
+{
+	char id[PEER_ID_STRLEN];
+
+	engine_log(e, OP_LOG_WARN,
+		   "%s passes on a statement of host %s that is not "
+		   "accepted: %s",
+		   c->peer->name, peer_id_format(author, id), err_text(err));
+}
+
+void gossip_statement(struct engine *e, struct conn *c,
+		      const struct statement *s)
+{
+	enum err err = gossip_take(e, c, s);
+
 	if (err) {
-		engine_log(e, OP_LOG_WARN,
-			   "%s passes on a statement of host %s that is not "
-			   "accepted: %s",
-			   c->peer->name, peer_id_format(&s->author, id),
-			   err_text(err));
+		gossip_refused(e, c, &s->author, err);
 	}
 }
 
@@ -585,16 +599,19 @@ static void say(struct engine *e, uint8_t chunk, const struct wbuf *body)
 			      .chunk = chunk,
 			      .body = body->data,
 			      .size = body->size};
+	struct links_said before;
 	struct kept *news;
 	enum err err;
 
 	if (engine_encrypts(e)) {
 		statement_sign(&s, &e->key);
 	}
+	links_said(e, chunk, &before);
 	err = statements_take(&e->statements, &s, false, NULL, e->now_us,
 			      &news);
 	ovs_assert(!err && news);
-	spread_own(e, news);
+	spread_own(e, news, &before);
+	free(before.v);
 }
 
 static void issue(struct engine *e, uint8_t chunk)

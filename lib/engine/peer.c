@@ -324,6 +324,9 @@ void peer_message(struct engine *e, struct conn *c, const struct message *m)
 	case MSG_WANT:
 		spread_want(e, c, &m->held);
 		break;
+	case MSG_LINKS:
+		links_heard(e, c, &m->links);
+		break;
 	case MSG_SA_OFFER:
 		tunnel_offer(e, c->peer, &m->sa_offer);
 		break;

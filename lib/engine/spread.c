@@ -88,19 +88,20 @@ void spread_kept(struct engine *e, struct conn *c, struct kept *k)
 	spread_known(k, c);
 }
 
-void spread_own(struct engine *e, struct kept *k)
+void spread_own(struct engine *e, struct kept *k,
+		const struct links_said *before)
 {
-	struct message m = {.type = MSG_STATEMENT};
+	struct links_forms forms;
 	struct conn *c;
 
-	statements_get(&e->statements, k, &m.statement);
+	links_forms_init(&forms, e, k, before);
 	HMAP_FOR_EACH (c, node, &e->conns) {
 		if (is_session(c)) {
-			conn_send(e, c, &m);
+			conn_send(e, c, links_form(&forms, c));
 			spread_known(k, c);
 		}
 	}
-	statement_free(&m.statement);
+	links_forms_done(&forms);
 }
 
 void spread_news(struct engine *e, struct kept *k, const struct conn *from,

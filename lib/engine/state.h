@@ -18,6 +18,7 @@
  *	password.c other passwords while we run
  *	pin.c      the identity keys of peers
  *	gossip.c   what hosts say of themselves, kept and passed on
+ *	links.c    what they say of their links, in short
  *	relay.c    peers that are reached through others
  *	port.c     attached interfaces: attach, detach, adopt, MTU
  *	moves.c    addresses that come back with another MAC
@@ -1136,6 +1137,11 @@ void guard_timers(struct engine *);
 /* A session with 'p' has begun. */
 void gossip_session(struct engine *, struct peer *p);
 void gossip_statement(struct engine *, struct conn *, const struct statement *);
+/* The same; what is not accepted is the caller's to report. */
+enum err gossip_take(struct engine *, struct conn *,
+		     const struct statement *) FDP_MUST_CHECK;
+void gossip_refused(struct engine *, const struct conn *,
+		    const struct peer_id *author, enum err);
 void gossip_summary(struct engine *, struct conn *, const struct msg_summary *);
 /* Compares notes with a peer. */
 void gossip_exchange(struct engine *, struct peer *);
@@ -1161,14 +1167,43 @@ void gossip_absent(struct engine *);
 /* May others be told of it? */
 bool gossip_is_present(const struct engine *, const struct author *);
 
+/* ---- links.c ---- */
+
+/* What we have said of links in one chunk; all zeros: nothing. */
+struct links_said {
+	struct peer_id *v; /* Owned; the smallest first. */
+	size_t n;
+	uint64_t seq, number; /* Of statement and kept. */
+};
+
+/* What is said now; the caller frees 'v'. */
+void links_said(const struct engine *, uint8_t chunk, struct links_said *);
+
+/* A statement of ours in its three forms: whole, in short, and as what is
+ * another than before. */
+struct links_forms {
+	struct message whole, anew, step;
+	bool is_links;
+	uint64_t before; /* links_said.number; 0: there is no 'step'. */
+};
+
+void links_forms_init(struct links_forms *, const struct engine *,
+		      const struct kept *, const struct links_said *before);
+void links_forms_done(struct links_forms *);
+/* The one for that peer. */
+const struct message *links_form(const struct links_forms *,
+				 const struct conn *);
+
+void links_heard(struct engine *, struct conn *, const struct msg_links *);
+
 /* ---- spread.c ---- */
 
 /* A session has begun. */
 void spread_session(struct engine *, struct conn *);
 /* It is over. */
 void spread_lost(struct engine *, const struct conn *);
-/* We have said something. */
-void spread_own(struct engine *, struct kept *);
+/* We have said something; of links, after 'before'. */
+void spread_own(struct engine *, struct kept *, const struct links_said *before);
 /* Somebody else has, as was heard through 'from'. */
 void spread_news(struct engine *, struct kept *, const struct conn *from,
 		 bool urgent);

@@ -30,6 +30,11 @@ void id_table_done(struct id_table *t)
 	free(t->v);
 }
 
+const struct peer_id *id_table_get(const struct id_table *t, size_t i)
+{
+	return t->v[i] ? &t->v[i]->id : NULL;
+}
+
 static uint32_t hash_id(const struct peer_id *id)
 {
 	return hash_bytes(id, sizeof *id, 0);

@@ -32,6 +32,9 @@ void id_table_init(struct id_table *);
 /* All sets must be gone. */
 void id_table_done(struct id_table *);
 
+/* Number 'i', below 'n', of those that are in any set; NULL: it is free. */
+const struct peer_id *id_table_get(const struct id_table *, size_t i);
+
 /* Of 'n' hosts, none of them twice. */
 void id_set_init(struct id_set *, struct id_table *, const struct peer_id *v,
 		 size_t n);

@@ -38,7 +38,8 @@ enum {
 	CAPABILITY_HAVE = 1 << 5, /* HAVE, WANT; links in few chunks. */
 	/* Its containers take what gets to it, even if it knows of smaller
 	 * ways. */
-	CAPABILITY_MTUS = 1 << 6
+	CAPABILITY_MTUS = 1 << 6,
+	CAPABILITY_LINKS = 1 << 7 /* LINKS. */
 };
 
 struct identity {

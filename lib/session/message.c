@@ -49,6 +49,11 @@ _Static_assert(TLV_HEADER_BYTES + 1 + 1 + 2 + MSG_MAX_HELD * (16 + 8 + 8 + 1) <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "a SUMMARY");
 
+_Static_assert(TLV_HEADER_BYTES + 8 + 8 + 8 + 1 +
+			       2 * (2 + STATEMENT_MAX_LINKS * 4) + SIGN_BYTES <=
+		       CHANNEL_PAYLOAD_MAX,
+	       "a LINKS");
+
 const char *message_name(enum msg_type type)
 {
 	switch (type) {
@@ -175,6 +180,30 @@ static enum err put_summary(struct wbuf *out, const struct msg_summary *m)
 	return put_held(out, m->v, m->n);
 }
 
+static void put_numbers(struct wbuf *out, const uint32_t *v, size_t n)
+{
+	wbuf_u16(out, (uint16_t)n);
+	for (size_t i = 0; i < n; i++) {
+		wbuf_u32(out, v[i]);
+	}
+}
+
+static enum err put_links(struct wbuf *out, const struct msg_links *m)
+{
+	if (m->n_gone > STATEMENT_MAX_LINKS ||
+	    m->n_come > STATEMENT_MAX_LINKS || m->chunk >= STATEMENT_CHUNKS) {
+		return ERR_LIMIT;
+	}
+	wbuf_u64(out, m->incarnation);
+	wbuf_u64(out, m->seq);
+	wbuf_u64(out, m->base);
+	wbuf_u8(out, m->chunk);
+	put_numbers(out, m->gone, m->n_gone);
+	put_numbers(out, m->come, m->n_come);
+	wbuf_bytes(out, m->signature, sizeof m->signature);
+	return FDP_OK;
+}
+
 static enum err put_sa_offer(struct wbuf *out, const struct msg_sa_offer *m)
 {
 	if (m->n_spis < 1 || m->n_spis > MSG_MAX_SPIS) {
@@ -260,6 +289,8 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 	case MSG_HAVE:
 	case MSG_WANT:
 		return put_held(out, m->held.v, m->held.n);
+	case MSG_LINKS:
+		return put_links(out, &m->links);
 	case MSG_SA_OFFER:
 		return put_sa_offer(out, &m->sa_offer);
 	case MSG_SA_ACTIVE:
@@ -579,6 +610,48 @@ static enum err get_summary(struct span *in, struct msg_summary *m)
 	return err;
 }
 
+static enum err get_numbers(struct span *in, uint32_t **v, size_t *n)
+{
+	size_t count = 0;
+	enum err err =
+		wire_get_count(in, STATEMENT_MAX_LINKS, sizeof **v, &count);
+
+	if (!err && count) {
+		*v = xcalloc(count, sizeof **v);
+		*n = count;
+	}
+	for (size_t i = 0; !err && i < count; i++) {
+		err = span_u32(in, &(*v)[i]);
+	}
+	return err;
+}
+
+static enum err get_links(struct span *in, struct msg_links *m)
+{
+	enum err err = span_u64(in, &m->incarnation);
+
+	if (!err) {
+		err = span_u64(in, &m->seq);
+	}
+	if (!err) {
+		err = span_u64(in, &m->base);
+	}
+	if (!err) {
+		err = span_u8(in, &m->chunk);
+	}
+	if (!err && (m->chunk >= STATEMENT_CHUNKS ||
+		     !statement_has_links(m->chunk) || m->base >= m->seq)) {
+		err = ERR_RANGE;
+	}
+	if (!err) {
+		err = get_numbers(in, &m->gone, &m->n_gone);
+	}
+	if (!err) {
+		err = get_numbers(in, &m->come, &m->n_come);
+	}
+	return err ? err : span_bytes(in, m->signature, sizeof m->signature);
+}
+
 static enum err get_spi(struct span *in, uint32_t *spi)
 {
 	enum err err = span_u32(in, spi);
@@ -827,6 +900,8 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 	case MSG_HAVE:
 	case MSG_WANT:
 		return get_held(in, &m->held.v, &m->held.n);
+	case MSG_LINKS:
+		return get_links(in, &m->links);
 	case MSG_SA_OFFER:
 		return get_sa_offer(in, &m->sa_offer);
 	case MSG_SA_ACTIVE:
@@ -916,6 +991,10 @@ void message_free(struct message *m)
 	case MSG_HAVE:
 	case MSG_WANT:
 		free(m->held.v);
+		break;
+	case MSG_LINKS:
+		free(m->links.gone);
+		free(m->links.come);
 		break;
 	case MSG_PING:
 	case MSG_PONG:

@@ -34,6 +34,7 @@
 	X(SUMMARY, "summary", 20, 0, "which statements I have")                \
 	X(HAVE, "have", 21, 0, "statements that are new to me")                \
 	X(WANT, "want", 22, 0, "please send me these statements")              \
+	X(LINKS, "links", 23, 0, "what changed in what I say of my links")     \
 	X(SA_OFFER, "sa-offer", 32, 1, "an inbound SA is ready for you")       \
 	X(SA_ACTIVE, "sa-active", 33, 1, "I send through the SA you offered")  \
 	X(SA_DELETE, "sa-delete", 34, 1, "forget the SA that I offered")       \
@@ -149,6 +150,20 @@ struct msg_summary {
 struct msg_held {
 	struct held_statement *v;
 	size_t n;
+};
+
+/* A statement of the sender's about links, in short: those of its statement
+ * 'base' (of the same incarnation and chunk; 0: none), without those that are
+ * gone, with those that have come, in the order of ids.  Each is named by
+ * statement_link_number(), as the reader knows most hosts; where it does not
+ * know one, or what comes of it is not what is signed, it asks for the whole
+ * (WANT). */
+struct msg_links {
+	uint64_t incarnation, seq, base;
+	uint8_t chunk;
+	uint32_t *gone, *come; /* At most STATEMENT_MAX_LINKS each. */
+	size_t n_gone, n_come;
+	uint8_t signature[SIGN_BYTES];
 };
 
 /* The author has installed inbound SAs: traffic from 'src_ip' (the reader's
@@ -273,6 +288,7 @@ struct message {
 		struct statement statement;
 		struct msg_summary summary;
 		struct msg_held held; /* MSG_HAVE, MSG_WANT. */
+		struct msg_links links;
 		struct msg_sa_offer sa_offer;
 		struct msg_sa_active sa_active;
 		struct msg_sa_delete sa_delete;

@@ -175,9 +175,14 @@ static uint32_t fold(uint32_t h)
 	return h ^ h >> 16;
 }
 
+uint32_t statement_link_number(const struct peer_id *to)
+{
+	return hash(2166136261u, to->b, sizeof to->b);
+}
+
 uint8_t statement_link_chunk(const struct peer_id *to, unsigned int n)
 {
-	uint32_t h = fold(hash(2166136261u, to->b, sizeof to->b));
+	uint32_t h = fold(statement_link_number(to));
 
 	return (uint8_t)(STATEMENT_LINKS + h % n);
 }

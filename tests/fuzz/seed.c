@@ -79,6 +79,7 @@ static void small_messages(void)
 	uint8_t links[] = {1, 'a', 0, 0, 5, 0, 0, 0};
 	struct peer_hint hint = {.id.b[0] = 8, .at = {ip(4), 6783}};
 	struct held_statement held = {.author.b[0] = 7, .seq = 1};
+	uint32_t number = 4711;
 	struct message m;
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -131,6 +132,13 @@ static void small_messages(void)
 	m = (struct message){.type = MSG_HAVE, .held = {.v = &held, .n = 1}};
 	put_message(&m);
 	m.type = MSG_WANT;
+	put_message(&m);
+	m = (struct message){.type = MSG_LINKS,
+			     .links = {.incarnation = 5,
+				       .seq = 1,
+				       .chunk = STATEMENT_LINKS,
+				       .come = &number,
+				       .n_come = 1}};
 	put_message(&m);
 }
 

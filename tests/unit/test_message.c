@@ -49,8 +49,9 @@ static struct binding bindings[3];
 static struct binding_key keys[2];
 static struct peer_hint hints[2];
 static struct held_statement held[2];
+static uint32_t links_gone = 0x61626364, links_come[] = {0x65666768, 1};
 static uint8_t said[5];
-static struct message samples[26];
+static struct message samples[27];
 
 static void setup(void)
 {
@@ -227,6 +228,17 @@ static void setup(void)
 	m->type = MSG_WANT;
 	m->held.v = held;
 	m->held.n = 1;
+	m++;
+	m->type = MSG_LINKS;
+	m->links.incarnation = 11;
+	m->links.seq = 15;
+	m->links.base = 12;
+	m->links.chunk = STATEMENT_CHUNKS - 1;
+	m->links.gone = &links_gone;
+	m->links.n_gone = 1;
+	m->links.come = links_come;
+	m->links.n_come = 2;
+	memset(m->links.signature, 0x98, sizeof m->links.signature);
 }
 
 enum {
@@ -401,6 +413,20 @@ static void expect_equal(const struct message *a, const struct message *b)
 	case MSG_HAVE:
 	case MSG_WANT:
 		expect_held(a->held.v, a->held.n, b->held.v, b->held.n);
+		return;
+	case MSG_LINKS:
+		ck_assert_uint_eq(a->links.incarnation, b->links.incarnation);
+		ck_assert_uint_eq(a->links.seq, b->links.seq);
+		ck_assert_uint_eq(a->links.base, b->links.base);
+		ck_assert_uint_eq(a->links.chunk, b->links.chunk);
+		ck_assert_uint_eq(a->links.n_gone, b->links.n_gone);
+		ck_assert_mem_eq(a->links.gone, b->links.gone,
+				 a->links.n_gone * sizeof *a->links.gone);
+		ck_assert_uint_eq(a->links.n_come, b->links.n_come);
+		ck_assert_mem_eq(a->links.come, b->links.come,
+				 a->links.n_come * sizeof *a->links.come);
+		ck_assert_mem_eq(a->links.signature, b->links.signature,
+				 SIGN_BYTES);
 		return;
 	case MSG_PEERS:
 		ck_assert(a->peers.want == b->peers.want);
@@ -620,6 +646,7 @@ enum {
 	PLAIN = 22,
 	SLEEVE = 23,
 	HAVE = 24,
+	LINKS = 26,
 	SA_OFFERS = 13
 };
 
@@ -701,6 +728,12 @@ static const struct {
 	{"statement of nobody to have", HAVE, 2,
 	 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, ERR_MALFORMED},
 	{"chunk to have that there is not", HAVE, 34, "\x51", 1, ERR_RANGE},
+	{"links of another chunk", LINKS, 24, "\x40", 1, ERR_RANGE},
+	{"links of no chunk", LINKS, 24, "\x51", 1, ERR_RANGE},
+	{"links that come of themselves", LINKS, 23, "\x0f", 1, ERR_RANGE},
+	{"1,025 links gone", LINKS, 25, "\x04\x01", 2, ERR_LIMIT},
+	{"1,025 links come", LINKS, 31, "\x04\x01", 2, ERR_LIMIT},
+	{"links without a signature", LINKS, 31, "\0\3", 2, ERR_TRUNCATED},
 	{"level that there is not", PATH_STATE, 0, "\5", 1, ERR_RANGE},
 	{"reason with a line feed", PATH_STATE, 2, "\n", 1, ERR_MALFORMED},
 	{"check of 17 SAs", PATH_CHECK, 4, "\x11", 1, ERR_LIMIT},

@@ -280,6 +280,11 @@ def messages():
             b"\x22" * 16 + struct.pack(">QQB", 2**64 - 1, 1, 80)])),
         ("want", 0x0016, listed([
             b"\x11" * 16 + struct.pack(">QQB", 13, 14, 0)])),
+        ("links", 0x0017,
+         struct.pack(">QQQB", 11, 15, 12, 80)
+         + listed([struct.pack(">I", 0x61626364)])
+         + listed([struct.pack(">I", 0x65666768), struct.pack(">I", 1)])
+         + b"\x98" * 64),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
