@@ -1,0 +1,83 @@
+/* How a mesh grows: what a host has in memory, and what it says, is to be in
+ * proportion to the number of hosts, not to its square.  Counted by
+ * tests/bench/gossip, for two full meshes and for two in which each host has
+ * few sessions; not a matter of time. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit/vectors.h"
+
+enum {
+	FEW = 20,
+	MANY = 80,
+	LIMIT = 6 /* Sessions of a host in a mesh that is not full. */
+};
+
+struct cost {
+	double memory_kib, up_kb, idle_bytes;
+};
+
+/* The number behind that word. */
+static double value(const char *line, const char *word)
+{
+	const char *at = strstr(line, word);
+
+	ck_assert_msg(at, "no %s in: %s", word, line);
+	return strtod(at + strlen(word), NULL);
+}
+
+static struct cost measure(unsigned int n, unsigned int limit)
+{
+	char command[512], line[512] = "";
+	struct cost cost;
+	FILE *f;
+
+	snprintf(command, sizeof command, "'%s' %u %u", FDP_BENCH, n, limit);
+	f = popen(command, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(fgets(line, sizeof line, f));
+	ck_assert_int_eq(pclose(f), 0);
+	printf("%s", line);
+	cost.memory_kib = value(line, " memory_kib ");
+	cost.up_kb = value(line, " up_kb ");
+	cost.idle_bytes = value(line, " idle_B/s ");
+	return cost;
+}
+
+static void demand_linear(unsigned int limit)
+{
+	const struct cost few = measure(FEW, limit);
+	const struct cost many = measure(MANY, limit);
+	const double most = MANY / FEW;
+
+	/* What a host costs by itself does not grow at all; what is said is
+	 * a matter of chance in part. */
+	ck_assert_double_le(many.memory_kib, most * few.memory_kib);
+	ck_assert_double_lt(many.up_kb, 1.2 * most * few.up_kb);
+	ck_assert_double_lt(many.idle_bytes, 1.2 * most * few.idle_bytes);
+}
+
+START_TEST(full_mesh_costs_a_host_in_proportion)
+{
+	demand_linear(0);
+}
+END_TEST
+
+START_TEST(mesh_of_few_sessions_costs_a_host_in_proportion)
+{
+	demand_linear(LIMIT);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("growth");
+	TCase *tcase = tcase_create("growth");
+
+	tcase_set_timeout(tcase, 600);
+	tcase_add_test(tcase, full_mesh_costs_a_host_in_proportion);
+	tcase_add_test(tcase, mesh_of_few_sessions_costs_a_host_in_proportion);
+	suite_add_tcase(suite, tcase);
+	return vectors_main(suite);
+}
