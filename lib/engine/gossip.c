@@ -45,11 +45,6 @@ static void look_at_authors(struct engine *e, uint64_t when_us)
 	engine_wake(e, e->authors_us);
 }
 
-static const struct statement *said(const struct author *a, size_t chunk)
-{
-	return a->v[chunk] ? &a->v[chunk]->s : NULL;
-}
-
 /* ---- Summaries ---- */
 
 static void send_summary(struct engine *e, struct conn *c, bool want)
@@ -61,13 +56,9 @@ static void send_summary(struct engine *e, struct conn *c, bool want)
 	m.summary.want = want;
 	m.summary.v = held;
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
-		for (size_t i = 0;
-		     i < STATEMENT_CHUNKS && gossip_is_present(e, a); i++) {
-			const struct statement *s = said(a, i);
+		for (size_t i = 0; i < a->n && gossip_is_present(e, a); i++) {
+			const struct statement *s = &a->v[i]->s;
 
-			if (!s) {
-				continue;
-			}
 			if (m.summary.n == MSG_MAX_HELD) {
 				m.summary.more = true;
 				conn_send(e, c, &m);
@@ -127,13 +118,10 @@ static void send_missing(struct engine *e, struct conn *c)
 		qsort(c->held, c->n_held, sizeof *c->held, compare_held);
 	}
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
-		for (size_t i = 0;
-		     i < STATEMENT_CHUNKS && gossip_is_present(e, a); i++) {
-			const struct statement *s = said(a, i);
-
+		for (size_t i = 0; i < a->n && gossip_is_present(e, a); i++) {
 			/* What it has said itself, too: it may have
 			 * forgotten (see outdo()). */
-			if (s && !has(c, s)) {
+			if (!has(c, &a->v[i]->s)) {
 				spread_kept(e, c, a->v[i]);
 			}
 		}
@@ -222,12 +210,13 @@ static enum err take_links(struct engine *e, struct author *a,
 	size_t n = 0;
 	enum err err = FDP_OK;
 
-	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
-		enum err bad = a->v[i] && statement_has_links(i)
+	for (size_t i = 0; i < a->n; i++) {
+		const uint8_t chunk = a->v[i]->s.chunk;
+		enum err bad = statement_has_links(chunk)
 				       ? add_links(e, a->v[i], &v, &n)
 				       : FDP_OK;
 
-		err = i == s->chunk ? bad : err;
+		err = chunk == s->chunk ? bad : err;
 	}
 	if (!err) {
 		hear_links(e, a, v, n);
@@ -309,10 +298,8 @@ static void outdo(struct engine *e, struct conn *c, const struct statement *s)
 	}
 	e->n_outdone++;
 	e->statement_incarnation = s->incarnation + 1;
-	for (size_t i = 0; self && i < STATEMENT_CHUNKS; i++) {
-		if (self->v[i]) {
-			e->unsaid[i] = e->any_unsaid = true;
-		}
+	for (size_t i = 0; self && i < self->n; i++) {
+		e->unsaid[self->v[i]->s.chunk] = e->any_unsaid = true;
 	}
 }
 
@@ -362,9 +349,12 @@ enum err gossip_take(struct engine *e, struct conn *c,
 			      pin ? &pin->key : NULL, e->now_us, &news);
 	if (!err && news) {
 		err = heard(e, c, news, before);
-	} else if (!err && a && a->v[s->chunk] &&
-		   a->v[s->chunk]->s.seq == s->seq) {
-		spread_known(a->v[s->chunk], c);
+	} else if (!err) {
+		struct kept *old = author_said(a, s->chunk);
+
+		if (old && old->s.seq == s->seq) {
+			spread_known(old, c);
+		}
 	}
 	return err;
 }
@@ -394,11 +384,12 @@ void gossip_statement(struct engine *e, struct conn *c,
 static void collect(const struct author *a, struct record *r)
 {
 	record_init(r, &a->id, a->incarnation);
-	for (size_t i = STATEMENT_BINDINGS; i < STATEMENT_LINKS; i++) {
+	for (size_t i = 0; i < a->n; i++) {
 		struct binding *v = NULL;
 		size_t n = 0;
 
-		if (!a->v[i] || statement_get_bindings(&a->v[i]->s, &v, &n)) {
+		if (!statement_has_bindings(a->v[i]->s.chunk) ||
+		    statement_get_bindings(&a->v[i]->s, &v, &n)) {
 			n = 0;
 		}
 		for (size_t k = 0; k < n; k++) {
@@ -413,9 +404,10 @@ static void collect(const struct author *a, struct record *r)
 /* "?" if that is nonsense. */
 static void author_name(const struct author *a, char *name, size_t size)
 {
+	const struct kept *k = author_said(a, STATEMENT_SELF);
 	struct statement_self self;
 
-	if (statement_get_self(&a->v[STATEMENT_SELF]->s, &self)) {
+	if (!k || statement_get_self(&k->s, &self)) {
 		self.name[0] = '?';
 		self.name[1] = '\0';
 	}
@@ -452,7 +444,7 @@ static void update_author(struct engine *e, struct author *a)
 	if (news) {
 		spread_again(e, a);
 	}
-	if (!reached || (p && p->conn) || !a->v[STATEMENT_SELF]) {
+	if (!reached || (p && p->conn) || !author_said(a, STATEMENT_SELF)) {
 		return;
 	}
 	if (!p) {
@@ -578,13 +570,14 @@ static bool was_said(const struct engine *e, uint8_t chunk,
 		     const struct wbuf *body)
 {
 	const struct author *a = statements_find(&e->statements, &e->config.id);
+	const struct kept *k = author_said(a, chunk);
 	struct statement s;
 	bool same;
 
-	if (!a || !a->v[chunk]) {
+	if (!k) {
 		return false;
 	}
-	statements_get(&e->statements, a->v[chunk], &s);
+	statements_get(&e->statements, k, &s);
 	same = s.incarnation == e->statement_incarnation &&
 	       s.size == body->size && !memcmp(s.body, body->data, s.size);
 	statement_free(&s);
@@ -666,7 +659,8 @@ static bool all_know(const struct engine *e)
 		}
 	}
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
-		if (a->reached && a->v[STATEMENT_SELF] && !a->knows_have) {
+		if (a->reached && author_said(a, STATEMENT_SELF) &&
+		    !a->knows_have) {
 			return false;
 		}
 	}

@@ -38,7 +38,7 @@ static void links_of(const struct engine *e, const struct kept *k,
 void links_said(const struct engine *e, uint8_t chunk, struct links_said *out)
 {
 	const struct author *a = statements_find(&e->statements, &e->config.id);
-	const struct kept *k = a ? a->v[chunk] : NULL;
+	const struct kept *k = author_said(a, chunk);
 
 	*out = (struct links_said){.v = NULL};
 	if (k && statement_has_links(chunk) &&
@@ -69,11 +69,10 @@ static void fill_in(struct message *m, const struct statement *s,
 	links->gone = xcalloc(before->n + 1, sizeof *links->gone);
 	links->come = xcalloc(now->n + 1, sizeof *links->come);
 	while (i < before->n || j < now->n) {
-		const int order =
-			i == before->n ? 1
-			: j == now->n
-				? -1
-				: peer_id_compare(&before->v[i], &now->v[j]);
+		const int order = i == before->n ? 1
+				  : j == now->n	 ? -1
+						: peer_id_compare(&before->v[i],
+								  &now->v[j]);
 
 		if (order < 0) {
 			add_number(links->gone, &links->n_gone, &before->v[i]);
@@ -215,7 +214,7 @@ static bool all_found(const struct sought *v, size_t n)
 static bool get_base(const struct engine *e, const struct author *a,
 		     const struct msg_links *m, struct links_said *base)
 {
-	const struct kept *k = a ? a->v[m->chunk] : NULL;
+	const struct kept *k = author_said(a, m->chunk);
 
 	*base = (struct links_said){.v = NULL};
 	if (!m->base) {
@@ -264,7 +263,7 @@ static struct peer_id *apply(const struct engine *e, const struct msg_links *m,
 
 static bool is_old(const struct author *a, const struct msg_links *m)
 {
-	const struct kept *k = a ? a->v[m->chunk] : NULL;
+	const struct kept *k = author_said(a, m->chunk);
 
 	return a && (m->incarnation < a->incarnation ||
 		     (k && k->s.incarnation == m->incarnation &&

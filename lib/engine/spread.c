@@ -280,7 +280,7 @@ static bool lacks(struct engine *e, const struct conn *c,
 		  const struct held_statement *h)
 {
 	const struct author *a = statements_find(&e->statements, &h->author);
-	struct kept *k = a ? a->v[h->chunk] : NULL;
+	struct kept *k = author_said(a, h->chunk);
 
 	if (a && h->incarnation < a->incarnation) {
 		return false;
@@ -315,7 +315,7 @@ void spread_want(struct engine *e, struct conn *c, const struct msg_held *m)
 	for (size_t i = 0; i < m->n; i++) {
 		const struct author *a =
 			statements_find(&e->statements, &m->v[i].author);
-		struct kept *k = a ? a->v[m->v[i].chunk] : NULL;
+		struct kept *k = author_said(a, m->v[i].chunk);
 
 		if (k && !is_older(&k->s, &m->v[i])) {
 			spread_kept(e, c, k);

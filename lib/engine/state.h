@@ -1203,7 +1203,8 @@ void spread_session(struct engine *, struct conn *);
 /* It is over. */
 void spread_lost(struct engine *, const struct conn *);
 /* We have said something; of links, after 'before'. */
-void spread_own(struct engine *, struct kept *, const struct links_said *before);
+void spread_own(struct engine *, struct kept *,
+		const struct links_said *before);
 /* Somebody else has, as was heard through 'from'. */
 void spread_news(struct engine *, struct kept *, const struct conn *from,
 		 bool urgent);

@@ -16,7 +16,7 @@ enum {
 struct change {
 	uint64_t when_us;
 	enum reason reason; /* REASON_NONE where something became well. */
-	char *text; /* Owned. */
+	char *text;	    /* Owned. */
 };
 
 /* All zero: empty. */

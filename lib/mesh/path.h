@@ -30,7 +30,7 @@ enum {
 	 * there as are needed: on a good way a few. */
 	PATH_RING_FIRST = 4,
 	PATH_RING = 64,
-	PATH_RECENT = 10, /* Results that make a verdict. */
+	PATH_RECENT = 10,	/* Results that make a verdict. */
 	PATH_RECENT_GOOD = 8,	/* Of those, to be alive again. */
 	PATH_WINDOW = 64,	/* Results that the loss is reckoned from. */
 	PATH_LOSSY = 10,	/* Lost ones in a window: too many... */
@@ -81,7 +81,7 @@ struct path_track {
 };
 
 struct path {
-	uint64_t next; /* Number of the next probe. */
+	uint64_t next;		 /* Number of the next probe. */
 	struct path_probe *ring; /* By number; owned. */
 	unsigned int n_ring;	 /* A power of two, or 0. */
 	uint64_t due_us;

@@ -19,26 +19,58 @@ void statements_init(struct statements *ss)
 	id_table_init(&ss->hosts);
 }
 
-static void drop(struct statements *ss, struct author *a, size_t chunk)
+static void kept_free(struct statements *ss, struct kept *k)
 {
-	struct kept *k = a->v[chunk];
-
-	if (k) {
-		ovs_list_remove(&k->node);
-		statement_free(&k->s);
-		if (k->has_links) {
-			id_set_done(&k->links, &ss->hosts);
-		}
-		free(k);
-		a->v[chunk] = NULL;
+	ovs_list_remove(&k->node);
+	statement_free(&k->s);
+	if (k->has_links) {
+		id_set_done(&k->links, &ss->hosts);
 	}
+	free(k);
+}
+
+/* Where that of the chunk is, or belongs. */
+static size_t place_of(const struct author *a, size_t chunk)
+{
+	size_t i = 0;
+
+	while (i < a->n && a->v[i]->s.chunk < chunk) {
+		i++;
+	}
+	return i;
+}
+
+struct kept *author_said(const struct author *a, size_t chunk)
+{
+	const size_t i = a ? place_of(a, chunk) : 0;
+
+	return a && i < a->n && a->v[i]->s.chunk == chunk ? a->v[i] : NULL;
+}
+
+/* In place of what was there. */
+static void put(struct statements *ss, struct author *a, struct kept *k)
+{
+	const size_t i = place_of(a, k->s.chunk);
+
+	if (author_said(a, k->s.chunk)) {
+		kept_free(ss, a->v[i]);
+	} else {
+		a->v = xrealloc(a->v, (a->n + 1) * sizeof(struct kept *));
+		memmove(&a->v[i + 1], &a->v[i],
+			(a->n - i) * sizeof(struct kept *));
+		a->n++;
+	}
+	a->v[i] = k;
 }
 
 static void drop_all(struct statements *ss, struct author *a)
 {
-	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
-		drop(ss, a, i);
+	for (size_t i = 0; i < a->n; i++) {
+		kept_free(ss, a->v[i]);
 	}
+	free(a->v);
+	a->v = NULL;
+	a->n = 0;
 }
 
 void statements_free(struct statements *ss)
@@ -82,11 +114,9 @@ static void append(struct statements *ss, struct kept *k, uint64_t now_us)
 
 void statements_renew(struct statements *ss, struct author *a, uint64_t now_us)
 {
-	for (size_t i = 0; i < STATEMENT_CHUNKS; i++) {
-		if (a->v[i]) {
-			ovs_list_remove(&a->v[i]->node);
-			append(ss, a->v[i], now_us);
-		}
+	for (size_t i = 0; i < a->n; i++) {
+		ovs_list_remove(&a->v[i]->node);
+		append(ss, a->v[i], now_us);
 	}
 }
 
@@ -166,8 +196,7 @@ static struct kept *keep(struct statements *ss, struct author *a,
 	k->author = a;
 	copy(ss, k, s);
 	append(ss, k, now_us);
-	drop(ss, a, s->chunk);
-	a->v[s->chunk] = k;
+	put(ss, a, k);
 	return k;
 }
 
@@ -176,7 +205,7 @@ enum err statements_take(struct statements *ss, const struct statement *s,
 			 uint64_t now_us, struct kept **news)
 {
 	struct author *a = statements_find(ss, &s->author);
-	const struct kept *old = a ? a->v[s->chunk] : NULL;
+	const struct kept *old = author_said(a, s->chunk);
 	enum err err;
 
 	*news = NULL;

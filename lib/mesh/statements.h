@@ -1,10 +1,10 @@
 /* The newest statements of every host (session/statement.h).
  *
- * Of each author and chunk the newest is kept, so that it can be passed on as it
- * came (statements_get()): links as a set of bits where that takes less
- * (mesh/idset.h).  With the first statement of a newer incarnation all of an older
- * one are gone.  Who may sign for an author, the caller knows; where he does
- * not, the first key stays.
+ * Of each author and chunk the newest is kept, so that it can be passed on as
+ * it came (statements_get()): links as a set of bits where that takes less
+ * (mesh/idset.h).  With the first statement of a newer incarnation all of an
+ * older one are gone.  Who may sign for an author, the caller knows; where he
+ * does not, the first key stays.
  */
 #ifndef FDP_MESH_STATEMENTS_H
 #define FDP_MESH_STATEMENTS_H 1
@@ -44,7 +44,8 @@ struct author {
 	struct peer_id id;
 	struct sign_key key;
 	uint64_t incarnation;
-	struct kept *v[STATEMENT_CHUNKS]; /* NULL: none so far. */
+	struct kept **v; /* Owned; by chunk, as many as there are. */
+	size_t n;
 	/* The caller's. */
 	bool knows_have; /* CAPABILITY_HAVE, by its own word. */
 	bool has_mtus;	 /* CAPABILITY_MTUS, by its own word. */
@@ -56,8 +57,8 @@ struct author {
 
 struct statements {
 	struct hmap authors;
-	struct ovs_list news; /* All of all authors, as they were heard. */
-	uint64_t number;      /* Of the last one. */
+	struct ovs_list news;  /* All of all authors, as they were heard. */
+	uint64_t number;       /* Of the last one. */
 	struct id_table hosts; /* That are in statements. */
 };
 
@@ -65,6 +66,8 @@ void statements_init(struct statements *);
 void statements_free(struct statements *);
 struct author *statements_find(const struct statements *,
 			       const struct peer_id *);
+/* What it has said of that chunk; NULL: nothing, or there is no author. */
+struct kept *author_said(const struct author *, size_t chunk);
 void statements_forget(struct statements *, struct author *);
 /* All that it has said counts as heard just now. */
 void statements_renew(struct statements *, struct author *, uint64_t now_us);

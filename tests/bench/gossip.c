@@ -7,8 +7,8 @@
  * N hosts with a password and identity keys, each of which is given the address
  * of the first; LIMIT is --conn-limit (0: a full mesh).  One line: how many
  * sessions there are, how long it took until all knew all, and per host memory
- * (what is allocated, after all have been idle), bytes sent and CPU: until then,
- * per second when nothing happens, and per endpoint that one of all hosts
+ * (what is allocated, after all have been idle), bytes sent and CPU: until
+ *then, per second when nothing happens, and per endpoint that one of all hosts
  * attaches.  Memory is 0 where a sanitizer allocates.
  */
 #include <malloc.h>
@@ -496,9 +496,9 @@ int main(int argc, char *argv[])
 	       "up_kb %.1f up_ms %.1f idle_B/s %.0f idle_us/s %.1f "
 	       "attach_B %.0f attach_us %.1f\n",
 	       n_hosts, argv[2], sessions, (double)until_us / 1e6 - 1,
-	       memory / n_hosts,
-	       (double)up_bytes / 1000 / n_hosts, up_cpu * 1000 / n_hosts,
-	       idle_bytes / n_hosts, idle_cpu * 1e6 / n_hosts,
+	       memory / n_hosts, (double)up_bytes / 1000 / n_hosts,
+	       up_cpu * 1000 / n_hosts, idle_bytes / n_hosts,
+	       idle_cpu * 1e6 / n_hosts,
 	       ((double)(n_bytes - before) / N_ATTACHED - idle_bytes) / n_hosts,
 	       ((cpu_s() - cpu) / N_ATTACHED - idle_cpu) * 1e6 / n_hosts);
 	return EXIT_SUCCESS;

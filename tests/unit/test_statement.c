@@ -206,11 +206,11 @@ START_TEST(newest_of_author_and_chunk_is_kept)
 	ck_assert_int_eq(take(&old, NULL, false), FDP_OK);
 	ck_assert_int_eq(take(&other, NULL, true), FDP_OK);
 	a = statements_find(&store, &old.author);
-	ck_assert_uint_eq(a->v[3]->s.seq, 8);
-	ck_assert_uint_eq(a->v[4]->s.seq, 2);
+	ck_assert_uint_eq(author_said(a, 3)->s.seq, 8);
+	ck_assert_uint_eq(author_said(a, 4)->s.seq, 2);
 	/* Of an earlier life nothing is left, nor comes back. */
 	ck_assert_int_eq(take(&reborn, NULL, true), FDP_OK);
-	ck_assert_ptr_null(a->v[4]);
+	ck_assert_ptr_null(author_said(a, 4));
 	ck_assert_int_eq(take(&new, NULL, false), FDP_OK);
 	ck_assert_int_eq(take(&other, NULL, false), FDP_OK);
 	statements_forget(&store, a);
@@ -227,7 +227,7 @@ static unsigned int order_of_news(void)
 
 	LIST_FOR_EACH (k, node, &store.news) {
 		ck_assert_uint_gt(k->number, number);
-		ck_assert(k->author->v[k->s.chunk] == k);
+		ck_assert(author_said(k->author, k->s.chunk) == k);
 		number = k->number;
 		order |= (unsigned int)k->s.author.b[0] << shift;
 		shift += 4;
@@ -254,8 +254,9 @@ START_TEST(news_are_in_the_order_in_which_they_were_heard)
 	ck_assert_uint_eq(order_of_news(), 0x2311);
 	statements_renew(&store, statements_find(&store, &one.author), 9);
 	ck_assert_uint_eq(order_of_news(), 0x1123);
-	ck_assert_uint_eq(statements_find(&store, &one.author)->v[4]->heard_us,
-			  9);
+	ck_assert_uint_eq(
+		author_said(statements_find(&store, &one.author), 4)->heard_us,
+		9);
 	statements_forget(&store, statements_find(&store, &one.author));
 	ck_assert_uint_eq(order_of_news(), 0x23);
 }
@@ -289,7 +290,7 @@ START_TEST(links_come_back_as_they_came)
 		unsigned int n;
 		bool in_order, as_bits;
 	} cases[] = {
-		{0, true, false},  {1, true, true},	 {64, true, true},
+		{0, true, false},   {1, true, true},	{64, true, true},
 		{65, false, false}, {1000, true, true}, {1000, false, false},
 	};
 	struct wbuf body;
@@ -298,7 +299,7 @@ START_TEST(links_come_back_as_they_came)
 	const struct kept *k;
 
 	ck_assert_int_eq(take(&s, NULL, true), FDP_OK);
-	k = statements_find(&store, &s.author)->v[65];
+	k = author_said(statements_find(&store, &s.author), 65);
 	ck_assert_int_eq(k->has_links, cases[_i].as_bits);
 	statements_get(&store, k, &back);
 	ck_assert_uint_eq(back.size, s.size);
@@ -324,7 +325,8 @@ START_TEST(few_links_of_many_hosts_are_kept_as_they_came)
 	s.size = 2 + sizeof(struct peer_id);
 	statement_sign(&s, &pair_a);
 	ck_assert_int_eq(take(&s, NULL, true), FDP_OK);
-	ck_assert(!statements_find(&store, &s.author)->v[65]->has_links);
+	ck_assert(!author_said(statements_find(&store, &s.author), 65)
+			   ->has_links);
 	wbuf_free(&body);
 }
 END_TEST
@@ -347,8 +349,9 @@ START_TEST(nobody_speaks_for_another)
 	/* The other's name under the good key. */
 	forged.key = good.key;
 	ck_assert_int_eq(take(&forged, NULL, false), ERR_AUTH);
-	ck_assert_uint_eq(statements_find(&store, &good.author)->v[3]->s.seq,
-			  7);
+	ck_assert_uint_eq(
+		author_said(statements_find(&store, &good.author), 3)->s.seq,
+		7);
 }
 END_TEST
 
