@@ -25,9 +25,11 @@ static const struct arg global_args[] = {
 	{"version", "version", ARG_FLAG, 0, 0, 0, NULL, "print the version"},
 };
 
-static const struct arg address_args[] = {
-	{NULL, "address", ARG_ENDPOINT, ARG_REQUIRED, 0, 0, "ADDR[:PORT]",
-	 "the other host, by IPv4 or IPv6 address"},
+static const struct arg connect_args[] = {
+	{"replace", "replace", ARG_FLAG, 0, 0, 0, NULL,
+	 "forget all hosts that were named before and are not now"},
+	{NULL, "addresses", ARG_ENDPOINT, ARG_REQUIRED | ARG_REPEATED, 0, 0,
+	 "ADDR[:PORT]", "another host, by IPv4 or IPv6 address"},
 };
 
 static const struct arg why_args[] = {
@@ -151,8 +153,10 @@ static const struct command commands[] = {
 	 "the other hosts and what is attached there",
 	 "--forget-key is for a host that was installed anew: the key that it "
 	 "shows next is\nthe one that counts from then on."},
-	{"connect", NULL, run_connect, ARGS(address_args),
-	 "add a host to connect to", NULL},
+	{"connect", NULL, run_connect, ARGS(connect_args),
+	 "add hosts to connect to",
+	 "With --replace each host that was named before is forgotten, as "
+	 "fdpctl forget does\nit; those that other hosts told of stay."},
 	{"forget", NULL, run_forget, ARGS(forget_args),
 	 "disconnect a host, and drop what it announced", NULL},
 	{"rekey", NULL, run_rekey, ARGS(rekey_args),

@@ -63,7 +63,9 @@
  *              is no host end, and 'host_ifname' is but a name)}.  Refused if
  * anything collides.  Changes nothing. attach       exactly what attach-check
  * answered, after the interface was made -> an entry of "ports". detach {netns,
- * ifname} or {host_ifname} -> {host_ifname} connect      {address} -> {address}
+ * ifname} or {host_ifname} -> {host_ifname}
+ * connect      {addresses, replace?}, or {address} -> {addresses, forgotten
+ *              [address]}
  * forget       {address} (or name, or id) -> {address}
  * forget-key   {name} (of a host, or its id) -> {name, forgotten (how many)}
  * rekey        {peer?} (name, id or address; all without) -> {peers [name]}

@@ -774,6 +774,18 @@ static void put_deed(struct ds *ds, const char *deed, const char *what)
 	ds_put_char(ds, '\n');
 }
 
+/* The same for each element of an array. */
+static void put_deeds(struct ds *ds, const char *deed, const struct json *reply,
+		      const char *key)
+{
+	size_t n;
+	struct json *const *what = reply_array(reply, key, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		put_deed(ds, deed, reply_element(what[i]));
+	}
+}
+
 void render_detached(const struct json *reply, bool colour OVS_UNUSED,
 		     struct ds *ds)
 {
@@ -783,7 +795,8 @@ void render_detached(const struct json *reply, bool colour OVS_UNUSED,
 void render_connect(const struct json *reply, bool colour OVS_UNUSED,
 		    struct ds *ds)
 {
-	put_deed(ds, "dialling", reply_text(reply, "address", "-"));
+	put_deeds(ds, "dialling", reply, "addresses");
+	put_deeds(ds, "forgot", reply, "forgotten");
 	ds_put_cstr(ds, "see fdpctl status connections\n");
 }
 

@@ -1,6 +1,7 @@
 /* What operators ask: lib/control/control.h has the commands and the JSON of
  * their answers. */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/jsonget.h"
@@ -44,11 +45,9 @@ void command_refuse(struct engine *e, uint32_t command, const char *format, ...)
 
 /* ---- connect, forget ---- */
 
-static bool get_address(struct engine *e, uint32_t command,
-			const struct json *args, struct ip_endpoint *endpoint)
+static bool get_address(struct engine *e, uint32_t command, const char *text,
+			struct ip_endpoint *endpoint)
 {
-	const char *text = jsonget_string(args, "address");
-
 	if (!text || endpoint_parse(text, e->config.port, endpoint)) {
 		command_refuse(e, command,
 			       "\"%.60s\" is not an address like 192.0.2.1, "
@@ -59,43 +58,81 @@ static bool get_address(struct engine *e, uint32_t command,
 	return true;
 }
 
-static void reply_address(struct engine *e, uint32_t command,
-			  const struct ip_endpoint *endpoint)
-{
-	struct json *json = json_object_create();
-	char buf[ENDPOINT_STRLEN];
+/* What an operator wants dialled. */
+struct dial_list {
+	struct ip_endpoint *v;
+	size_t n;
+};
 
-	json_object_put_string(json, "address", endpoint_format(endpoint, buf));
-	command_reply(e, command, json);
+static bool is_wanted(const struct dial_list *wanted,
+		      const struct ip_endpoint *at)
+{
+	for (size_t i = 0; i < wanted->n; i++) {
+		if (endpoint_equal(&wanted->v[i], at)) {
+			return true;
+		}
+	}
+	return false;
 }
 
-static void run_connect(struct engine *e, uint32_t command,
-			const struct json *args)
+/* "address", or all of "addresses".  False, and the refusal sent, if one is
+ * none. */
+static bool get_wanted(struct engine *e, uint32_t command,
+		       const struct json *args, struct dial_list *wanted)
 {
-	struct ip_endpoint endpoint;
-	struct target *t;
-	struct peer *p;
+	const struct json *list = jsonget(args, "addresses");
+	const size_t n = list ? jsonget_n(list) : 1;
+	size_t n_new = 0;
 
-	if (!get_address(e, command, args, &endpoint)) {
-		return;
+	if (!n || n > ENGINE_MAX_TARGETS) {
+		command_refuse(e, command, "name 1 to %u addresses",
+			       ENGINE_MAX_TARGETS);
+		return false;
 	}
-	if (target_count(e) >= ENGINE_MAX_TARGETS) {
+	wanted->v = xcalloc(n, sizeof *wanted->v);
+	for (wanted->n = 0; wanted->n < n; wanted->n++) {
+		const struct json *item =
+			list ? jsonget_at(list, wanted->n) : NULL;
+		const char *text = item && item->type == JSON_STRING
+					   ? json_string(item)
+				   : list ? NULL
+					  : jsonget_string(args, "address");
+		struct ip_endpoint *at = &wanted->v[wanted->n];
+
+		if (!get_address(e, command, text, at)) {
+			return false;
+		}
+		n_new += !target_find(e, at);
+	}
+	if (target_count(e) + n_new > ENGINE_MAX_TARGETS) {
 		command_refuse(e, command, "there are %u peers to dial already",
 			       ENGINE_MAX_TARGETS);
-		return;
+		return false;
 	}
-	t = target_add(e, &endpoint);
+	return true;
+}
+
+static void dial(struct engine *e, const struct ip_endpoint *at)
+{
+	struct target *t = target_add(e, at);
+	struct peer *p;
+
 	t->hinted = t->muted = t->spared = false;
 	t->saved = true;
-	persist_save(e);
 	t->failures = 0;
 	target_retry(e, t, 0);
 	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (ip_equal(&p->tunnel.remote, &endpoint.ip)) {
+		if (ip_equal(&p->tunnel.remote, &at->ip)) {
 			overlay_retry(e, p);
 		}
 	}
-	reply_address(e, command, &endpoint);
+}
+
+static void add_address(struct json *list, const struct ip_endpoint *at)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	json_array_add(list, json_string_create(endpoint_format(at, buf)));
 }
 
 static void forget_target(struct engine *e, struct target *t)
@@ -131,6 +168,72 @@ static void forget_peer(struct engine *e, struct peer *peer)
 	}
 	gossip_forget(e, &peer->id);
 	peer_remove(e, peer);
+}
+
+/* Does one of the wanted addresses lead to 'peer'? */
+static bool leads_to(const struct engine *e, const struct dial_list *wanted,
+		     const struct peer *peer)
+{
+	for (size_t i = 0; i < wanted->n; i++) {
+		const struct target *t = target_find(e, &wanted->v[i]);
+
+		if ((t && peer_id_equal(&t->peer, &peer->id)) ||
+		    (peer->tunnel.placed &&
+		     ip_equal(&peer->tunnel.remote, &wanted->v[i].ip))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Forgets all that operators have named before; what hosts have told of each
+ * other is none of it. */
+static void forget_others(struct engine *e, const struct dial_list *wanted,
+			  struct json *forgotten)
+{
+	/* What is forgotten is muted, and may be new at the end. */
+	for (struct target *t = e->targets; t; t = t->next) {
+		struct peer *peer;
+
+		if (t->hinted || t->muted || is_wanted(wanted, &t->remote)) {
+			continue;
+		}
+		add_address(forgotten, &t->remote);
+		peer = peer_id_is_zero(&t->peer) ? NULL
+						 : peer_find(e, &t->peer);
+		if (peer && !leads_to(e, wanted, peer)) {
+			forget_peer(e, peer);
+		} else {
+			forget_target(e, t);
+		}
+	}
+}
+
+static void run_connect(struct engine *e, uint32_t command,
+			const struct json *args)
+{
+	struct json *json, *addresses, *forgotten;
+	struct dial_list wanted = {NULL, 0};
+
+	if (!get_wanted(e, command, args, &wanted)) {
+		free(wanted.v);
+		return;
+	}
+	addresses = json_array_create_empty();
+	forgotten = json_array_create_empty();
+	if (jsonget_true(args, "replace")) {
+		forget_others(e, &wanted, forgotten);
+	}
+	for (size_t i = 0; i < wanted.n; i++) {
+		dial(e, &wanted.v[i]);
+		add_address(addresses, &wanted.v[i]);
+	}
+	free(wanted.v);
+	persist_save(e);
+	json = json_object_create();
+	json_object_put(json, "addresses", addresses);
+	json_object_put(json, "forgotten", forgotten);
+	command_reply(e, command, json);
 }
 
 /* Is 'text' the peer's name, id or address? */

@@ -223,6 +223,81 @@ SEED_TEST(connected_by_command_outlives_a_restart_forgotten_too, SEEDS)
 	world_free(w);
 }
 
+/* For ever: what is not named any more is left alone after a restart, too. */
+SEED_TEST(connect_replace_forgets_what_it_does_not_name, 8)
+{
+	struct world *w = hosts_new(seed, 4, "secret");
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	struct host *d = world_host(w, 3);
+	char ip[IP_STRLEN], ip2[IP_STRLEN], args[200];
+	struct json *json;
+
+	/* b alone is in the configuration. */
+	host_add_target(a, &b->v4);
+	start_all(w, 4);
+	snprintf(args, sizeof args, "{\"addresses\": [\"%s\"]}",
+		 ip_format(&c->v4, ip));
+	json_destroy(host_ask(a, "connect", args));
+	world_run(w, 20 * SEC);
+	DEMAND(w, host_is_connected(a, b) && host_is_connected(a, c),
+	       "not connected to both");
+
+	snprintf(args, sizeof args,
+		 "{\"addresses\": [\"%s\", \"%s\"], \"replace\": true}",
+		 ip_format(&c->v4, ip), ip_format(&d->v4, ip2));
+	json = host_ask(a, "connect", args);
+	DEMAND(w,
+	       jsonget_n(jsonget(json, "addresses")) == 2 &&
+		       jsonget_n(jsonget(json, "forgotten")) == 1,
+	       "not two wanted and one forgotten");
+	json_destroy(json);
+	DEMAND(w, host_is_connected(a, c), "the one that stays was left");
+	DEMAND(w, !host_is_connected(a, b), "the other one is still there");
+	world_run(w, 60 * SEC);
+	DEMAND(w, host_is_connected(a, c) && host_is_connected(a, d),
+	       "not connected to those that are wanted");
+	DEMAND(w, n_connections(a, "established") == 2, "not two");
+
+	/* Again, it changes nothing. */
+	json = host_ask(a, "connect", args);
+	DEMAND(w, !jsonget_n(jsonget(json, "forgotten")), "forgotten twice");
+	json_destroy(json);
+	a->n_targets = 0;
+	host_kill(a);
+	host_start_well(a);
+	world_run(w, 60 * SEC);
+	DEMAND(w, host_is_connected(a, c) && host_is_connected(a, d),
+	       "not connected after a restart");
+	DEMAND(w, n_connections(a, "established") == 2,
+	       "not two after a restart");
+	world_free(w);
+}
+
+/* One host has two addresses; the one that is named keeps it. */
+SEED_TEST(connect_replace_by_another_address_keeps_the_session, 8)
+{
+	struct world *w = hosts_new(seed, 2, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+	char ip[IP_STRLEN], args[200];
+
+	start_all(w, 2);
+	snprintf(args, sizeof args, "{\"address\": \"%s\"}",
+		 ip_format(&b->v4, ip));
+	json_destroy(host_ask(a, "connect", args));
+	snprintf(args, sizeof args, "{\"address\": \"%s\"}",
+		 ip_format(&b->v6, ip));
+	json_destroy(host_ask(a, "connect", args));
+	demand_connected(w, 60 * SEC);
+	world_run(w, 60 * SEC);
+	snprintf(args, sizeof args,
+		 "{\"addresses\": [\"%s\"], \"replace\": true}",
+		 ip_format(seed & 1 ? &b->v4 : &b->v6, ip));
+	json_destroy(host_ask(a, "connect", args));
+	world_run(w, 60 * SEC);
+	DEMAND(w, host_is_connected(a, b), "the session was lost");
+	world_free(w);
+}
+
 static size_t n_endpoints(struct host *h, const char *peer)
 {
 	struct json *json = host_ask(h, "peers", NULL);
@@ -365,4 +440,6 @@ SCENARIO_MAIN("discovery", one_address_is_enough_for_all,
 	      few_sessions_are_enough_for_all,
 	      limit_of_one_host_is_its_own_affair,
 	      host_is_dialled_where_it_wants_to_be,
-	      connected_by_command_outlives_a_restart_forgotten_too)
+	      connected_by_command_outlives_a_restart_forgotten_too,
+	      connect_replace_forgets_what_it_does_not_name,
+	      connect_replace_by_another_address_keeps_the_session)
