@@ -153,6 +153,9 @@ static void watch(struct engine *e, struct peer *p)
 		}
 		path_schedule(path, probe_stretch(e),
 			      (unsigned int)rng_range(e->rng, 1001), e->now_us);
+		if (overlay_returns(&p->beside.overlay, e->now_us)) {
+			path_hurry(path, e->now_us);
+		}
 	}
 }
 

@@ -100,6 +100,12 @@ void overlay_forgive(struct overlay *o)
 	o->hold_us = MIN(o->hold_us, (uint64_t)OVERLAY_HOLD_US);
 }
 
+bool overlay_returns(const struct overlay *o, uint64_t now_us)
+{
+	return o->sleeve && o->good_us &&
+	       now_us + OVERLAY_HOLD_US >= o->good_us + o->hold_us;
+}
+
 uint64_t overlay_due_us(const struct overlay *o)
 {
 	return o->sleeve && o->good_us ? o->good_us + o->hold_us : UINT64_MAX;

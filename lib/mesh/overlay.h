@@ -29,7 +29,7 @@ bool overlay_setting_parse(const char *name, enum overlay_setting *);
 
 enum {
 	/* fastdp has to be good for so long before it is taken again... */
-	OVERLAY_HOLD_US = 5 * 1000 * 1000,
+	OVERLAY_HOLD_US = 2 * 1000 * 1000,
 	/* ...twice as long each time but the first that it failed within... */
 	OVERLAY_FLAP_US = 60 * 1000 * 1000,
 	/* ...up to this. */
@@ -64,6 +64,9 @@ bool overlay_choose(struct overlay *, const struct overlay_way *fast,
 void overlay_begin(struct overlay *, enum reason, uint64_t now_us);
 /* How often fastdp has failed is held against it no more. */
 void overlay_forgive(struct overlay *);
+/* Is fastdp about to be taken again, if nothing happens to it until then?  It
+ * is worth a closer look. */
+bool overlay_returns(const struct overlay *, uint64_t now_us);
 /* When to ask again, even if nothing changes; UINT64_MAX: no need. */
 uint64_t overlay_due_us(const struct overlay *);
 

@@ -310,11 +310,16 @@ static struct path_probe *find(struct path *p, uint64_t number)
 	return number && probe && probe->number == number ? probe : NULL;
 }
 
+void path_hurry(struct path *p, uint64_t now_us)
+{
+	p->due_us = MIN(p->due_us, now_us + PATH_DOUBT_US);
+}
+
 /* In doubt there is no time to lose. */
 static void hurry(struct path *p, uint64_t now_us)
 {
 	if (path_is_in_doubt(p)) {
-		p->due_us = MIN(p->due_us, now_us + PATH_DOUBT_US);
+		path_hurry(p, now_us);
 	}
 }
 

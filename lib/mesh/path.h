@@ -136,6 +136,8 @@ uint64_t path_sent(struct path *, const struct path_plan *, uint16_t size,
  * there are many peers, and 'jitter' (0 to 1,000) of a fifth of it later. */
 void path_schedule(struct path *, unsigned int stretch, unsigned int jitter,
 		   uint64_t now_us);
+/* The next one is due as soon as if there were a doubt. */
+void path_hurry(struct path *, uint64_t now_us);
 
 /* A probe is acknowledged.  False if it is not known, or was before; else what
  * it was. */

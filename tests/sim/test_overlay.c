@@ -118,8 +118,9 @@ static unsigned int n_writes_to(const struct host *a, const struct host *c)
 	return n;
 }
 
-/* A blocked fast path is left within seconds and come back to within ten; the
- * other direction, where it is not blocked, stays where it is. */
+/* A blocked fast path is left within seconds and come back to within six (ten
+ * are asked for, of real machines); the other direction, where it is not
+ * blocked, stays where it is. */
 SEED_TEST(blocked_way_is_gone_round_and_come_back_to, SEEDS)
 {
 	const enum block block = (enum block)(seed % N_BLOCKS);
@@ -157,12 +158,13 @@ SEED_TEST(blocked_way_is_gone_round_and_come_back_to, SEEDS)
 		DEMAND(w, !lost, "%u pings lost by sleeve", lost);
 		/* Nothing is lost by the change back. */
 		set_block(w, block, false);
-		lost = 100 - chatter(w, a, b, 10 * SEC);
-		DEMAND(w, !lost, "%u pings lost by the return", lost);
+		lost = 60 - chatter(w, a, b, 6 * SEC);
 		DEMAND(w,
 		       shows(a, b, "overlay", "fastdp") &&
 			       shows(b, a, "overlay", "fastdp"),
-		       "not back after 10 s");
+		       "not back after 6 s");
+		lost += 40 - chatter(w, a, b, 4 * SEC);
+		DEMAND(w, !lost, "%u pings lost by the return", lost);
 		chatter(w, a, b, 70 * SEC);
 	}
 	demand_all_reach(w, 3);

@@ -123,12 +123,32 @@ START_TEST(return_takes_a_while_without_a_doubt)
 	ck_assert_uint_eq(overlay_due_us(&o), UINT64_MAX);
 	fast.proved = true;
 	ck_assert(!choose());
-	now_us += 4 * SEC;
+	now_us += SEC;
 	block(REASON_PATH_DEAD); /* It has to begin anew. */
 	ck_assert(!choose());
 	mend();
-	ck_assert_uint_eq(seconds_until_fast(), 5);
+	ck_assert_uint_eq(seconds_until_fast(), 2);
 	ck_assert_int_eq(o.reason, REASON_NONE);
+}
+END_TEST
+
+/* The last two seconds of the wait, however long it is. */
+START_TEST(return_is_looked_at_closely)
+{
+	ck_assert(!overlay_returns(&o, now_us));
+	for (unsigned int i = 0; i < 4; i++) {
+		block(REASON_PATH_DEAD);
+		ck_assert(choose());
+		ck_assert(!overlay_returns(&o, now_us));
+		now_us += SEC;
+		mend();
+		ck_assert(!choose());
+		ck_assert(!overlay_returns(&o, o.good_us + o.hold_us - 2 * SEC -
+						       1));
+		ck_assert(overlay_returns(&o, o.good_us + o.hold_us - 2 * SEC));
+		(void)seconds_until_fast();
+		ck_assert(!overlay_returns(&o, now_us));
+	}
 }
 END_TEST
 
@@ -169,7 +189,7 @@ END_TEST
 
 START_TEST(flapping_makes_it_wait_twice_as_long)
 {
-	static const unsigned int waits[] = {5, 5, 10, 20, 40, 60, 60};
+	static const unsigned int waits[] = {2, 2, 4, 8, 16, 32, 60, 60};
 
 	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
 		block(REASON_PATH_DEAD);
@@ -183,7 +203,7 @@ START_TEST(flapping_makes_it_wait_twice_as_long)
 	block(REASON_PATH_DEAD);
 	ck_assert(choose());
 	mend();
-	ck_assert_uint_eq(seconds_until_fast(), 5);
+	ck_assert_uint_eq(seconds_until_fast(), 2);
 }
 END_TEST
 
@@ -195,7 +215,7 @@ START_TEST(flapping_is_forgiven_when_somebody_says_so)
 		now_us += SEC;
 		mend();
 		overlay_forgive(&o);
-		ck_assert_uint_eq(seconds_until_fast(), 5);
+		ck_assert_uint_eq(seconds_until_fast(), 2);
 	}
 }
 END_TEST
@@ -208,7 +228,7 @@ START_TEST(one_that_begins_with_the_sleeve_comes_back_as_ever)
 	ck_assert(!choose() && o.sleeve);
 	ck_assert_int_eq(o.reason, REASON_ESP_FILTERED);
 	fast.proved = sleeve.proved = true;
-	ck_assert_uint_eq(seconds_until_fast(), 5);
+	ck_assert_uint_eq(seconds_until_fast(), 2);
 	/* Or if there is no sleeve now. */
 	overlay_begin(&o, REASON_ESP_FILTERED, now_us);
 	sleeve.can = false;
@@ -277,6 +297,7 @@ int main(void)
 	tcase_add_test(tcase, nothing_is_left_for_what_is_not_known_to_work);
 	tcase_add_test(tcase, fastdp_that_is_being_made_is_waited_for);
 	tcase_add_test(tcase, return_takes_a_while_without_a_doubt);
+	tcase_add_test(tcase, return_is_looked_at_closely);
 	tcase_add_test(tcase, return_waits_for_a_doubt_to_end);
 	tcase_add_test(tcase, dead_sleeve_is_left_for_fastdp_that_works);
 	tcase_add_test(tcase, sleeve_that_the_peer_has_no_more_is_left);

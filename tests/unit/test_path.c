@@ -165,6 +165,18 @@ START_TEST(traffic_is_accompanied_every_second)
 }
 END_TEST
 
+START_TEST(one_in_a_hurry_is_probed_at_once)
+{
+	run(SECONDS(5), none_lost, true);
+	ck_assert_uint_gt(path.due_us - now_us, PATH_DOUBT_US);
+	path_hurry(&path, now_us);
+	ck_assert_uint_eq(path.due_us - now_us, PATH_DOUBT_US);
+	/* It makes none later. */
+	path_hurry(&path, now_us + SECONDS(1));
+	ck_assert_uint_eq(path.due_us - now_us, PATH_DOUBT_US);
+}
+END_TEST
+
 START_TEST(many_peers_are_probed_less_often)
 {
 	struct path_plan plan;
@@ -430,6 +442,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, quiet_path_is_probed_every_ten_seconds);
+	tcase_add_test(tc, one_in_a_hurry_is_probed_at_once);
 	tcase_add_test(tc, traffic_is_accompanied_every_second);
 	tcase_add_test(tc, many_peers_are_probed_less_often);
 	tcase_add_test(tc,
