@@ -46,6 +46,7 @@ static int explain(const struct rt_socket *rt, int error, const char *what,
 struct clash {
 	const struct attachment_request *request;
 	const struct ip_prefix *address; /* NULL = none. */
+	struct ip_prefix found;
 	uint32_t ifindex;
 };
 
@@ -56,10 +57,36 @@ static void find_clash(void *clash_, uint32_t ifindex,
 	const struct attachment_request *request = clash->request;
 
 	for (size_t i = 0; i < request->n_addresses; i++) {
-		if (ip_equal(&request->addresses[i].ip, &prefix->ip)) {
-			clash->address = &request->addresses[i];
+		const struct ip_prefix *address = &request->addresses[i];
+
+		if (ip_equal(&address->ip, &prefix->ip) ||
+		    (request->exposed &&
+		     prefix_contains(address, &prefix->ip))) {
+			clash->address = address;
+			clash->found = *prefix;
 			clash->ifindex = ifindex;
 		}
+	}
+}
+
+static void explain_clash(const struct clash *clash, char *why, size_t why_size)
+{
+	char wanted[PREFIX_STRLEN], found[PREFIX_STRLEN], name[IF_NAMESIZE];
+
+	if (!if_indextoname(clash->ifindex, name)) {
+		ovs_strlcpy(name, "an interface", sizeof name);
+	}
+	prefix_format(clash->address, wanted);
+	if (ip_equal(&clash->address->ip, &clash->found.ip)) {
+		snprintf(why, why_size,
+			 "%s is on %s in that network namespace already; "
+			 "remove it there or choose another address",
+			 wanted, name);
+	} else {
+		snprintf(why, why_size,
+			 "%s would take the route of %s on %s; choose another "
+			 "subnet, or a longer prefix",
+			 wanted, prefix_format(&clash->found, found), name);
 	}
 }
 
@@ -70,7 +97,6 @@ static int check_addresses(struct rt_socket *rt,
 			   size_t why_size)
 {
 	struct clash clash = {.request = request};
-	char buf[PREFIX_STRLEN], name[IF_NAMESIZE];
 	int error;
 
 	do {
@@ -82,29 +108,24 @@ static int check_addresses(struct rt_socket *rt,
 			       why_size);
 	}
 	if (clash.address) {
-		snprintf(why, why_size,
-			 "%s is on %s in that network namespace already; "
-			 "remove it there or choose another address",
-			 prefix_format(clash.address, buf),
-			 if_indextoname(clash.ifindex, name) ? name
-							     : "an interface");
+		explain_clash(&clash, why, why_size);
 		return EEXIST;
 	}
 	return 0;
 }
 
-/* The spoof guard stops advertisements too; this is the second lock.  It may
- * fail, where /proc is read-only or there is no IPv6. */
-static void ignore_router_advertisements(const char *ifname)
+/* It may fail, where /proc is read-only or there is no IPv6. */
+static void set_sysctl(const char *family, const char *ifname, const char *name,
+		       const char *value)
 {
-	char path[64 + RT_NAME_SIZE];
+	char path[96 + RT_NAME_SIZE];
 	int fd;
 
-	snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra",
-		 ifname);
+	snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s/%s", family,
+		 ifname, name);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0) {
-		ignore(write(fd, "0\n", 2));
+		ignore(write(fd, value, strlen(value)));
 		close(fd);
 	}
 }
@@ -135,7 +156,11 @@ static int configure(struct rt_socket *rt,
 	const struct rt_link_change up = {.set_up = true};
 	int error;
 
-	ignore_router_advertisements(request->ifname);
+	/* The spoof guard stops advertisements too; this is the second lock. */
+	set_sysctl("ipv6", request->ifname, "accept_ra", "0\n");
+	if (request->exposed) {
+		set_sysctl("ipv4", request->ifname, "arp_announce", "2\n");
+	}
 	error = add_addresses(rt, request, why, why_size);
 	if (!error) {
 		error = rt_link_set(rt, request->ifname, &up);

@@ -6,6 +6,11 @@
  * Making one is all or nothing.  The container's end is born inside, with its
  * final name and MAC; it answers no router advertisements, and its addresses
  * are usable at once (no duplicate address detection: fdp knows them all).
+ *
+ * It may also be the host itself that is attached, with both ends there.  Then
+ * no address of the host may lie in a network of the new interface, and ARP
+ * asks with an address of the interface alone, as the spoof guard wants it:
+ * else Linux takes whichever the packet has.
  */
 #ifndef FDP_GLUE_VETH_H
 #define FDP_GLUE_VETH_H 1
@@ -25,6 +30,7 @@ enum {
 struct attachment_request {
 	int netns_fd; /* Of the container. */
 	bool tap;     /* Else a veth pair. */
+	bool exposed; /* 'netns_fd' is the host's own: see below. */
 	/* Must be free on this host.  A TAP has only the name. */
 	char host_ifname[RT_NAME_SIZE];
 	char host_alias[RT_ALIAS_SIZE]; /* For `ip link`; "" = none. */
@@ -37,7 +43,8 @@ struct attachment_request {
 
 /* 0 or an errno value, then with one line in 'why' that says what is wrong and
  * what to do; nothing is left behind then.  EEXIST (host interface, interface,
- * or address), EINVAL (name, MAC, MTU below 1280 with IPv6), EPERM, ENOTSUP. */
+ * address, or one in a network of what is exposed), EINVAL (name, MAC, MTU
+ * below 1280 with IPv6), EPERM, ENOTSUP. */
 int attachment_make(const struct attachment_request *, char *why,
 		    size_t why_size) FDP_MUST_CHECK;
 

@@ -57,6 +57,8 @@ enum health run_rekey(const struct context *, const struct json *);
 enum health run_ports(const struct context *, const struct json *);
 enum health run_attach(const struct context *, const struct json *);
 enum health run_detach(const struct context *, const struct json *);
+enum health run_expose(const struct context *, const struct json *);
+enum health run_hide(const struct context *, const struct json *);
 enum health run_flows(const struct context *, const struct json *);
 enum health run_sas(const struct context *, const struct json *);
 enum health run_trace(const struct context *, const struct json *);

@@ -78,6 +78,22 @@ static const struct arg detach_args[] = {
 	 "instead of these: the host end that fdpctl ports shows"},
 };
 
+static const struct arg expose_args[] = {
+	{NULL, "addresses", ARG_PREFIX, ARG_REQUIRED | ARG_REPEATED, 0, 0,
+	 "CIDR", "an address for this host, like 10.32.0.1/12"},
+	{"ifname", "ifname", ARG_IFNAME, 0, 0, 0, "NAME",
+	 "what the interface is called (fdp-host)"},
+	{"mac", "mac", ARG_MAC_OWN, 0, 0, 0, "MAC",
+	 "its MAC address (one is made up)"},
+	{"network", "network", ARG_NUMBER, 0, 1, 0xffffff, "VNI",
+	 "the network it joins (1)"},
+};
+
+static const struct arg hide_args[] = {
+	{NULL, "addresses", ARG_PREFIX, ARG_REPEATED, 0, 0, "CIDR",
+	 "what was exposed; all of it without"},
+};
+
 static const struct arg flows_args[] = {
 	{"port", "port", ARG_PORT, 0, 0, 0, "PORT",
 	 "only flows from this port, by number or name"},
@@ -147,6 +163,12 @@ static const struct command commands[] = {
 	 "One of --netns and --pid is needed."},
 	{"detach", NULL, run_detach, ARGS(detach_args),
 	 "take such an interface away again", NULL},
+	{"expose", NULL, run_expose, ARGS(expose_args),
+	 "give this host itself an interface on the network",
+	 "Again with the same addresses, it changes nothing."},
+	{"hide", NULL, run_hide, ARGS(hide_args),
+	 "take such an interface away again",
+	 "What is not exposed is no error."},
 	{"ports", NULL, run_ports, NO_ARGS, "the interfaces attached here",
 	 NULL},
 	{"peers", NULL, run_peers, ARGS(peers_args),

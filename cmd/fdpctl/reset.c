@@ -234,9 +234,12 @@ static void reset_taps(struct reset *r, const struct json *ports)
 
 	port = reply_array(ports, "ports", &n);
 	for (i = 0; i < n; i++) {
-		if (!strcmp(reply_text(port[i], "device", ""), "tap")) {
-			reset_tap(r, reply_text(port[i], "netns", ""),
-				  reply_text(port[i], "ifname", ""));
+		const char *netns = reply_text(port[i], "netns", "");
+
+		/* One of the host itself was found by its alias. */
+		if (!strcmp(reply_text(port[i], "device", ""), "tap") &&
+		    strcmp(netns, CONTROL_OWN_NETNS)) {
+			reset_tap(r, netns, reply_text(port[i], "ifname", ""));
 		}
 	}
 }

@@ -84,6 +84,10 @@
 #ifndef FDP_CONTROL_CONTROL_H
 #define FDP_CONTROL_CONTROL_H 1
 
+/* The namespace of what is exposed (`fdpctl expose`): whoever opens this, the
+ * daemon or its agent, finds its own. */
+#define CONTROL_OWN_NETNS "/proc/self/ns/net"
+
 enum control_command {
 #define X(NAME, TEXT, HELP) CONTROL_##NAME,
 #include "control/control.def"

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/reason.h"
 #include "control/columns.h"
+#include "control/control.h"
 #include "control/health.h"
 #include "control/printable.h"
 #include "control/reply.h"
@@ -251,6 +252,22 @@ static void put_state(const struct json *state, struct ds *ds)
 	}
 }
 
+static bool is_exposed(const struct json *port)
+{
+	return !strcmp(reply_text(port, "netns", ""), CONTROL_OWN_NETNS);
+}
+
+/* Where an interface is. */
+static void put_place(struct ds *ds, const struct json *port)
+{
+	if (is_exposed(port)) {
+		ds_put_cstr(ds, " on this host");
+	} else {
+		ds_put_cstr(ds, " in ");
+		printable_put(ds, reply_text(port, "netns", "-"));
+	}
+}
+
 static void put_losers(struct ds *ds, const struct json *upcalls)
 {
 	struct json *const *port;
@@ -260,8 +277,7 @@ static void put_losers(struct ds *ds, const struct json *upcalls)
 	for (size_t i = 0; i < n; i++) {
 		put_label(ds, "");
 		printable_put(ds, reply_text(port[i], "ifname", "-"));
-		ds_put_cstr(ds, " in ");
-		printable_put(ds, reply_text(port[i], "netns", "-"));
+		put_place(ds, port[i]);
 		ds_put_format(ds,
 			      " has lost %" PRId64 ", as it opens flows too "
 			      "fast\n",
@@ -706,7 +722,9 @@ void render_ports(const struct json *reply, bool colour, struct ds *ds)
 		columns_put(c, reply_text(port[i], "mac", ""));
 		columns_put(c, ds_cstr(&addresses));
 		columns_number(c, reply_number(port[i], "mtu", 0));
-		columns_put(c, reply_text(port[i], "netns", ""));
+		columns_put(c, is_exposed(port[i])
+				       ? "(this host)"
+				       : reply_text(port[i], "netns", ""));
 		note_losses(c, port[i]);
 		if (*reply_text(port[i], "duplicate", "")) {
 			ds_clear(&addresses);
@@ -749,8 +767,7 @@ void render_attached(const struct json *port, bool colour OVS_UNUSED,
 {
 	put_label(ds, "interface");
 	printable_put(ds, reply_text(port, "ifname", "-"));
-	ds_put_cstr(ds, " in ");
-	printable_put(ds, reply_text(port, "netns", "-"));
+	put_place(ds, port);
 	ds_put_char(ds, '\n');
 	put_fact(ds, "mac", reply_text(port, "mac", ""));
 	put_label(ds, "addresses");
@@ -790,6 +807,24 @@ void render_detached(const struct json *reply, bool colour OVS_UNUSED,
 		     struct ds *ds)
 {
 	put_deed(ds, "detached", reply_text(reply, "host_ifname", "-"));
+}
+
+void render_hidden(const struct json *reply, bool colour OVS_UNUSED,
+		   struct ds *ds)
+{
+	size_t n;
+	struct json *const *port = reply_array(reply, "hidden", &n);
+
+	for (size_t i = 0; i < n; i++) {
+		ds_put_cstr(ds, "hidden ");
+		put_addresses(ds, port[i]);
+		ds_put_cstr(ds, ", was on ");
+		printable_put(ds, reply_text(port[i], "ifname", "-"));
+		ds_put_char(ds, '\n');
+	}
+	if (!n) {
+		ds_put_cstr(ds, "nothing of that is exposed\n");
+	}
 }
 
 void render_connect(const struct json *reply, bool colour OVS_UNUSED,

@@ -22,6 +22,7 @@ render_fn render_why;
 render_fn render_ports;
 render_fn render_attached; /* An entry of "ports", just made. */
 render_fn render_detached;
+render_fn render_hidden;
 render_fn render_connect;
 render_fn render_forget;
 render_fn render_forget_key;

@@ -2,9 +2,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/jsonget.h"
 #include "base/jsonput.h"
+#include "control/control.h"
 #include "engine/request.h"
 #include "engine/show.h"
 #include "engine/state.h"
@@ -114,7 +116,7 @@ void show_ports(struct engine *e, uint32_t command)
 	command_reply(e, command, json);
 }
 
-/* ---- attach, detach ---- */
+/* ---- what an interface may have ---- */
 
 static void draw_mac(struct engine *e, struct mac *mac)
 {
@@ -174,6 +176,81 @@ static bool is_free(struct engine *e, uint32_t command, const struct port *port)
 	return true;
 }
 
+/* ---- of the host itself ---- */
+
+static const struct ip_prefix *find_prefix(const struct ip_prefix *v, size_t n,
+					   const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (prefix_contains(&v[i], ip)) {
+			return &v[i];
+		}
+	}
+	return NULL;
+}
+
+/* Which of these networks has another host in it, by an address that leads to
+ * it outside of the tunnels?  NULL if none has. */
+static const struct ip_prefix *find_host(const struct engine *e,
+					 const struct ip_prefix *v, size_t n,
+					 struct ip_addr *ip)
+{
+	const struct ip_prefix *found = NULL;
+	const struct conn *c;
+	const struct peer *p;
+
+	for (const struct target *t = e->targets; t && !found; t = t->next) {
+		*ip = t->remote.ip;
+		found = t->muted ? NULL : find_prefix(v, n, ip);
+	}
+	HMAP_FOR_EACH (c, node, &e->conns) {
+		if (!found) {
+			*ip = c->remote.ip;
+			found = find_prefix(v, n, ip);
+		}
+	}
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		for (size_t i = 0; i < p->n_advertised && !found; i++) {
+			*ip = p->advertised[i].ip;
+			found = find_prefix(v, n, ip);
+		}
+		if (!found && p->tunnel.placed) {
+			*ip = p->tunnel.remote;
+			found = find_prefix(v, n, ip);
+		}
+	}
+	return found;
+}
+
+/* An address of the host makes a route.  False, and the refusal sent, if that
+ * would take the place of the one to another host, and so the tunnels with it.
+ */
+static bool leaves_hosts_alone(struct engine *e, uint32_t command,
+			       const struct port *port)
+{
+	struct ip_prefix routes[BINDING_MAX_IPS];
+	char route[PREFIX_STRLEN], host[IP_STRLEN];
+	const struct ip_prefix *taken;
+	struct ip_addr ip;
+
+	for (size_t i = 0; i < port->binding.n_ips; i++) {
+		routes[i].ip = port->binding.ips[i];
+		routes[i].len = port->prefix_len[i];
+	}
+	taken = find_host(e, routes, port->binding.n_ips, &ip);
+	if (taken) {
+		command_refuse(e, command,
+			       "%s would take the route to the host at %s; "
+			       "choose a subnet without hosts, or a longer "
+			       "prefix",
+			       prefix_format(taken, route),
+			       ip_format(&ip, host));
+	}
+	return !taken;
+}
+
+/* ---- attach, detach ---- */
+
 void attach_check(struct engine *e, uint32_t command, const struct json *args)
 {
 	char why[DETAIL_SIZE];
@@ -184,6 +261,10 @@ void attach_check(struct engine *e, uint32_t command, const struct json *args)
 		return;
 	}
 	if (!is_free(e, command, &port)) {
+		return;
+	}
+	if (!strcmp(port.netns, CONTROL_OWN_NETNS) &&
+	    !leaves_hosts_alone(e, command, &port)) {
 		return;
 	}
 	while (mac_is_zero(&port.binding.mac) ||

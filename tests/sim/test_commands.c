@@ -332,6 +332,53 @@ START_TEST(bad_requests_refused_in_one_line)
 }
 END_TEST
 
+/* A route of the host's would take the place of the one to a peer. */
+static const struct {
+	const char *addresses;
+	const char *refusal; /* NULL: it is not. */
+} exposures[] = {
+	{"[\"192.0.2.77/24\"]", "192.0.2.77/24 would take the route to the "
+				"host at 192.0.2.2"},
+	{"[\"10.0.0.77/24\", \"192.0.0.1/8\"]", "192.0.0.1/8 would"},
+	{"[\"2001:db8::77/64\"]", "the host at 2001:db8::3"},
+	/* That another one is dialled at, without an answer. */
+	{"[\"198.51.100.1/24\"]", "the host at 198.51.100.9"},
+	{"[\"192.0.2.77/32\", \"10.0.0.77/24\", \"fd00::77/64\"]", NULL},
+};
+
+START_TEST(exposing_may_not_cut_hosts_off)
+{
+	struct world *w = hosts_new(1, 3, "secret");
+	struct host *a = host_a(w);
+
+	/* a has named none of these; c comes by IPv6. */
+	host_add_target(host_b(w), &a->v4);
+	host_add_target(host_c(w), &a->v6);
+	start_all(w, 3);
+	world_run(w, 20 * SEC);
+	ck_assert_uint_eq(n_connections(a, "established"), 2);
+	json_destroy(host_ask(a, "connect", "{\"address\": \"198.51.100.9\"}"));
+	for (size_t i = 0; i < sizeof exposures / sizeof exposures[0]; i++) {
+		const char *addresses = exposures[i].addresses;
+		const char *refusal = exposures[i].refusal;
+		struct endpoint *host;
+
+		host = host_attach(a, "/proc/self/ns/net", addresses, NULL);
+		DEMAND(w, !host == !!refusal, "%s: %s", addresses, a->reply);
+		DEMAND(w, !refusal || strstr(a->reply, refusal), "%s: %s",
+		       addresses, a->reply);
+		if (host) {
+			host_detach(host);
+		}
+		/* A container's addresses are no routes of the host's. */
+		host = host_attach(a, "c", addresses, NULL);
+		DEMAND(w, host, "%s: %s", addresses, a->reply);
+		host_detach(host);
+	}
+	world_free(w);
+}
+END_TEST
+
 START_TEST(command_before_the_start_is_over_refused)
 {
 	struct world *w = hosts_new(1, 1, "secret");
@@ -349,4 +396,5 @@ SCENARIO_MAIN("commands", status_complete_and_healthy,
 	      status_of_host_without_its_peer_degraded, connections_complete,
 	      peers_complete, ports_complete, trace_tells_what_packets_do,
 	      names_complete, bad_requests_refused_in_one_line,
+	      exposing_may_not_cut_hosts_off,
 	      command_before_the_start_is_over_refused)

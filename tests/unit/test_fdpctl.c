@@ -288,6 +288,21 @@ static void teardown(void)
 	"{\"connections\":[{\"state\":\"" STATE "\",\"overlay\":\"" OVERLAY \
 	"\",\"direction\":\"out\",\"address\":\"192.0.2.2:6783\"}]}"
 
+/* A container has the same addresses as one of the host's interfaces. */
+#define EXPOSED_PORTS                                                             \
+	"{\"ports\":["                                                            \
+	"{\"ifname\":\"fdp-host\",\"netns\":\"/run/netns/a\",\"host_ifname\":"    \
+	"\"fdp1\",\"addresses\":[\"10.0.0.9/8\"],\"network\":1},"                 \
+	"{\"ifname\":\"fdp-host\",\"netns\":\"/proc/self/ns/net\","               \
+	"\"host_ifname\":\"fdp2\",\"addresses\":[\"10.0.0.1/8\",\"fd00::1/64\"]," \
+	"\"network\":1,\"state\":\"up\"},"                                        \
+	"{\"ifname\":\"fdp7\",\"netns\":\"/proc/self/ns/net\","                   \
+	"\"host_ifname\":\"fdp3\",\"addresses\":[\"10.0.0.1/8\"],"                \
+	"\"network\":7,\"state\":\"up\"},"                                        \
+	"{\"ifname\":\"fdp8\",\"netns\":\"/proc/self/ns/net\","                   \
+	"\"host_ifname\":\"fdp4\",\"addresses\":[\"10.0.0.8/8\"],"                \
+	"\"network\":1,\"state\":\"lost\"}]}"
+
 static const struct {
 	const char *words[MAX_WORDS];
 	const char *method; /* What the daemon hears, */
@@ -368,6 +383,26 @@ static const struct {
 	 "{\"host_ifname\":\"fdp1\"}",
 	 0,
 	 "detached fdp1\n"},
+	/* What is exposed so already. */
+	{{"expose", "fd00::1/64", "10.0.0.1/8"},
+	 "ports",
+	 "",
+	 EXPOSED_PORTS,
+	 0,
+	 "interface    fdp-host on this host\n"},
+	{{"expose", "10.0.0.1/8", "--ifname", "fdp7", "--network", "7"},
+	 "ports",
+	 "",
+	 EXPOSED_PORTS,
+	 0,
+	 "interface    fdp7 on this host\n"},
+	{{"hide", "10.0.0.9/8"},
+	 "ports",
+	 "",
+	 EXPOSED_PORTS,
+	 0,
+	 "nothing of that is exposed\n"},
+	{{"hide"}, "ports", "", "{}", 0, "nothing of that is exposed\n"},
 	{{"trace", "--port", "2", "--src", "02:00:00:00:00:01", "--dst",
 	  "02:00:00:00:00:02"},
 	 "trace",
@@ -439,6 +474,8 @@ static const char *const asking[][MAX_WORDS] = {
 	{"forget", "192.0.2.7"},
 	{"detach", "fdp1"},
 	{"attach", "--pid", self_pid, "--address", "10.0.0.1/8"},
+	{"expose", "10.0.0.1/8"},
+	{"hide"},
 	{"trace", "--port", "2", "--src", "02:00:00:00:00:01", "--dst",
 	 "02:00:00:00:00:02"},
 };
@@ -708,6 +745,10 @@ static const char *const misuses[][MAX_WORDS] = {
 	{"attach", "--netns", "/etc/passwd", "--address", "10.0.0.1/8"},
 	{"attach", "--netns", "/proc/self/ns/net", "--address", "10.0.0.1/8"},
 	{"attach", "--pid", "2147483647", "--address", "10.0.0.1/8"},
+	{"expose"},
+	{"expose", "10.0.0.1"},
+	{"expose", "10.0.0.1/8", "--netns", "a"},
+	{"hide", "10.0.0.1"},
 	{"detach"},
 	{"detach", "--ifname", "eth0"},
 	{"trace", "--port", "1"},
@@ -825,11 +866,87 @@ START_TEST(incomplete_attach_check_makes_nothing)
 	char *heard;
 
 	start(canned);
+	r = RUN("expose", "10.0.0.1/8");
+	ck_assert_int_eq(r.status, 1);
+	check_one_line(r.err);
+	ck_assert_ptr_nonnull(strstr(r.err, "not complete"));
+	heard = requests();
+	ck_assert_ptr_null(strstr(heard, "fdp/attach {"));
+	free(heard);
+	result_free(&r);
+}
+END_TEST
+
+/* It would get an eth0 beside its own. */
+START_TEST(host_itself_is_not_attached)
+{
+	const struct canned canned[] = {{NULL, "{}", false}};
+	struct result r;
+	char *heard;
+
+	start(canned);
 	r = RUN("attach", "--pid", self_pid, "--address", "10.0.0.1/8");
 	ck_assert_int_eq(r.status, 1);
 	check_one_line(r.err);
+	ck_assert_ptr_nonnull(strstr(r.err, "use fdpctl expose"));
 	heard = requests();
 	ck_assert_ptr_null(strstr(heard, "fdp/attach {"));
+	free(heard);
+	result_free(&r);
+}
+END_TEST
+
+/* ---- expose, hide -------------------------------------------------------- */
+
+static const struct {
+	const char *words[MAX_WORDS];
+	const char *asked; /* After "ports"; NULL: it is refused before. */
+} exposures[] = {
+	/* Other addresses, another network or MAC than it has. */
+	{{"expose", "10.0.0.1/8"}, NULL},
+	{{"expose", "10.0.0.1/8", "fd00::1/64", "10.0.0.2/8"}, NULL},
+	{{"expose", "10.0.0.1/8", "fd00::1/64", "--network", "2"}, NULL},
+	{{"expose", "10.0.0.1/8", "fd00::1/64", "--mac", "02:00:00:00:00:09"},
+	 NULL},
+	/* Half of one. */
+	{{"hide", "fd00::1/64"}, NULL},
+	{{"expose", "10.0.0.3/8", "--ifname", "fdp9"},
+	 "fdp/attach-check {\"addresses\":[\"10.0.0.3/8\"],\"ifname\":\"fdp9\","
+	 "\"netns\":\"/proc/self/ns/net\"}\n"},
+	/* One that is lost is made anew. */
+	{{"expose", "10.0.0.8/8", "--ifname", "fdp8", "--network", "1"},
+	 "fdp/attach-check {\"addresses\":[\"10.0.0.8/8\"],\"ifname\":\"fdp8\","
+	 "\"netns\":\"/proc/self/ns/net\",\"network\":1}\n"},
+	{{"hide"},
+	 "fdp/detach {\"host_ifname\":\"fdp2\"}\n"
+	 "fdp/detach {\"host_ifname\":\"fdp3\"}\n"
+	 "fdp/detach {\"host_ifname\":\"fdp4\"}\n"},
+	{{"hide", "10.0.0.8/8"}, "fdp/detach {\"host_ifname\":\"fdp4\"}\n"},
+	{{"hide", "fd00::1/64", "10.0.0.1/8"},
+	 "fdp/detach {\"host_ifname\":\"fdp2\"}\n"
+	 "fdp/detach {\"host_ifname\":\"fdp3\"}\n"},
+};
+
+/* What an attach-check answers is not enough to make anything. */
+START_TEST(exposed_and_hidden_is_what_is_asked)
+{
+	const struct canned canned[] = {{"fdp/ports", EXPOSED_PORTS, false},
+					{NULL, "{}", false}};
+	const char *asked = exposures[_i].asked;
+	bool hides = asked && !strcmp(exposures[_i].words[0], "hide");
+	struct result r;
+	char *heard, *expected;
+
+	start(canned);
+	r = run(exposures[_i].words);
+	ck_assert_int_eq(r.status, hides ? 0 : 1);
+	if (!hides) {
+		check_one_line(r.err);
+	}
+	heard = requests();
+	expected = xasprintf("fdp/ports \n%s", asked ? asked : "");
+	ck_assert_str_eq(heard, expected);
+	free(expected);
 	free(heard);
 	result_free(&r);
 }
@@ -966,6 +1083,9 @@ int main(void)
 	tcase_add_loop_test(t, help_is_no_longer_than_a_terminal_is_wide, 0, 7);
 	tcase_add_test(t, refused_attach_check_is_the_end);
 	tcase_add_loop_test(t, incomplete_attach_check_makes_nothing, 0, 4);
+	tcase_add_test(t, host_itself_is_not_attached);
+	tcase_add_loop_test(t, exposed_and_hidden_is_what_is_asked, 0,
+			    N_OF(exposures));
 	tcase_add_test(t, genpass_makes_what_the_check_accepts);
 	tcase_add_test(t, genpass_json_holds_the_password);
 	tcase_add_loop_test(t, word_is_completed, 0, N_OF(completions));

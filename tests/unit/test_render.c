@@ -17,13 +17,21 @@ static const struct {
 	const char *name;
 	render_fn *render;
 } renders[] = {
-	{"status", render_status},     {"connections", render_connections},
-	{"why", render_why},	       {"peers", render_peers},
-	{"ports", render_ports},       {"attached", render_attached},
-	{"detached", render_detached}, {"connect", render_connect},
-	{"forget", render_forget},     {"forget-key", render_forget_key},
-	{"reload", render_reload},     {"trace", render_trace},
-	{"sas", render_sas},	       {"reset", render_reset},
+	{"status", render_status},
+	{"connections", render_connections},
+	{"why", render_why},
+	{"peers", render_peers},
+	{"ports", render_ports},
+	{"attached", render_attached},
+	{"detached", render_detached},
+	{"connect", render_connect},
+	{"hidden", render_hidden},
+	{"forget", render_forget},
+	{"forget-key", render_forget_key},
+	{"reload", render_reload},
+	{"trace", render_trace},
+	{"sas", render_sas},
+	{"reset", render_reset},
 	{"version", render_version},
 };
 
@@ -90,6 +98,7 @@ static const char *const odd_replies[] = {
 	"{\"steps\":[1],\"spi\":\"x\",\"peer\":\"p\"}",
 	"{\"sas\":[{}],\"policies\":[{}]}",
 	"{\"removed\":[{}],\"left\":[1]}",
+	"{\"hidden\":[1,{\"addresses\":1}],\"forgotten\":[{}]}",
 	"{\"addresses\":[[]]}",
 };
 
