@@ -30,6 +30,24 @@ case_ok 'TCP the other way, over IPv6' transfer c2 c1 fd00::1
 mtu=$(ns c1 cat /sys/class/net/eth0/mtu)
 echo "# MTU $mtu"
 case_ok 'a packet of the MTU passes unfragmented' ping_ok c1 -M 'do' -s $((mtu - 28)) 10.0.0.2
+# A container may think otherwise, up to the most that a TAP has: it is told.
+told() { # ADDRESS TEXT
+	ns c1 ping -n -c 1 -W 2 -M 'do' -s 65000 "$1" | grep -F "$2"
+}
+remembers() { # ADDRESS
+	ns c1 ip route get "$1" | grep "mtu $mtu"
+}
+ns c1 ip link set eth0 mtu 65521
+case_ok 'MTU 65521: what may be cut arrives in pieces' ping_ok c1 -M dont -s 60000 10.0.0.2
+case_ok 'nobody was told' not remembers 10.0.0.2
+case_ok 'what may not is answered: fragmentation needed' told 10.0.0.2 "Frag needed and DF set (mtu = $mtu)"
+case_ok 'and the container remembers' remembers 10.0.0.2
+case_ok 'over IPv6: packet too big' told fd00::2 "Packet too big: mtu=$mtu"
+case_ok 'and the container remembers that, too' remembers fd00::2
+case_ok 'TCP' transfer c1 c2 10.0.0.2 5M
+case_ok 'TCP over IPv6' transfer c1 c2 fd00::2 5M
+ns c1 ip link set eth0 mtu "$mtu"
+ns c1 ip route flush cache
 case_ok 'there is no IP fragment on the wire' eval 'wire_stop; wire_none sleeve "ip[6:2] & 0x3fff != 0 and udp"'
 wire_record sleeve
 
