@@ -37,13 +37,26 @@ because() { # H REASON
 # What a host has that must not grow, as one line.
 has() { # H
 	echo "$(find "/proc/${daemon[$1]}/fd" -type l | wc -l) descriptors," \
-		"$(n_sas "$1") SAs, $(ip -n "$1" -o link show type tun | wc -l) TAPs," \
+		"$(ip -n "$1" -o link show type tun | wc -l) TAPs," \
 		"$(ask "$1" '.ports | length' ports) ports," \
 		"$(ns "$1" ip xfrm policy | grep -c ^src) policies"
 }
 same() { # H LINE
 	echo "$1: $(has "$1"); before: $2"
 	[ "$(has "$1")" = "$2" ]
+}
+
+# Those of a daemon that was killed stay for a minute or two.
+sas() {
+	echo "$(n_sas h1) $(n_sas h2)"
+}
+no_more_sas() {
+	local end=$((SECONDS + 150))
+
+	until [ "$(sas)" = "$sas" ]; do
+		[ $SECONDS -lt $end ] || { echo "$(sas), not $sas"; return 1; }
+		sleep 1
+	done
 }
 
 took() { # WHAT COMMAND...: soon, and how long it was
@@ -119,6 +132,7 @@ sleep 1
 wire_stop
 case_ok 'ESP is on the wire' wire_some fallback 20 esp
 case_ok 'nobody is by sleeve' by fastdp fastdp
+sas=$(sas)
 
 wire_record blocked 'not tcp'
 kind esp-one-way sleeve fastdp esp-filtered
@@ -188,8 +202,9 @@ all_rounds() {
 case_ok "there and back, $rounds times" all_rounds
 case_ok 'nothing is left of it on h1' soon same h1 "$had1"
 case_ok 'nor on h2' soon same h2 "$had2"
+case_ok 'nor SAs' no_more_sas
 grown=$(($(rss_kib h1) - rss1 + $(rss_kib h2) - rss2))
-echo "# $had1; RSS of both grew by $grown KiB"
+echo "# $had1; $sas SAs; RSS of both grew by $grown KiB"
 case_ok 'memory has not grown' [ $grown -lt 1024 ]
 
 traffic_end
