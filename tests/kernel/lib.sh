@@ -17,6 +17,7 @@
 #   keys_stop           no more of them are noted
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
 #   soon COMMAND...     tries for a minute or two until COMMAND succeeds
+#   within S COMMAND... tries for S seconds
 #   not COMMAND...      succeeds if COMMAND fails
 #   pings_whole FILE [N]     N (20) or more were answered, and none missed
 #   xfrm_baseline H...  from here on no XFRM counter of these hosts may grow:
@@ -43,15 +44,22 @@ not() {
 	! "$@"
 }
 
-soon() {
-	local end=$((SECONDS + 60))
+within() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
 
-	# Interpreted, under sanitizers and on a busy machine a start takes long.
-	[ "${FDP_TIER:-}" != qemu ] || end=$((SECONDS + 120))
+	shift
 	until "$@" > /dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || { "$@"; return; }
 		sleep 0.1
 	done
+}
+
+soon() {
+	local time=60
+
+	# Interpreted, under sanitizers and on a busy machine a start takes long.
+	[ "${FDP_TIER:-}" != qemu ] || time=120
+	within $time "$@"
 }
 
 case_ok() { # NAME COMMAND...
@@ -165,14 +173,25 @@ fdpd() { # H ARG...
 	local h=$1 n
 
 	shift
+	: >> "$work/$h.log"
 	n=$(n_ready "$h")
 	# Not through ns(): the process id has to be the daemon's own.
 	# shellcheck disable=SC2046 # a list of options
 	ip netns exec "$h" "$bin/fdpd" $(dirs "$h") "$@" >> "$work/$h.log" 2>&1 &
 	daemon[$h]=$!
-	soon answers "$h" || { echo "not ok fdpd on $h starts: $(tail -n 3 "$work/$h.log" | tr '\n' ';')"; failed=1; finish; }
+	within 120 answers "$h" || never "$h" answers
 	# Passwords take some seconds, in User-mode Linux.
-	soon eval "[ \$(n_ready '$h') != '$n' ]" || { echo "not ok fdpd on $h gets ready"; failed=1; finish; }
+	within 120 was_ready "$h" $((n + 1)) || never "$h" 'is ready'
+}
+
+never() { # H WHAT
+	echo "not ok fdpd on $1 $2: $(tail -n 3 "$work/$1.log" | tr '\n' ';')"
+	failed=1
+	finish
+}
+
+was_ready() { # H N: so often?
+	[ "$(n_ready "$1")" -ge "$2" ]
 }
 
 n_ready() { # H: how often it was
