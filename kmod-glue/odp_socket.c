@@ -112,10 +112,22 @@ static int channel_watch(struct channel *c, int epoll_fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) ? errno : 0;
 }
 
-static int channel_set_up(struct channel *c, int epoll_fd, int rcvbuf)
+/* Under the port id 'pid', if it is not 0 and nobody else has it. */
+static int channel_bind(struct channel *c, uint32_t pid)
 {
-	if (mnl_socket_bind(c->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		return errno;
+	if (pid && !mnl_socket_bind(c->nl, 0, (pid_t)pid)) {
+		return 0;
+	}
+	return mnl_socket_bind(c->nl, 0, MNL_SOCKET_AUTOPID) < 0 ? errno : 0;
+}
+
+static int channel_set_up(struct channel *c, int epoll_fd, uint32_t pid,
+			  int rcvbuf)
+{
+	int error = channel_bind(c, pid);
+
+	if (error) {
+		return error;
 	}
 	c->fd = mnl_socket_get_fd(c->nl);
 	c->pid = mnl_socket_get_portid(c->nl);
@@ -144,15 +156,16 @@ static uint64_t channel_lost(const struct channel *c)
 	return MAX(c->counters.lost, info[SK_MEMINFO_DROPS]);
 }
 
-static int channel_new(struct odp *o, uint32_t port_no, int rcvbuf,
-		       struct channel **channel)
+static int channel_new(struct odp *o, uint32_t port_no, uint32_t pid,
+		       int rcvbuf, struct channel **channel)
 {
 	struct channel *c = xzalloc(sizeof *c);
 	int error;
 
 	c->port_no = port_no;
 	c->nl = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	error = c->nl ? channel_set_up(c, o->upcall_epoll_fd, rcvbuf) : errno;
+	error = c->nl ? channel_set_up(c, o->upcall_epoll_fd, pid, rcvbuf)
+		      : errno;
 	if (error) {
 		channel_free(c);
 		return error;
@@ -419,7 +432,7 @@ static int prepare_upcalls(struct odp *o)
 	if (o->per_cpu) {
 		return 0;
 	}
-	return channel_new(o, UINT32_MAX, SHARED_RCVBUF, &o->per_cpu);
+	return channel_new(o, UINT32_MAX, 0, SHARED_RCVBUF, &o->per_cpu);
 }
 
 int odp_dp_adopt(struct odp *o, const char *name, struct odp_datapath *dp)
@@ -601,7 +614,7 @@ int odp_vport_add(struct odp *o, struct odp_vport *vport)
 	if (!o->dp.ifindex) {
 		return ENODEV;
 	}
-	error = channel_new(o, vport->port_no, rcvbuf_of(vport->type), &c);
+	error = channel_new(o, vport->port_no, 0, rcvbuf_of(vport->type), &c);
 	if (error) {
 		return error;
 	}
@@ -635,7 +648,12 @@ int odp_vport_adopt(struct odp *o, uint32_t port_no)
 	if (channel_find(o, port_no)) {
 		return EEXIST;
 	}
-	error = channel_new(o, port_no, rcvbuf_of(vport.type), &c);
+	/* Under the port id of the daemon before: its flows name it in their
+	 * actions (put_check_size() in netlink/odp_key.c), and what they find
+	 * too large is to come up from now on, not when they are written
+	 * anew. */
+	error = channel_new(o, port_no, vport.upcall_pid,
+			    rcvbuf_of(vport.type), &c);
 	if (error) {
 		return error;
 	}

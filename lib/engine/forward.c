@@ -123,11 +123,12 @@ static void execute(struct engine *e, const struct odp_upcall *u,
 	wbuf_bytes(&op->bytes, u->packet.data, u->packet.size);
 }
 
-/* What passes a check: that and the rest of the packet's way. */
+/* What passes a check, and the rest of its way. */
 struct passing {
 	struct engine *e;
 	const struct odp_upcall *upcall;
-	const struct action *check;
+	const struct action *way;
+	size_t n;
 };
 
 static void pass(void *passing, struct span frame)
@@ -137,7 +138,7 @@ static void pass(void *passing, struct span frame)
 
 	op->flow.key = p->upcall->flow;
 	actions_init(&op->flow.actions);
-	actions_append(&op->flow.actions, p->check + 1, p->check->check.n);
+	actions_append(&op->flow.actions, p->way, p->n);
 	wbuf_bytes(&op->bytes, frame.data, frame.size);
 }
 
@@ -148,36 +149,68 @@ static bool is_hopeless(const struct odp_upcall *u, uint32_t mtu)
 	       u->packet.size <= ETH_BYTES + IPV6_MTU_MIN;
 }
 
-/* It did not pass the check of its flow for one peer: its sender is told, or it
- * goes in pieces, as a router would do.  The port's share of upcalls limits how
- * often. */
+/* Its sender is told of 'mtu', or it goes in pieces, as a router would do. */
+static void tell_or_cut(struct engine *e, const struct odp_upcall *u,
+			uint32_t mtu, struct passing *p)
+{
+	struct wbuf reply = WBUF_INITIALIZER(0);
+
+	if (is_hopeless(u, mtu)) {
+		e->drops[REASON_TOO_LARGE]++;
+	} else if (!toobig_reply(u->packet, mtu, &reply)) {
+		send_reply(e, u, wbuf_span(&reply));
+	} else if (!p->n || fragment_ipv4(u->packet, mtu, pass, p)) {
+		e->drops[REASON_TOO_LARGE]++;
+	}
+	wbuf_free(&reply);
+}
+
+/* Is the flow that the packet took one of an earlier run? */
+static bool is_of_before(const struct engine *e, const struct odp_upcall *u,
+			 const struct translation *x)
+{
+	struct ufid ufid;
+
+	if (!e->n_found_flows) {
+		return false;
+	}
+	ufid = flow_table_ufid(e->flows, &u->flow, &x->mask);
+	return !flow_table_find(e->flows, &ufid);
+}
+
+/* It did not pass the check of its flow for one peer.  The port's share of
+ * upcalls limits how often that is looked at. */
 static void too_large(struct engine *e, const struct odp_upcall *u,
 		      const struct translation *x)
 {
 	const struct action *check =
 		actions_find_check(&x->actions, u->check_peer);
-	struct passing p = {.e = e, .upcall = u, .check = check};
-	struct wbuf reply = WBUF_INITIALIZER(0);
-	uint32_t mtu;
+	struct passing p = {.e = e, .upcall = u};
 
+	if (is_of_before(e, u, x)) {
+		/* It knows of a size that we may have to find out again, and
+		 * the peer by a number of its own. */
+		if (!mac_is_group(&u->flow.eth_dst)) {
+			p.way = x->actions.v;
+			p.n = x->actions.n;
+			tell_or_cut(e, u, u->check_size - ETH_BYTES, &p);
+		}
+		return;
+	}
 	if (!check) {
 		return; /* Not any more: the next one will get there. */
 	}
+	p.way = check + 1;
+	p.n = check->check.n;
 	probe_traffic(e, u->check_peer);
-	mtu = check->check.size - ETH_BYTES;
 	if (u->packet.size <= u->check_size) {
 		pass(&p, u->packet);
 		mtu_check_fails(e);
 	} else if (u->packet.size <= check->check.size) {
 		pass(&p, u->packet);
-	} else if (is_hopeless(u, mtu)) {
-		e->drops[REASON_TOO_LARGE]++;
-	} else if (!toobig_reply(u->packet, mtu, &reply)) {
-		send_reply(e, u, wbuf_span(&reply));
-	} else if (fragment_ipv4(u->packet, mtu, pass, &p)) {
-		e->drops[REASON_TOO_LARGE]++;
+	} else {
+		tell_or_cut(e, u, check->check.size - ETH_BYTES, &p);
 	}
-	wbuf_free(&reply);
 }
 
 void forward_upcall(struct engine *e, const struct odp_upcall *u)

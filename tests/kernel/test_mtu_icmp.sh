@@ -188,6 +188,28 @@ behind c2 1296 'ip6[6] == 50 and dst fd39::3 and ip6[4:2] >= 1352'
 ip -n c3 link set eth0 mtu 1320
 case_ok 'it can be traced' trace_checks
 
+# h1 is killed, and h3, so that its session does not come back.  The next one does
+# not know what gets there, but the flow does that it has found, and which names
+# the socket of the one before.  After 20 s, or with a session, it is written anew:
+# nobody waits for passwords here.
+for ip in 10.0.0.3 fd00::3; do
+	case_ok "who sends too much to $ip is told" told c1 $ip 1416 1316
+done
+fdpd_kill h3
+fdpd_kill h1
+case_ok 'nobody tells while the daemon is dead' not told c1 10.0.0.3 1416 1316
+# shellcheck disable=SC2046 # a list of options
+ip netns exec h1 "$bin/fdpd" $(dirs h1) --no-discovery --password-file "$password" >> "$work/h1.log" 2>&1 &
+daemon[h1]=$!
+case_ok 'by a flow of before who sends too much is told' soon told c1 10.0.0.3 1416 1316
+case_ok 'over IPv6 as well' told c1 fd00::3 1416 1316
+fdpd h3 --no-discovery --password-file "$password" --peer 172.31.0.1 --peer '[fd31::2]:6783'
+for h in h1 h2 h3; do
+	case_ok "$h is connected again" soon meshed $h 2
+done
+case_ok 'the measured MTU is shown again' soon shown h1 1316
+case_ok 'who sends too much is told again' soon told c1 10.0.0.3 1416 1316
+
 case_ok 'to the other one it fits' ping_df c1 10.0.0.2 1416
 case_ok 'over IPv6 as well' ping_df c1 fd00::2 1416
 case_ok 'TCP to the other one' transfer c1 c2 10.0.0.2 5003

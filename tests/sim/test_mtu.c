@@ -349,6 +349,56 @@ SEED_TEST(a_restart_keeps_what_was_found, SEEDS)
 	world_free(w);
 }
 
+/* Until peers are back the flows of the run before count, and what they find
+ * too large: its sender is told, or it goes in pieces if we know where to. */
+SEED_TEST(flows_of_before_tell_what_is_too_large, SEEDS)
+{
+	struct world *w = running_world(seed, 3, "pw", false);
+	struct host *a = host_a(w), *b = host_b(w), *c = host_c(w);
+	struct endpoint *ea = a->endpoints[0], *ec = c->endpoints[0];
+	const bool remembered = seed & 1;
+	unsigned int told, at_c;
+
+	set_path(w, a, c, 1400);
+	for (unsigned int i = 0; i < 40; i++) {
+		demand_reach(ea, ec);
+		demand_reach(ea, b->endpoints[0]);
+		world_run(w, 300 * MS);
+	}
+	demand_told(ea, ec, 1316);
+	DEMAND(w, checks(a, ec), "the flow does not look at sizes");
+	at_c = ec->n_frames;
+	send_without_df(ea, &ec->mac, &ec->ips[0], 1416);
+	world_run(w, 100 * MS);
+	DEMAND(w, ec->n_frames == at_c + 2, "%u pieces", ec->n_frames - at_c);
+	host_kill(a);
+	if (!remembered) {
+		free(a->peers);
+		a->peers = NULL;
+	}
+	a->password_us = 5 * SEC;
+	host_start_well(a);
+	told = ea->n_told;
+	DEMAND(w, !endpoint_reaches_with(ea, &ec->ips[0], 1416, 1),
+	       "1416 bytes pass");
+	DEMAND(w, ea->n_told == told + 1 && ea->told_mtu == 1316,
+	       "told %u times, %u", ea->n_told - told, ea->told_mtu);
+	at_c = ec->n_frames;
+	send_without_df(ea, &ec->mac, &ec->ips[0], 1416);
+	world_run(w, 100 * MS);
+	DEMAND(w, ec->n_frames == at_c + (remembered ? 2 : 0), "%u pieces",
+	       ec->n_frames - at_c);
+	DEMAND(w, a->awaits_password, "it may have a session");
+	demand_connected(w, 60 * SEC);
+	for (unsigned int i = 0; i < 40; i++) {
+		demand_reach(ea, ec);
+		demand_reach(ea, b->endpoints[0]);
+		world_run(w, 300 * MS);
+	}
+	demand_told(ea, ec, 1316);
+	world_free(w);
+}
+
 /* What our own interface allows counts at once, and no probe goes beyond. */
 SEED_TEST(the_interface_is_the_limit, SEEDS)
 {
@@ -412,4 +462,5 @@ SCENARIO_MAIN("mtu", a_changing_way_is_followed, each_peer_has_its_own,
 	      without_df_it_goes_in_pieces,
 	      a_kernel_that_does_not_check_gets_the_least,
 	      silence_and_loss_change_nothing, a_restart_keeps_what_was_found,
+	      flows_of_before_tell_what_is_too_large,
 	      the_interface_is_the_limit, ipv6_keeps_its_least_mtu)
