@@ -520,12 +520,22 @@ static void put_finish(struct put *put)
 	}
 }
 
-/* The table raw is nice to have: without, packets are merely tracked.  Which
- * of both was refused is not told, and mangle may be written already. */
-static void put_without_raw(struct put *put)
+/* Was there somebody else all the time? */
+static bool was_locked(const struct put *put)
 {
+	return put->error && strstr(ds_cstr_ro(&put->said), "xtables lock");
+}
+
+/* The table raw is nice to have: without, packets are merely tracked.  Which
+ * of both was refused is not told, and mangle may be written already.  But
+ * where others had the lock nothing was refused: that is tried as a whole, and
+ * if they still have it, it is the caller who tries again. */
+static void put_again(struct put *put)
+{
+	const char *raw = was_locked(put) ? put->raw : NULL;
+
 	put_look(put);
-	put_write(put, NULL);
+	put_write(put, raw);
 	put_finish(put);
 }
 
@@ -543,7 +553,7 @@ static int put_all(struct put *puts, size_t n, struct ds *why)
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (puts[i].error) {
-			put_without_raw(&puts[i]);
+			put_again(&puts[i]);
 		}
 		if (puts[i].error) {
 			ds_put_cstr(why, ds_cstr(&puts[i].said));
