@@ -571,6 +571,16 @@ static void run_connecting(struct tcp *tcp, struct conn *conn, tcp_event_cb *cb,
 	}
 }
 
+/* Has the other side closed, behind what was read?  Who waits for us on a busy
+ * host may have given up long ago. */
+static bool is_over(const struct conn *conn)
+{
+	char next;
+	ssize_t n = recv(conn->fd, &next, 1, MSG_PEEK);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void run_reading(struct tcp *tcp, struct conn *conn, tcp_event_cb *cb,
 			void *aux)
 {
@@ -581,6 +591,7 @@ static void run_reading(struct tcp *tcp, struct conn *conn, tcp_event_cb *cb,
 
 		if (conn->state == CONN_OPEN) {
 			event.bytes = span_of(tcp->buf, (size_t)n);
+			event.gone = is_over(conn);
 			cb(aux, &event);
 		}
 	} else if (n == 0) {

@@ -622,12 +622,16 @@ static bool handshake_over(struct engine *e, struct conn *c)
 }
 
 /* False if the connection is gone. */
-static bool handshake_bytes(struct engine *e, struct conn *c)
+static bool handshake_bytes(struct engine *e, struct conn *c, bool gone)
 {
 	struct wbuf tx = WBUF_INITIALIZER(0);
 	struct span in = wbuf_span(&c->rx);
-	enum err err = handshake_input(c->hs, &in, &tx, e->rng);
+	enum err err;
 
+	if (gone) {
+		handshake_nobody_reads(c->hs);
+	}
+	err = handshake_input(c->hs, &in, &tx, e->rng);
 	wbuf_pull(&c->rx, c->rx.size - in.size);
 	send_bytes(e, c, &tx);
 	if (err) {
@@ -765,7 +769,7 @@ static void record_bytes(struct engine *e, struct conn *c)
 	wbuf_free(&payload);
 }
 
-void conn_data(struct engine *e, uint32_t id, struct span bytes)
+void conn_data(struct engine *e, uint32_t id, struct span bytes, bool gone)
 {
 	struct conn *c = conn_find(e, id);
 
@@ -783,7 +787,7 @@ void conn_data(struct engine *e, uint32_t id, struct span bytes)
 	c->ping_sent = false;
 	c->patience_us = PING_TIMEOUT_US;
 	wbuf_bytes(&c->rx, bytes.data, bytes.size);
-	if (c->state == CONN_HANDSHAKE && !handshake_bytes(e, c)) {
+	if (c->state == CONN_HANDSHAKE && !handshake_bytes(e, c, gone)) {
 		return;
 	}
 	if (c->state == CONN_UP) {

@@ -837,7 +837,7 @@ static void dispatch(struct engine *e, const struct event *event)
 			      &event->accepted.remote);
 		break;
 	case EVENT_DATA:
-		conn_data(e, event->conn, event->bytes);
+		conn_data(e, event->conn, event->bytes, event->gone);
 		break;
 	case EVENT_CLOSED:
 		conn_closed(e, event->conn, event->os_errno);

@@ -25,7 +25,7 @@ enum event_type {
 	EVENT_RESULT,	   /* 'result' of an op. */
 	EVENT_DIALED,	   /* 'conn', 'local'. */
 	EVENT_ACCEPTED,	   /* 'conn', 'local', 'remote'. */
-	EVENT_DATA,	   /* 'conn', 'bytes'. */
+	EVENT_DATA,	   /* 'conn', 'bytes', 'gone'. */
 	EVENT_CLOSED,	   /* 'conn' failed or ended; 'os_errno', 0 = EOF. */
 	EVENT_UPCALL,	   /* 'upcall'. */
 	EVENT_FLOW_STATS,  /* 'flow_stats', one a flow of a dump. */
@@ -118,6 +118,7 @@ struct event {
 	enum event_type type;
 	uint32_t conn;
 	int os_errno;
+	bool gone; /* EVENT_DATA: its sender has closed behind it. */
 	union {
 		struct {
 			const struct kernel_snapshot *snapshot;

@@ -742,7 +742,7 @@ void conn_dialed(struct engine *, uint32_t id, const struct ip_endpoint *local);
 void conn_accepted(struct engine *, uint32_t id,
 		   const struct ip_endpoint *local,
 		   const struct ip_endpoint *remote);
-void conn_data(struct engine *, uint32_t id, struct span bytes);
+void conn_data(struct engine *, uint32_t id, struct span bytes, bool gone);
 void conn_closed(struct engine *, uint32_t id, int os_errno);
 /* NULL if there is none (any more). */
 struct conn *conn_find(const struct engine *, uint32_t id);

@@ -610,7 +610,7 @@ static enum err input_m1(struct handshake *hs, struct span body,
 	if (!err) {
 		err = tlv_skip_all(in);
 	}
-	if (err) {
+	if (err || hs->unread) {
 		return err;
 	}
 	frame_set(&hs->m1, body);
@@ -707,7 +707,7 @@ static enum err input_m2(struct handshake *hs, struct span body,
 	if (!err) {
 		err = read_m2(hs, &in);
 	}
-	if (err) {
+	if (err || hs->unread) {
 		return err;
 	}
 	frame_set(&hs->m2, body);
@@ -768,10 +768,10 @@ static enum err input_m3(struct handshake *hs, struct span body,
 	enum err err;
 
 	err = read_m3(hs, body);
-	if (!err) {
+	if (!err && !hs->unread) {
 		err = finish_runs(hs);
 	}
-	if (err) {
+	if (err || hs->unread) {
 		return err;
 	}
 	hash_th3(hs, th3);
@@ -945,6 +945,11 @@ enum err handshake_input(struct handshake *hs, struct span *rx, struct wbuf *tx,
 		}
 	}
 	return FDP_OK;
+}
+
+void handshake_nobody_reads(struct handshake *hs)
+{
+	hs->unread = true;
 }
 
 bool handshake_was_hinted(const struct handshake *hs)

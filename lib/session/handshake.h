@@ -128,6 +128,7 @@ struct handshake {
 	struct hs_frame identity; /* Ours, encoded. */
 
 	bool hinted;
+	bool unread; /* handshake_nobody_reads() was here. */
 	/* Both nonces, the initiator's first: CPace's session id. */
 	uint8_t sid[2 * HANDSHAKE_NONCE_BYTES];
 	struct secret e_secret; /* Our X25519 key. */
@@ -165,6 +166,10 @@ const uint8_t *handshake_nonce(const struct handshake *);
  * the path can forge it, it says what to log, no more. */
 enum err handshake_input(struct handshake *, struct span *rx, struct wbuf *tx,
 			 const struct rng *) FDP_MUST_CHECK;
+
+/* The other side has closed: from here on M1 to M3 are still looked at, as they
+ * may say what is wrong, but their answers are not worked out. */
+void handshake_nobody_reads(struct handshake *);
 
 /* Did the error that handshake_input() returned come from a hint alone?  Then
  * nothing may be concluded from it, such as never to dial again. */

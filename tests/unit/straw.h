@@ -53,6 +53,7 @@ struct far {
 	struct secret s1;
 	bool up, closed;
 	bool deaf; /* Only looks whether it is closed. */
+	bool gone; /* Has closed behind what it says. */
 	struct wbuf rx;
 	size_t next_op; /* Up to where the engine's ops were read. */
 	struct message got[STRAW_MAX_MESSAGES];
@@ -193,7 +194,8 @@ static void far_read(struct far *f);
 
 static void far_bytes(struct far *f, struct span bytes)
 {
-	struct event event = {.type = EVENT_DATA, .conn = f->conn};
+	struct event event = {
+		.type = EVENT_DATA, .conn = f->conn, .gone = f->gone};
 
 	if (bytes.size) {
 		event.bytes = bytes;

@@ -165,6 +165,36 @@ START_TEST(strange_protocol_refused_and_said)
 }
 END_TEST
 
+/* The control, in the second round: who waits is answered. */
+START_TEST(first_frame_of_one_who_has_gone_not_answered)
+{
+	struct wbuf tx = WBUF_INITIALIZER(0);
+	struct identity self = {.name = "straw", .id = {{7}}};
+	struct hs_config config = {
+		.slots = &straw.slot, .n_slots = 1, .self = &self};
+	struct event closed = {.type = EVENT_CLOSED};
+	uint64_t n_random;
+	struct far f;
+
+	far_accept(&f, "192.0.2.7");
+	f.gone = !_i;
+	handshake_init(&f.hs, HS_INITIATOR, &config);
+	handshake_start(&f.hs, &tx, &straw_rng);
+	n_random = straw.n_random;
+	far_bytes(&f, wbuf_span(&tx));
+	ck_assert((f.rx.size > 0) == _i);
+	/* Nor are keys drawn for it. */
+	ck_assert((straw.n_random > n_random) == _i);
+	ck_assert(!f.closed);
+	closed.conn = f.conn;
+	straw_step(&closed);
+	straw_demand_row("failed", "truncated");
+	handshake_wipe(&f.hs);
+	wbuf_free(&tx);
+	far_free(&f);
+}
+END_TEST
+
 START_TEST(newcomer_takes_the_place_of_the_one_who_took_longest)
 {
 	struct far f[48], late;
@@ -512,6 +542,8 @@ int main(void)
 	tcase_add_test(tcase, one_who_says_nothing_closed_after_five_seconds);
 	tcase_add_test(tcase, slow_drip_closed_after_five_seconds);
 	tcase_add_test(tcase, more_than_four_at_once_closed_at_once);
+	tcase_add_loop_test(tcase, first_frame_of_one_who_has_gone_not_answered,
+			    0, 2);
 	tcase_add_test(tcase, strangers_who_prove_the_password_do_not_count);
 	tcase_add_test(tcase,
 		       newcomer_takes_the_place_of_the_one_who_took_longest);

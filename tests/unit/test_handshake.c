@@ -149,6 +149,33 @@ static void setup(void)
 	sign_pair_init(&key_r, &(const struct secret){{0x22}});
 }
 
+/* Frame 'n' of those that are answered comes from one who has closed: nothing
+ * is said to it, and no answer is owed. */
+START_TEST(frame_of_one_who_has_gone_not_answered)
+{
+	struct hs_config config_i = {.slots = &slot_a, .n_slots = 1};
+	struct hs_config config_r = {.slots = &slot_a, .n_slots = 1};
+	struct side i, r;
+	struct side *from = &i, *to = &r, *other;
+
+	side_init(&i, HS_INITIATOR, &config_i);
+	side_init(&r, HS_RESPONDER, &config_r);
+	for (int n = 0; n <= _i; n++) {
+		if (n == _i) {
+			handshake_nobody_reads(&to->hs);
+		}
+		ck_assert_int_eq(deliver(from, to), FDP_OK);
+		ck_assert_uint_eq(to->tx.size > 0, n < _i);
+		ck_assert(!handshake_done(&to->hs));
+		other = from;
+		from = to;
+		to = other;
+	}
+	side_done(&i);
+	side_done(&r);
+}
+END_TEST
+
 /* The model's transcripts. */
 
 static void check_frame(const struct wbuf *tx, const struct json *c,
@@ -1409,6 +1436,7 @@ int main(void)
 	tcase_add_loop_test(tc, every_extension_is_refused, 0, 2 * N_FRAMES);
 	tcase_add_test(tc, frame_of_wrong_order_or_run_is_refused);
 	tcase_add_test(tc, oversized_frame_is_refused_by_its_length);
+	tcase_add_loop_test(tc, frame_of_one_who_has_gone_not_answered, 0, 3);
 	tcase_add_test(tc, foreign_protocol_is_named_as_such);
 	tcase_add_test(tc, low_order_x25519_key_is_refused);
 	tcase_add_test(tc, identity_or_undecodable_share_is_refused);

@@ -31,6 +31,7 @@ struct end {
 	uint32_t closed_conn;
 	struct ip_endpoint local, remote;
 	struct wbuf data;
+	bool gone; /* Its sender had closed behind the latest. */
 	/* What to do inside the callback. */
 	bool close_on_data;
 	bool echo;
@@ -55,6 +56,7 @@ static void on_event(void *aux, const struct event *event)
 		end->remote = event->accepted.remote;
 	} else if (event->type == EVENT_DATA) {
 		wbuf_bytes(&end->data, event->bytes.data, event->bytes.size);
+		end->gone = event->gone;
 		if (end->echo) {
 			tcp_send(end->tcp, event->conn, event->bytes);
 		}
@@ -261,6 +263,20 @@ START_TEST(close_delivers_what_was_queued)
 	RUN_UNTIL(!tcp_n_lingering(a.tcp));
 	ck_assert_uint_eq(a.n_closed, 0);
 	free(bytes);
+}
+END_TEST
+
+START_TEST(bytes_of_one_who_has_closed_told_as_such)
+{
+	dial("127.0.0.1");
+	send_text(&a, "I wait");
+	RUN_UNTIL(b.data.size == 6);
+	ck_assert(!b.gone);
+	send_text(&a, "I do not");
+	tcp_close(a.tcp, a.conn);
+	RUN_UNTIL(b.data.size == 14);
+	ck_assert(b.gone);
+	RUN_UNTIL(b.n_closed);
 }
 END_TEST
 
@@ -557,6 +573,7 @@ int main(void)
 	tcase_add_test(tc, who_connects_before_it_is_accepted_waits);
 	tcase_add_test(tc, megabytes_through_small_buffers_in_order);
 	tcase_add_test(tc, close_delivers_what_was_queued);
+	tcase_add_test(tc, bytes_of_one_who_has_closed_told_as_such);
 	tcase_add_test(tc, close_with_unread_data_does_not_reset);
 	tcase_add_test(tc, close_inside_callback_silent);
 	tcase_add_test(tc, peer_that_never_closes_dropped_in_time);
