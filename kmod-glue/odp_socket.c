@@ -652,8 +652,8 @@ int odp_vport_adopt(struct odp *o, uint32_t port_no)
 	 * actions (put_check_size() in netlink/odp_key.c), and what they find
 	 * too large is to come up from now on, not when they are written
 	 * anew. */
-	error = channel_new(o, port_no, vport.upcall_pid,
-			    rcvbuf_of(vport.type), &c);
+	error = channel_new(o, port_no, vport.upcall_pid, rcvbuf_of(vport.type),
+			    &c);
 	if (error) {
 		return error;
 	}

@@ -283,6 +283,10 @@ void endpoint_receive(struct endpoint *e, struct span frame)
 	}
 	e->n_frames++;
 	e->last = f;
+	if (f.nw_proto == IP_PROTO_UDP &&
+	    e->n_datagrams[f.tp_dst] < UINT8_MAX) {
+		e->n_datagrams[f.tp_dst]++;
+	}
 	v4 = f.eth_type == ETH_TYPE_IPV4;
 	if (f.eth_type == ETH_TYPE_ARP) {
 		receive_arp(e, &f);

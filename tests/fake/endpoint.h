@@ -43,6 +43,8 @@ struct endpoint {
 	/* Of everything that arrived. */
 	unsigned int n_frames, n_arp_requests, n_solicitations, n_duplicates;
 	struct flow last;
+	/* UDP, by its destination port; UINT8_MAX: that often and more. */
+	uint8_t n_datagrams[UINT16_MAX + 1];
 	/* ICMP "fragmentation needed" and ICMPv6 "packet too big": how often,
 	 * the MTU of the last one and who said so. */
 	unsigned int n_told;
