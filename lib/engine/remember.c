@@ -10,9 +10,10 @@
  * policies nothing is remembered: what the datapath sends leaves through ESP,
  * or not at all.
  *
- * Of a peer that frames went to by the sleeve, as ESP did not get there, just
- * that is written down and why: there is nobody to send sealed frames until its
- * session is back, but then they need not be lost in ESP first.
+ * Of a peer that frames went to by the sleeve, as ESP did not get there, that
+ *is written down too, and why.  There is nobody to send sealed frames until its
+ * session is back, but then they need not be lost in ESP first; and what it
+ * sends, mostly by ESP still, has to find its receivers before.
  *
  * What is remembered has been true and need not be any more.  Whatever is heard
  * counts more: the peer's own record replaces it, and its endpoints give way to
@@ -21,8 +22,8 @@
  * JSON: {"version": 1, "host": our own id,
  *	  "peers": [{"id", "name", "incarnation", "local", "remote": tunnel
  *		     addresses, "udp_port",
- *		     "endpoints": [{"network", "mac", "addresses"}]}, or
- *		     {"id", "sleeve": reason}],
+ *		     "endpoints": [{"network", "mac", "addresses"}]},
+ *		     {"id", "sleeve": reason}, or both],
  *	  "check": as in the state file (persist.c)}
  *
  * There is no need of it to reach the disk: it is of use only as long as the
@@ -88,14 +89,13 @@ static struct json *endpoints_json(const struct record *r)
 	return list;
 }
 
-/* Not one that is reached through others or by sleeve, nor one without a key,
- * as there is nothing to know him by. */
+/* Not one that is reached through others or has no ESP at all, nor one without
+ * a key, as there is nothing to know him by. */
 static bool is_worth_it(const struct engine *e, const struct peer *p)
 {
 	return p->tunnel.policies && tunnel_is_usable(&p->tunnel) &&
 	       !p->tunnel.failed && !p->tunnel.by_sleeve &&
-	       !p->beside.overlay.sleeve && p->via == FWD_NOBODY &&
-	       pin_find(e, &p->id);
+	       p->via == FWD_NOBODY && pin_find(e, &p->id);
 }
 
 static size_t n_ways(const struct engine *e)
