@@ -34,6 +34,7 @@
 #include "control/control.h"
 #include "kmod-glue/agent.h"
 #include "kmod-glue/clock.h"
+#include "kmod-glue/footprint.h"
 #include "kmod-glue/loop.h"
 #include "kmod-glue/password.h"
 #include "kmod-glue/privilege.h"
@@ -375,6 +376,7 @@ static void be_ready(struct daemon *daemon)
 	daemon->ready = true;
 	daemonize_complete();
 	notify_manager("READY=1");
+	footprint_trim();
 	if (daemon->password_path) {
 		VLOG_INFO("ready after %" PRIu64 " ms; the passwords took "
 			  "%" PRIu64 " ms",

@@ -21,8 +21,11 @@ const struct cipher_backend *const cipher_backends[] = {
 };
 
 struct cipher_suite {
-	void *libraries[BACKENDS_MAX]; /* As in cipher_backends[]. */
-	size_t chosen[N_CIPHERS];      /* BACKENDS_MAX: none. */
+	/* As in cipher_backends[], once they are asked for: what is not used
+	 * need not be in memory. */
+	void *libraries[BACKENDS_MAX];
+	bool asked[BACKENDS_MAX];
+	size_t chosen[N_CIPHERS]; /* BACKENDS_MAX: none. */
 };
 
 struct cipher_key {
@@ -52,6 +55,16 @@ static bool is_sealing(enum cipher cipher)
 	       cipher == CIPHER_AES_256_GCM;
 }
 
+/* NULL if it is not for this machine. */
+static void *library(struct cipher_suite *suite, size_t i)
+{
+	if (!suite->asked[i]) {
+		suite->asked[i] = true;
+		suite->libraries[i] = cipher_backends[i]->library_new();
+	}
+	return suite->libraries[i];
+}
+
 struct cipher_suite *cipher_suite_new(void)
 {
 	struct cipher_suite *suite = xzalloc(sizeof *suite);
@@ -65,9 +78,8 @@ struct cipher_suite *cipher_suite_new(void)
 	for (size_t i = 0; cipher_backends[i]; i++) {
 		const struct cipher_backend *b = cipher_backends[i];
 
-		suite->libraries[i] = b->library_new();
-		if (suite->libraries[i] &&
-		    suite->chosen[b->cipher] == BACKENDS_MAX) {
+		if (suite->chosen[b->cipher] == BACKENDS_MAX &&
+		    library(suite, i)) {
 			suite->chosen[b->cipher] = i;
 		}
 	}
@@ -96,12 +108,12 @@ const char *cipher_suite_backend(const struct cipher_suite *suite,
 	return cipher_backends[suite->chosen[cipher]]->name;
 }
 
-const char *cipher_suite_candidate(const struct cipher_suite *suite,
+const char *cipher_suite_candidate(struct cipher_suite *suite,
 				   enum cipher cipher, size_t i)
 {
 	for (size_t k = 0; cipher_backends[k]; k++) {
-		if (suite->libraries[k] &&
-		    cipher_backends[k]->cipher == cipher && !i--) {
+		if (cipher_backends[k]->cipher == cipher && library(suite, k) &&
+		    !i--) {
 			return cipher_backends[k]->name;
 		}
 	}
@@ -112,9 +124,9 @@ enum err cipher_suite_choose(struct cipher_suite *suite, enum cipher cipher,
 			     const char *backend)
 {
 	for (size_t i = 0; cipher_backends[i]; i++) {
-		if (suite->libraries[i] &&
-		    cipher_backends[i]->cipher == cipher &&
-		    !strcmp(cipher_backends[i]->name, backend)) {
+		if (cipher_backends[i]->cipher == cipher &&
+		    !strcmp(cipher_backends[i]->name, backend) &&
+		    library(suite, i)) {
 			suite->chosen[cipher] = i;
 			return FDP_OK;
 		}

@@ -65,7 +65,7 @@ void cipher_suite_free(struct cipher_suite *);
 const char *cipher_suite_backend(const struct cipher_suite *, enum cipher);
 
 /* The backends that fit 'cipher' here, best first; NULL behind the last. */
-const char *cipher_suite_candidate(const struct cipher_suite *, enum cipher,
+const char *cipher_suite_candidate(struct cipher_suite *, enum cipher,
 				   size_t i);
 
 /* Takes the one with that name.  ERR_UNSUPPORTED if it is not there. */
