@@ -10,8 +10,7 @@
 #include "util.h"
 
 enum {
-	ETH_BYTES = 14,
-	IPV6_MTU_MIN = 1280
+	ETH_BYTES = 14
 };
 
 /* Sends a frame of our own making to the local port that the packet is from. */
@@ -145,8 +144,8 @@ static void pass(void *passing, struct span frame)
 /* IPv6 demands so much of every link: nobody sends less for being told. */
 static bool is_hopeless(const struct odp_upcall *u, uint32_t mtu)
 {
-	return u->flow.eth_type == ETH_TYPE_IPV6 && mtu < IPV6_MTU_MIN &&
-	       u->packet.size <= ETH_BYTES + IPV6_MTU_MIN;
+	return u->flow.eth_type == ETH_TYPE_IPV6 && mtu < IPV6_MIN_MTU &&
+	       u->packet.size <= ETH_BYTES + IPV6_MIN_MTU;
 }
 
 /* Its sender is told of 'mtu', or it goes in pieces, as a router would do. */

@@ -51,6 +51,14 @@ enum path_level way_level(const struct peer *p)
 
 /* ---- Which way ---- */
 
+/* Who sends IPv6 believes in 1,280 bytes, whatever he is told.  The sleeve
+ * sends what is larger than its way in pieces, the kernel's datapath cannot. */
+static bool is_narrow(const struct engine *e, const struct peer *p)
+{
+	return p->pmtu.confirmed && p->tunnel.mtu < IPV6_MIN_MTU &&
+	       ports_have_ipv6(e);
+}
+
 static struct overlay_way fast_way(const struct engine *e, const struct peer *p)
 {
 	const struct tunnel *t = &p->tunnel;
@@ -62,7 +70,10 @@ static struct overlay_way fast_way(const struct engine *e, const struct peer *p)
 	way.doubtful = w->on && path_is_in_doubt(&w->path);
 	way.pending = !way.up && t->reason == REASON_KEYING &&
 		      e->now_us < p->beside.since_us + PENDING_US;
-	way.reason = way.dead ? health_cause_of(w) : t->reason;
+	way.narrow = !way.dead && is_narrow(e, p);
+	way.reason = way.dead	  ? health_cause_of(w)
+		     : way.narrow ? REASON_PATH_NARROW
+				  : t->reason;
 	return way;
 }
 
@@ -98,14 +109,33 @@ static void changed(struct engine *e, struct peer *p)
 	ports_update_mtu(e);
 }
 
+/* All that is small gets through a narrow tunnel: it is left for a sleeve that
+ * has shown since then that it works, not for one that did so long ago. */
+static bool is_better(struct engine *e, struct peer *p, bool narrow)
+{
+	struct beside *b = &p->beside;
+
+	if (!narrow) {
+		b->narrow_us = 0;
+		return true;
+	}
+	if (!b->narrow_us) {
+		b->narrow_us = e->now_us;
+		overlay_doubt(e, p);
+	}
+	return b->path.acked_us > b->narrow_us;
+}
+
 void overlay_update(struct engine *e, struct peer *p)
 {
-	const struct overlay_way fast = fast_way(e, p), sleeve = sleeve_way(p);
+	const struct overlay_way fast = fast_way(e, p);
+	struct overlay_way sleeve = sleeve_way(p);
 
 	/* Without a session nothing is found out: all stays as it is. */
 	if (!p->conn || p->tunnel.by_sleeve) {
 		return;
 	}
+	sleeve.proved &= is_better(e, p, fast.narrow);
 	if (overlay_choose(&p->beside.overlay, &fast, &sleeve, e->now_us)) {
 		changed(e, p);
 	}

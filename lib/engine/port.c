@@ -8,8 +8,7 @@
 #include "util.h"
 
 enum {
-	DEFAULT_PATH_MTU = 1500, /* Where no peer is known yet. */
-	IPV6_MIN_MTU = 1280	 /* RFC 8200 5 */
+	DEFAULT_PATH_MTU = 1500 /* Where no peer is known yet. */
 };
 
 struct port *port_find(const struct engine *e, uint32_t port_no)
@@ -401,16 +400,31 @@ static void set_mtu(struct engine *e, struct port *p, uint32_t mtu)
 	port_set_mtu(e, p, mtu);
 }
 
+static bool has_ipv6(const struct port *p)
+{
+	for (size_t i = 0; i < p->binding.n_ips; i++) {
+		if (!ip_is_v4(&p->binding.ips[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ports_have_ipv6(const struct engine *e)
+{
+	const struct port *p = e->ports;
+
+	while (p && !has_ipv6(p)) {
+		p = p->next;
+	}
+	return p;
+}
+
 /* With less than it has to have, the kernel takes the addresses of IPv6 away
  * from an interface, for good. */
 static uint32_t allowed_mtu(const struct port *p, uint32_t mtu)
 {
-	for (size_t i = 0; i < p->binding.n_ips; i++) {
-		if (!ip_is_v4(&p->binding.ips[i])) {
-			return MAX(mtu, (uint32_t)IPV6_MIN_MTU);
-		}
-	}
-	return mtu;
+	return has_ipv6(p) ? MAX(mtu, (uint32_t)IPV6_MIN_MTU) : mtu;
 }
 
 void ports_update_mtu(struct engine *e)

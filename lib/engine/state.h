@@ -118,6 +118,7 @@ enum {
 	MAX_ALARMS = 16, /* Then the oldest is forgotten. */
 	ALARM_TEXT_SIZE = 512,
 	MAX_PEERS = 4096,
+	IPV6_MIN_MTU = 1280, /* RFC 8200 5 */
 	PERSIST_CHECK_STRLEN = 17,
 	SA_ADD_ATTEMPTS = 8,
 	TRUNK_PORT_MIN = 32768, /* Datapath port numbers. */
@@ -362,8 +363,9 @@ struct beside {
 	enum path_level level;
 	uint64_t level_us;
 	struct pmtu pmtu;
-	uint32_t mtu;	  /* Inner, as probes find it; 0 = unknown. */
-	uint64_t n_heard; /* Probes of the peer's that came so. */
+	uint32_t mtu;	    /* Inner, as probes find it; 0 = unknown. */
+	uint64_t narrow_us; /* Since then fastdp is too narrow; 0: it is not. */
+	uint64_t n_heard;   /* Probes of the peer's that came so. */
 	uint64_t heard_us;
 };
 
@@ -1262,6 +1264,8 @@ void port_remove(struct engine *, struct port *, bool kernel);
 /* Computes what MTU ports should have, and sets it where it differs. */
 void ports_update_mtu(struct engine *);
 uint32_t ports_mtu(const struct engine *);
+/* Has one of them an address of IPv6? */
+bool ports_have_ipv6(const struct engine *);
 void ports_timers(struct engine *);
 
 /* ---- moves.c ---- */

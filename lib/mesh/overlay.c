@@ -58,17 +58,18 @@ bool overlay_choose(struct overlay *o, const struct overlay_way *fast,
 		    const struct overlay_way *sleeve, uint64_t now_us)
 {
 	const bool fast_works = works(fast), sleeve_works = works(sleeve);
+	const bool fast_gets_there = fast_works && fast->proved;
 
 	if (!o->sleeve) {
 		/* It is no use to leave one dead way for another. */
-		if (fast_works || fast->pending || !sleeve_works ||
-		    !sleeve->proved) {
+		if ((fast_works && !fast->narrow) || fast->pending ||
+		    !sleeve_works || !sleeve->proved) {
 			return false;
 		}
 		take_sleeve(o, fast->reason, now_us);
 		return true;
 	}
-	if (!fast_works || !fast->proved) {
+	if (!fast_gets_there || fast->narrow) {
 		o->good_us = 0;
 		/* That keys are on their way says nothing of the cause. */
 		if (fast->reason && !fast->pending) {
@@ -80,7 +81,7 @@ bool overlay_choose(struct overlay *o, const struct overlay_way *fast,
 	/* Of a sleeve that fails, fastdp that gets there is better at once. */
 	if ((o->good_us && now_us - o->good_us >= o->hold_us &&
 	     !fast->doubtful) ||
-	    (o->good_us && !sleeve_works) || !sleeve->can) {
+	    (fast_gets_there && !sleeve_works) || !sleeve->can) {
 		take_fast(o, now_us);
 		return true;
 	}

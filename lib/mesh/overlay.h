@@ -4,7 +4,9 @@
  * Each host chooses for what it sends.  fastdp is taken as long as it gets
  * there; the sleeve as soon as fastdp does not, if the sleeve does: both are
  * probed all the time (mesh/path.h).  The way back is taken when fastdp has
- * been good for a while, a longer one if it fails again and again soon.
+ * been good for a while, a longer one if it fails again and again soon.  A
+ * fastdp that is too narrow is left as well, but not as long as there is
+ * nothing better.
  */
 #ifndef FDP_MESH_OVERLAY_H
 #define FDP_MESH_OVERLAY_H 1
@@ -44,6 +46,7 @@ struct overlay_way {
 	bool proved;	    /* Something did, in this session. */
 	bool doubtful;	    /* Something is lost, it may be about to be dead. */
 	bool pending;	    /* It is being made: worth to wait for. */
+	bool narrow;	    /* It takes less than it has to. */
 	enum reason reason; /* Why it is not in order. */
 };
 

@@ -691,8 +691,52 @@ SEED_TEST(flows_into_the_trunk_go_with_it, SEEDS)
 	world_free(w);
 }
 
-SCENARIO_MAIN("overlay", trunk_never_has_an_old_number,
-	      flows_into_the_trunk_go_with_it,
+/* Frames of 1280 bytes over IPv6 from a to b; how many of ten arrive. */
+static unsigned int large_ones(struct host *a, struct host *b)
+{
+	struct endpoint *e = a->endpoints[0], *to = b->endpoints[0];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < 10; i++) {
+		n += endpoint_reaches_with(e, &to->ips[1], 1280, 1);
+		world_run(a->world, 300 * MS);
+	}
+	return n;
+}
+
+/* IPv6 demands 1,280 bytes of every link: where the tunnel takes less the
+ * sleeve is taken, by hosts that have IPv6, and without it that is lost. */
+SEED_TEST(what_ipv6_demands_goes_by_sleeve, SEEDS)
+{
+	struct world *w = sleeve_world_up(seed, 2, 0, "secret");
+	struct host *a = host_a(w), *b = host_b(w);
+
+	world_filter(w, a, b, 1340);
+	world_filter_sleeve(w, a, b, seed & 2 ? 0 : 1340);
+	DEMAND(w, chatter(w, a, b, 10 * SEC) == 100, "pings are lost");
+	if (seed & 2) {
+		DEMAND(w, shows(a, b, "overlay", "fastdp"), "by a dead sleeve");
+		DEMAND(w, chatter(w, a, b, 2 * SEC) == 20, "pings are lost");
+		DEMAND(w, !large_ones(a, b), "the control: 1280 bytes arrive");
+		world_filter_sleeve(w, a, b, 1340);
+	}
+	await_overlay(w, a, b, "sleeve", 20 * SEC);
+	DEMAND(w, shows(a, b, "overlay_reason", "path-narrow"), "no reason");
+	DEMAND(w, shows(b, a, "overlay", "fastdp"), "b goes by sleeve, too");
+	/* It has an MTU to be found, too. */
+	for (unsigned int i = 0; i < 3 && large_ones(a, b) < 10; i++) {
+	}
+	DEMAND(w, large_ones(a, b) == 10, "1280 bytes do not arrive");
+	DEMAND(w, chatter(w, a, b, 2 * SEC) == 20, "pings are lost");
+	world_filter(w, a, b, 1500);
+	world_filter_sleeve(w, a, b, 1500);
+	await_overlay(w, a, b, "fastdp", 60 * SEC);
+	DEMAND(w, large_ones(a, b) == 10, "1280 bytes do not arrive any more");
+	world_free(w);
+}
+
+SCENARIO_MAIN("overlay", what_ipv6_demands_goes_by_sleeve,
+	      trunk_never_has_an_old_number, flows_into_the_trunk_go_with_it,
 	      blocked_way_is_gone_round_and_come_back_to,
 	      only_flows_of_the_peer_are_touched,
 	      restarted_one_begins_with_what_worked,

@@ -112,6 +112,41 @@ START_TEST(fastdp_that_is_being_made_is_waited_for)
 }
 END_TEST
 
+START_TEST(narrow_fastdp_is_left_unless_the_sleeve_is_dead)
+{
+	fast.narrow = true;
+	fast.reason = REASON_PATH_NARROW;
+	sleeve.dead = true;
+	ck_assert(!choose());
+	sleeve.dead = false;
+	ck_assert(choose() && o.sleeve);
+	ck_assert_int_eq(o.reason, REASON_PATH_NARROW);
+	/* However long it is good for all else. */
+	for (unsigned int i = 0; i < 100; i++) {
+		now_us += SEC;
+		ck_assert(!choose());
+	}
+	sleeve.dead = true;
+	ck_assert(choose() && !o.sleeve);
+	sleeve.dead = false;
+	ck_assert(choose() && o.sleeve);
+	/* What is dead for a while is told as such. */
+	block(REASON_ESP_FILTERED);
+	ck_assert(!choose());
+	ck_assert_int_eq(o.reason, REASON_ESP_FILTERED);
+	mend();
+	fast.reason = REASON_PATH_NARROW;
+	ck_assert(!choose());
+	ck_assert_int_eq(o.reason, REASON_PATH_NARROW);
+	ck_assert_uint_eq(overlay_due_us(&o), UINT64_MAX);
+	fast.narrow = false;
+	fast.reason = REASON_NONE;
+	ck_assert(!choose());
+	now_us += 100 * SEC;
+	ck_assert(choose() && !o.sleeve);
+}
+END_TEST
+
 START_TEST(return_takes_a_while_without_a_doubt)
 {
 	block(REASON_PATH_DEAD);
@@ -294,6 +329,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, fastdp_is_taken_while_it_works);
 	tcase_add_test(tcase, dead_fastdp_is_left_at_once_with_its_reason);
+	tcase_add_test(tcase, narrow_fastdp_is_left_unless_the_sleeve_is_dead);
 	tcase_add_test(tcase, nothing_is_left_for_what_is_not_known_to_work);
 	tcase_add_test(tcase, fastdp_that_is_being_made_is_waited_for);
 	tcase_add_test(tcase, return_takes_a_while_without_a_doubt);
