@@ -49,7 +49,7 @@ static void demand_linear(unsigned int limit)
 {
 	const struct cost few = measure(FEW, limit);
 	const struct cost many = measure(MANY, limit);
-	const double most = MANY / FEW;
+	const double most = (double)MANY / FEW;
 
 	/* What a host costs by itself does not grow at all; what is said is
 	 * a matter of chance in part. */
