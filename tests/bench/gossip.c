@@ -2,10 +2,11 @@
  * clock, whose kernels always succeed, whose network takes a millisecond and
  * whose tunnels carry their probes.
  *
- *	gossip N LIMIT
+ *	gossip N LIMIT [SEED]
  *
  * N hosts with a password and identity keys, each of which is given the address
- * of the first; LIMIT is --conn-limit (0: a full mesh).  One line: how many
+ * of the first; LIMIT is --conn-limit (0: a full mesh).  With the same SEED (1)
+ * all but CPU comes out the same.  One line: how many
  * sessions there are, how long it took until all knew all, and per host memory
  * (what is allocated, after all have been idle), bytes sent and CPU: until
  *then, per second when nothing happens, and per endpoint that one of all hosts
@@ -63,15 +64,24 @@ struct item {
 
 static struct host *hosts;
 static uint32_t n_hosts;
-static uint64_t now_us, order, n_bytes;
+static uint64_t now_us, order, n_bytes, seed = 1;
 static struct item **heap;
 static size_t n_heap, allocated_heap;
 
+/* All that is random, the same for a seed. */
 static void random_bytes(void *aux, void *buf, size_t size)
 {
+	static uint64_t n_drawn;
+	uint8_t key[randombytes_SEEDBYTES] = {0};
+
 	(void)aux;
-	randombytes_buf(buf, size);
+	memcpy(key, &seed, sizeof seed);
+	memcpy(key + sizeof seed, &n_drawn, sizeof n_drawn);
+	n_drawn++;
+	randombytes_buf_deterministic(buf, size, key);
 }
+
+static const struct rng rng = {random_bytes, NULL};
 
 /* ---- What is on its way, the earliest first ---- */
 
@@ -263,7 +273,6 @@ static void run_op(uint32_t host, struct op *op)
 
 static void step(uint32_t host, const struct event *event)
 {
-	static const struct rng rng = {random_bytes, NULL};
 	struct host *h = &hosts[host];
 	struct ops ops;
 
@@ -372,7 +381,7 @@ static void start(uint32_t i, size_t limit)
 
 	memset(&config, 0, sizeof config);
 	snprintf(config.name, sizeof config.name, "host-%u", i);
-	randombytes_buf(&config.id, sizeof config.id);
+	random_bytes(NULL, &config.id, sizeof config.id);
 	config.incarnation = 1000 + i;
 	config.version = "bench";
 	memset(config.slots[0].prs.b, 1, sizeof config.slots[0].prs.b);
@@ -385,7 +394,7 @@ static void start(uint32_t i, size_t limit)
 	config.targets = &first;
 	config.n_targets = i > 0;
 	config.has_key = true;
-	randombytes_buf(config.key.b, sizeof config.key.b);
+	random_bytes(NULL, config.key.b, sizeof config.key.b);
 	snprintf(config.datapath, sizeof config.datapath, "fdp");
 	hosts[i].timer_us = UINT64_MAX;
 	hosts[i].engine = engine_new(&config);
@@ -457,8 +466,11 @@ int main(int argc, char *argv[])
 	double sessions, cpu, up_cpu, idle_cpu, idle_bytes, memory;
 	double base = memory_kib();
 
-	if (sodium_init() < 0 || argc != 3) {
+	if (sodium_init() < 0 || argc < 3 || argc > 4) {
 		return EXIT_FAILURE;
+	}
+	if (argc > 3) {
+		seed = strtoull(argv[3], NULL, 10);
 	}
 	n_hosts = (uint32_t)atoi(argv[1]);
 	hosts = xcalloc(n_hosts, sizeof *hosts);
@@ -489,7 +501,7 @@ int main(int argc, char *argv[])
 	before = n_bytes;
 	cpu = cpu_s();
 	for (unsigned int i = 0; i < N_ATTACHED; i++) {
-		attach(randombytes_uniform(n_hosts), i);
+		attach((uint32_t)rng_range(&rng, n_hosts), i);
 		run_until(now_us + SECOND_US);
 	}
 	printf("hosts %u limit %s sessions %.0f known_s %.1f memory_kib %.0f "
