@@ -89,7 +89,7 @@ enum health daemon_find(const char *run_dir, pid_t *pid, char **error)
 }
 
 static enum health unreachable(pid_t pid, const char *path, int error_number,
-			       char **error)
+			       int patience_ms, char **error)
 {
 	if (error_number == EACCES || error_number == EPERM) {
 		*error = xasprintf("%s: %s; run fdpctl as root", path,
@@ -99,7 +99,7 @@ static enum health unreachable(pid_t pid, const char *path, int error_number,
 	if (error_number == ETIMEDOUT) {
 		*error = xasprintf("fdpd (process %ld) does not answer within "
 				   "%d s; look into its log, or restart it",
-				   (long)pid, DAEMON_PATIENCE_MS / 1000);
+				   (long)pid, patience_ms / 1000);
 	} else {
 		*error = xasprintf("fdpd (process %ld) does not answer at %s: "
 				   "%s",
@@ -165,9 +165,9 @@ static int open_stream(const char *name, long long int deadline,
 
 /* 0 with '*reply' or '*refusal', else EOF or an errno value. */
 static int transact(const char *path, const char *command, const char *arg,
-		    char **reply, char **refusal)
+		    int patience_ms, char **reply, char **refusal)
 {
-	long long int deadline = time_msec() + DAEMON_PATIENCE_MS;
+	long long int deadline = time_msec() + patience_ms;
 	char *name = xasprintf("unix:%s", path);
 	struct jsonrpc_msg *request, *answer;
 	struct json *params, *id;
@@ -221,7 +221,8 @@ static void release_signals(void)
 }
 
 static enum health ask(const char *run_dir, const char *command,
-		       const char *arg, char **reply, char **error)
+		       const char *arg, int patience_ms, char **reply,
+		       char **error)
 {
 	char *path, *refusal = NULL;
 	enum health health;
@@ -233,10 +234,12 @@ static enum health ask(const char *run_dir, const char *command,
 		return health;
 	}
 	path = xasprintf("%s/fdpd.%ld.ctl", run_dir, (long)pid);
-	error_number = transact(path, command, arg, reply, &refusal);
+	error_number =
+		transact(path, command, arg, patience_ms, reply, &refusal);
 	release_signals();
 	if (error_number) {
-		health = unreachable(pid, path, error_number, error);
+		health = unreachable(pid, path, error_number, patience_ms,
+				     error);
 	} else if (refusal) {
 		/* One line, whatever came. */
 		refusal[strcspn(refusal, "\n")] = '\0';
@@ -257,7 +260,10 @@ enum health daemon_call(const char *run_dir, enum control_command command,
 	enum health health;
 
 	json_destroy(args);
-	health = ask(run_dir, method, arg, &text, error);
+	health = ask(run_dir, method, arg,
+		     command == CONTROL_RELOAD ? DAEMON_PASSWORD_PATIENCE_MS
+					       : DAEMON_PATIENCE_MS,
+		     &text, error);
 	if (!health) {
 		object = json_from_string(text);
 		if (object->type == JSON_OBJECT) {
@@ -288,7 +294,7 @@ enum health daemon_stop(const char *run_dir, char **error)
 	if (health) {
 		return health;
 	}
-	health = ask(run_dir, "exit", NULL, &reply, error);
+	health = ask(run_dir, "exit", NULL, DAEMON_PATIENCE_MS, &reply, error);
 	free(reply);
 	/* It may be gone before its answer is out. */
 	if (health == HEALTH_DOWN) {

@@ -16,11 +16,13 @@ struct json;
 enum health daemon_find(const char *run_dir, pid_t *pid, char **error);
 
 /* Sends 'args' (NULL for none; taken over) and waits for the answer, at most
- * DAEMON_PATIENCE_MS.  HEALTH_GOOD: '*reply' is an object for the caller to
- * destroy.  Else '*error' as above; HEALTH_REFUSED with the daemon's own words
- * if it refused. */
+ * DAEMON_PATIENCE_MS, or that for passwords, which take seconds of a processor
+ * that others may have, if that is what the command is about.  HEALTH_GOOD:
+ * '*reply' is an object for the caller to destroy.  Else '*error' as above;
+ * HEALTH_REFUSED with the daemon's own words if it refused. */
 enum {
-	DAEMON_PATIENCE_MS = 10 * 1000
+	DAEMON_PATIENCE_MS = 10 * 1000,
+	DAEMON_PASSWORD_PATIENCE_MS = 120 * 1000
 };
 enum health daemon_call(const char *run_dir, enum control_command,
 			struct json *args, struct json **reply, char **error);
