@@ -4,7 +4,7 @@
  *
  *	AES-256-GCM		libipsec-mb, OpenSSL, libsodium (in this order)
  *	XSalsa20-Poly1305	libsodium (NaCl's secretbox, tag behind the
- *text)
+ * text)
  *
  * What there is is looked up once, in a cipher_suite; a cipher_key is a key
  * made ready for one of them and one direction.  Libraries that keep state per

@@ -11,8 +11,8 @@
  * or not at all.
  *
  * Of a peer that frames went to by the sleeve, as ESP did not get there, that
- *is written down too, and why.  There is nobody to send sealed frames until its
- * session is back, but then they need not be lost in ESP first; and what it
+ * is written down too, and why.  There is nobody to send sealed frames until
+ * its session is back, but then they need not be lost in ESP first; and what it
  * sends, mostly by ESP still, has to find its receivers before.
  *
  * What is remembered has been true and need not be any more.  Whatever is heard

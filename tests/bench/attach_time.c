@@ -6,13 +6,13 @@
  * Attaches the namespaces x0, x1, ... with addresses from 10.0.1.1/16 on, by
  * N commands of which PARALLEL run at a time.  As soon as one has returned, its
  * container is pinged from every NETNS, by raw sockets of this process, and
- *again every RETRY_MS until it has answered.  No other program runs beside it,
- *no shell, no ping: what would be measured then is they.
+ * again every RETRY_MS until it has answered.  No other program runs beside it,
+ * no shell, no ping: what would be measured then is they.
  *
  * Prints lines "WHAT MILLISECONDS": "command", and the names of the NETNS.  As
- *a scale, 10.0.0.1, which has long been there, is pinged at the same moments:
+ * a scale, 10.0.0.1, which has long been there, is pinged at the same moments:
  * "NETNS-there".  Status 1 if something was not reached in LIMIT_MS, or a
- *command failed.
+ * command failed.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -9,7 +9,7 @@
  * all but CPU comes out the same.  One line: how many
  * sessions there are, how long it took until all knew all, and per host memory
  * (what is allocated, after all have been idle), bytes sent and CPU: until
- *then, per second when nothing happens, and per endpoint that one of all hosts
+ * then, per second when nothing happens, and per endpoint that one of all hosts
  * attaches.  Memory is 0 where a sanitizer allocates.
  */
 #include <malloc.h>

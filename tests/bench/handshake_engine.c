@@ -9,9 +9,9 @@
  * so that each dialling host has one of its own and no two pairs know of each
  * other.  "dial" begins WINDOW handshakes at once and the next one whenever a
  * tunnel is up, until all are up and stay so; then it prints the microseconds
- *of CPU that took.  "listen" prints, at each line on standard input, what it
- *used since it began to listen, and ends with its input.  KEYS: 1 for hosts
- *with identity keys, or 0.
+ * of CPU that took.  "listen" prints, at each line on standard input, what it
+ * used since it began to listen, and ends with its input.  KEYS: 1 for hosts
+ * with identity keys, or 0.
  */
 #include <arpa/inet.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
  * All start in the first second and know the first alone.  Kernels cost nothing
  * and always succeed, the network takes 1 ms and loses nothing; probes go
  * through it.  Printed are, of the full mesh, of a minute of idleness, and of
- *one container that is attached: the virtual time, the CPU time of all engines
+ * one container that is attached: the virtual time, the CPU time of all engines
  * together, what they said to each other, and the memory of one of them.
  * Whatever is not in proportion to N per engine is a fault.
  */
