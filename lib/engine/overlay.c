@@ -110,7 +110,8 @@ static void changed(struct engine *e, struct peer *p)
 }
 
 /* All that is small gets through a narrow tunnel: it is left for a sleeve that
- * has shown since then that it works, not for one that did so long ago. */
+ * has shown since then that it works, and with what size, as its way is likely
+ * the same; not for one that did so long ago. */
 static bool is_better(struct engine *e, struct peer *p, bool narrow)
 {
 	struct beside *b = &p->beside;
@@ -121,9 +122,10 @@ static bool is_better(struct engine *e, struct peer *p, bool narrow)
 	}
 	if (!b->narrow_us) {
 		b->narrow_us = e->now_us;
+		pmtu_again(&b->pmtu, e->now_us);
 		overlay_doubt(e, p);
 	}
-	return b->path.acked_us > b->narrow_us;
+	return b->path.acked_us > b->narrow_us && b->pmtu.confirmed;
 }
 
 void overlay_update(struct engine *e, struct peer *p)

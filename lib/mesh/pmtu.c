@@ -49,6 +49,12 @@ void pmtu_doubt(struct pmtu *p, uint64_t now_us)
 	p->confirm_us = MIN(p->confirm_us, now_us);
 }
 
+void pmtu_again(struct pmtu *p, uint64_t now_us)
+{
+	pmtu_begin(p, now_us);
+	p->confirmed = false;
+}
+
 static bool may_grow(const struct pmtu *p)
 {
 	return p->size < p->limit;

@@ -76,6 +76,9 @@ void pmtu_limit(struct pmtu *, uint16_t limit, uint64_t now_us);
 void pmtu_traffic(struct pmtu *, uint64_t now_us);
 /* Something speaks against the present size. */
 void pmtu_doubt(struct pmtu *, uint64_t now_us);
+/* And so much that it is not confirmed until a probe gets through again; what
+ * is on its way is void. */
+void pmtu_again(struct pmtu *, uint64_t now_us);
 
 /* When pmtu_plan() will have something to do; UINT64_MAX: not before some
  * other call. */

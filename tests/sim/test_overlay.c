@@ -723,9 +723,6 @@ SEED_TEST(what_ipv6_demands_goes_by_sleeve, SEEDS)
 	await_overlay(w, a, b, "sleeve", 20 * SEC);
 	DEMAND(w, shows(a, b, "overlay_reason", "path-narrow"), "no reason");
 	DEMAND(w, shows(b, a, "overlay", "fastdp"), "b goes by sleeve, too");
-	/* It has an MTU to be found, too. */
-	for (unsigned int i = 0; i < 3 && large_ones(a, b) < 10; i++) {
-	}
 	DEMAND(w, large_ones(a, b) == 10, "1280 bytes do not arrive");
 	DEMAND(w, chatter(w, a, b, 2 * SEC) == 20, "pings are lost");
 	world_filter(w, a, b, 1500);
