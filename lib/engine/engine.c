@@ -174,7 +174,7 @@ struct engine *engine_new(const struct engine_config *config)
 	hmap_init(&e->known_ips);
 	e->fwd = forwarding_new();
 	relay_init(e);
-	statements_init(&e->statements);
+	statements_init(&e->statements, &config->id);
 	e->link_chunks = 1;
 	e->tell_us = UINT64_MAX;
 	e->statement_incarnation = config->incarnation;

@@ -11,8 +11,9 @@ static uint32_t hash_id(const struct peer_id *id)
 	return hash_bytes(id, sizeof *id, 0);
 }
 
-void statements_init(struct statements *ss)
+void statements_init(struct statements *ss, const struct peer_id *own)
 {
+	ss->own = *own;
 	hmap_init(&ss->authors);
 	ovs_list_init(&ss->news);
 	ss->number = 0;
@@ -200,6 +201,12 @@ static struct kept *keep(struct statements *ss, struct author *a,
 	return k;
 }
 
+static bool is_full(const struct statements *ss)
+{
+	return hmap_count(&ss->authors) >=
+	       STATEMENTS_MAX_AUTHORS + (statements_find(ss, &ss->own) != NULL);
+}
+
 enum err statements_take(struct statements *ss, const struct statement *s,
 			 bool verify, const struct sign_key *expected,
 			 uint64_t now_us, struct kept **news)
@@ -219,7 +226,7 @@ enum err statements_take(struct statements *ss, const struct statement *s,
 	if (verify && expected && !sign_key_equal(expected, &s->key)) {
 		return ERR_IDENTITY;
 	}
-	if (!a && hmap_count(&ss->authors) >= STATEMENTS_MAX_AUTHORS) {
+	if (!a && !peer_id_equal(&s->author, &ss->own) && is_full(ss)) {
 		return ERR_LIMIT;
 	}
 	err = verify ? statement_verify(s) : FDP_OK;

@@ -20,7 +20,7 @@
 #include "session/statement.h"
 
 enum {
-	STATEMENTS_MAX_AUTHORS = 4096,
+	STATEMENTS_MAX_AUTHORS = 4096, /* And this host itself. */
 	STATEMENTS_KNOWERS = 8
 };
 
@@ -56,13 +56,14 @@ struct author {
 };
 
 struct statements {
+	struct peer_id own; /* For whom there is always room. */
 	struct hmap authors;
 	struct ovs_list news;  /* All of all authors, as they were heard. */
 	uint64_t number;       /* Of the last one. */
 	struct id_table hosts; /* That are in statements. */
 };
 
-void statements_init(struct statements *);
+void statements_init(struct statements *, const struct peer_id *own);
 void statements_free(struct statements *);
 struct author *statements_find(const struct statements *,
 			       const struct peer_id *);

@@ -2,6 +2,7 @@
  * that are not spread over all chunks: what they are told, and how. */
 #include "straw.h"
 
+#include "mesh/statements.h"
 #include "session/statement.h"
 
 #define SECOND UINT64_C(1000000)
@@ -179,6 +180,40 @@ START_TEST(links_are_where_all_who_are_there_expect_them)
 }
 END_TEST
 
+/* A peer makes up as many hosts as there is room for before there is a tunnel,
+ * and so before the first word of ours: that is said all the same. */
+START_TEST(made_up_hosts_leave_room_for_our_own)
+{
+	struct message sleeve = {.type = MSG_SLEEVE};
+	struct far f;
+
+	straw_stop();
+	straw_sleeve = straw_user = true;
+	straw_start(false);
+	connect_as(&f, NEW);
+	for (unsigned int i = 0; i <= STATEMENTS_MAX_AUTHORS; i++) {
+		struct message m = {.type = MSG_STATEMENT};
+
+		m.statement.author.b[0] = 0x40;
+		m.statement.author.b[1] = (uint8_t)(i >> 8);
+		m.statement.author.b[2] = (uint8_t)i;
+		m.statement.incarnation = m.statement.seq = 1;
+		m.statement.chunk = STATEMENT_SELF;
+		far_send(&f, &m);
+	}
+	ck_assert(!got_statement(&f, 0x80));
+	sleeve.sleeve.index = 7;
+	sleeve.sleeve.cipher = SLEEVE_CIPHER_NONE;
+	sleeve.sleeve.port = 6783;
+	far_send(&f, &sleeve);
+	straw_wait(SECOND);
+	far_read(&f);
+	ck_assert(!f.closed);
+	ck_assert(got_statement(&f, 0x80));
+	far_free(&f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("gossip");
@@ -190,6 +225,7 @@ int main(void)
 	tcase_add_test(tcase, old_peer_is_sent_what_others_are_only_told);
 	tcase_add_loop_test(
 		tcase, links_are_where_all_who_are_there_expect_them, 0, 2);
+	tcase_add_test(tcase, made_up_hosts_leave_room_for_our_own);
 	suite_add_tcase(suite, tcase);
 	return vectors_main(suite);
 }

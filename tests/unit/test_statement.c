@@ -9,12 +9,13 @@
 
 static struct sign_pair pair_a, pair_b;
 static struct statements store;
+static const struct peer_id own = {{0xee}};
 
 static void setup(void)
 {
 	sign_pair_init(&pair_a, &(const struct secret){{0xa1}});
 	sign_pair_init(&pair_b, &(const struct secret){{0xb2}});
-	statements_init(&store);
+	statements_init(&store, &own);
 }
 
 static void teardown(void)
@@ -358,6 +359,7 @@ END_TEST
 START_TEST(too_many_authors_are_refused)
 {
 	struct statement s = made(1, 5, 7, 3, &pair_a);
+	const struct peer_id first = s.author;
 	struct kept *news;
 
 	for (unsigned int i = 0; i < STATEMENTS_MAX_AUTHORS; i++) {
@@ -370,6 +372,17 @@ START_TEST(too_many_authors_are_refused)
 	s.author.b[3] = 1;
 	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
 			 ERR_LIMIT);
+	/* This host itself is not one of them, before and after. */
+	s.author = own;
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
+			 FDP_OK);
+	ck_assert_ptr_nonnull(news);
+	s.author.b[3] = 1;
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
+			 ERR_LIMIT);
+	statements_forget(&store, statements_find(&store, &first));
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
+			 FDP_OK);
 }
 END_TEST
 
