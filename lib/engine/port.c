@@ -421,10 +421,10 @@ bool ports_have_ipv6(const struct engine *e)
 }
 
 /* With less than it has to have, the kernel takes the addresses of IPv6 away
- * from an interface, for good. */
+ * from an interface, for good; of IPv4, it does not take it. */
 static uint32_t allowed_mtu(const struct port *p, uint32_t mtu)
 {
-	return has_ipv6(p) ? MAX(mtu, (uint32_t)IPV6_MIN_MTU) : mtu;
+	return MAX(mtu, (uint32_t)(has_ipv6(p) ? IPV6_MIN_MTU : IPV4_MIN_MTU));
 }
 
 void ports_update_mtu(struct engine *e)

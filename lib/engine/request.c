@@ -9,7 +9,6 @@
 #include "util.h"
 
 enum {
-	MIN_MTU = 68,
 	MAX_MTU = 65535
 };
 
@@ -151,9 +150,9 @@ bool request_port(const struct json *json, struct port *port, char *why,
 	b->vni = (uint32_t)value;
 	value = 0;
 	if (jsonget(json, "mtu") &&
-	    !jsonget_integer(json, "mtu", MIN_MTU, MAX_MTU, &value)) {
-		snprintf(why, size, "mtu is a number from %d to %d", MIN_MTU,
-			 MAX_MTU);
+	    !jsonget_integer(json, "mtu", IPV4_MIN_MTU, MAX_MTU, &value)) {
+		snprintf(why, size, "mtu is a number from %d to %d",
+			 IPV4_MIN_MTU, MAX_MTU);
 		return false;
 	}
 	port->mtu = (uint32_t)value;

@@ -118,6 +118,7 @@ enum {
 	MAX_ALARMS = 16, /* Then the oldest is forgotten. */
 	ALARM_TEXT_SIZE = 512,
 	MAX_PEERS = 4096,
+	IPV4_MIN_MTU = 68,   /* RFC 791 3.2 */
 	IPV6_MIN_MTU = 1280, /* RFC 8200 5 */
 	PERSIST_CHECK_STRLEN = 17,
 	SA_ADD_ATTEMPTS = 8,

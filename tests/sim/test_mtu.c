@@ -458,9 +458,27 @@ SEED_TEST(ipv6_keeps_its_least_mtu, SEEDS)
 	world_free(w);
 }
 
+/* Whatever a route says, no interface has less than IPv4 demands: the kernel
+ * would not set it, nor is it one that the state file may name. */
+SEED_TEST(ipv4_keeps_its_least_mtu, 1)
+{
+	struct world *w = running_world(seed, 2, "pw", false);
+	struct host *a = host_a(w);
+	struct endpoint *only_v4 =
+		host_attach(a, "v4", "[\"10.0.0.9/24\"]", NULL);
+
+	DEMAND(w, only_v4, "%s", a->reply);
+	fake_kernel_set_route(&a->kernel, &host_b(w)->v4, 128);
+	host_net_changed(a);
+	world_run(w, 20 * SEC);
+	DEMAND(w, mtu_of(only_v4) == 68, "%u", mtu_of(only_v4));
+	world_free(w);
+}
+
 SCENARIO_MAIN("mtu", a_changing_way_is_followed, each_peer_has_its_own,
 	      without_df_it_goes_in_pieces,
 	      a_kernel_that_does_not_check_gets_the_least,
 	      silence_and_loss_change_nothing, a_restart_keeps_what_was_found,
 	      flows_of_before_tell_what_is_too_large,
-	      the_interface_is_the_limit, ipv6_keeps_its_least_mtu)
+	      the_interface_is_the_limit, ipv6_keeps_its_least_mtu,
+	      ipv4_keeps_its_least_mtu)
