@@ -182,7 +182,7 @@ static enum err add_endpoint(struct endpoint_list *list, size_t max,
 	struct ip_endpoint peer;
 	enum err err = endpoint_parse(value, 0, &peer);
 
-	if (err || ip_is_zero(&peer.ip) || ip_addr_is_multicast(&peer.ip)) {
+	if (err || !ip_is_unicast(&peer.ip)) {
 		ds_put_format(why,
 			      "\"%s\" is not the address of a host "
 			      "(ADDR, ADDR:PORT or [IPV6]:PORT)",

@@ -55,6 +55,11 @@ static bool get_address(struct engine *e, uint32_t command, const char *text,
 			       text ? text : "");
 		return false;
 	}
+	if (!ip_is_unicast(&endpoint->ip)) {
+		command_refuse(e, command,
+			       "%.60s is an address that no host has", text);
+		return false;
+	}
 	return true;
 }
 

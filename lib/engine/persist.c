@@ -113,13 +113,16 @@ static bool load_pins(struct engine *e, const struct json *list, char *why,
 	return true;
 }
 
-/* What the configuration says counts more. */
+/* What the configuration says counts more.  What cannot be dialled, or is too
+ * much, is left out: the rest of the file is worth more than that. */
 static void take_target(struct engine *e, const struct ip_endpoint *at,
 			bool hinted, bool muted)
 {
 	struct target *t;
 
-	if (target_find(e, at) || (hinted && !muted && !e->config.discover)) {
+	if (target_find(e, at) || !ip_is_unicast(&at->ip) ||
+	    target_count(e) >= ENGINE_MAX_TARGETS ||
+	    (hinted && !muted && !e->config.discover)) {
 		return;
 	}
 	t = target_add(e, at);
@@ -137,8 +140,7 @@ static bool load_targets(struct engine *e, const struct json *list, char *why,
 		const char *text = jsonget_string(json, "address");
 		struct ip_endpoint at;
 
-		if (!text || endpoint_parse(text, 0, &at) || !at.port ||
-		    !ip_is_unicast(&at.ip) || i >= ENGINE_MAX_TARGETS) {
+		if (!text || endpoint_parse(text, 0, &at) || !at.port) {
 			snprintf(why, size,
 				 "an entry of \"targets\" is no address");
 			return false;

@@ -760,6 +760,20 @@ static void op_text(const struct op *op, char *buf, size_t size)
 	}
 }
 
+/* What it writes it can read again: else it would know nothing after the next
+ * start. */
+static void check_state(struct host *h, const struct op *op)
+{
+	char *text = xmemdup0((const char *)op->bytes.data, op->bytes.size);
+	char why[160];
+
+	if (!engine_state_is_valid(text, why, sizeof why)) {
+		world_fail(h->world, "%s saves what is no state (%s): %s",
+			   h->name, why, text);
+	}
+	free(text);
+}
+
 static void run_op(struct host *h, const struct op *op)
 {
 	struct world *w = h->world;
@@ -800,6 +814,7 @@ static void run_op(struct host *h, const struct op *op)
 		h->n_sessions += !strncmp(op->text, "connected to", 12);
 		return;
 	case OP_SAVE:
+		check_state(h, op);
 		if (!h->kernel.disk_error) {
 			free(h->state);
 			h->state = xmemdup0((const char *)op->bytes.data,

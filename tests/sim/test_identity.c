@@ -480,6 +480,18 @@ START_TEST(torn_or_changed_state_is_not_valid)
 	       !engine_state_is_valid("{\"version\": 1, \"pins\": [{}]}", why,
 				      sizeof why),
 	       "a pin of nothing");
+	/* Older ones let operators name what no host has. */
+	DEMAND(w,
+	       engine_state_is_valid("{\"version\": 1, \"targets\": ["
+				     "{\"address\": \"0.0.0.0:6783\"},"
+				     "{\"address\": \"[ff02::1]:6783\"}]}",
+				     why, sizeof why),
+	       "%s", why);
+	DEMAND(w,
+	       !engine_state_is_valid("{\"version\": 1, \"targets\": ["
+				      "{\"address\": \"192.0.2.1\"}]}",
+				      why, sizeof why),
+	       "a target without a port");
 	free(text);
 	world_free(w);
 }

@@ -200,6 +200,12 @@ static const struct {
 	{"peer = 224.0.0.1\n", ERR_RANGE,
 	 "line 1: peer: \"224.0.0.1\" is not the address of a host (ADDR, "
 	 "ADDR:PORT or [IPV6]:PORT)"},
+	{"peer = 0.0.0.0\n", ERR_RANGE,
+	 "line 1: peer: \"0.0.0.0\" is not the address of a host (ADDR, "
+	 "ADDR:PORT or [IPV6]:PORT)"},
+	{"peer = 255.255.255.255\n", ERR_RANGE,
+	 "line 1: peer: \"255.255.255.255\" is not the address of a host "
+	 "(ADDR, ADDR:PORT or [IPV6]:PORT)"},
 };
 
 START_TEST(bad_file_says_line_and_reason)
