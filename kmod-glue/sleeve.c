@@ -1,6 +1,7 @@
 #include "kmod-glue/sleeve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sched.h>
@@ -322,9 +323,27 @@ static void unwatch_tap(struct sleeve *s, const struct sleeve_tap *tap)
 	}
 }
 
+/* Its device goes now, with its last queue, and not when the last thread has
+ * been quiet: until then their descriptors are of something that has nothing to
+ * read and takes nothing. */
+static void let_go_of_tap(const struct sleeve_tap *tap)
+{
+	int nothing =
+		socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (nothing < 0) {
+		return; /* It goes a moment later. */
+	}
+	for (size_t i = 0; i < tap->n_fds; i++) {
+		(void)!dup3(nothing, tap->fds[i], O_CLOEXEC);
+	}
+	close(nothing);
+}
+
 static void tap_remove(struct sleeve *s, struct sleeve_tap *tap)
 {
 	unwatch_tap(s, tap);
+	let_go_of_tap(tap);
 	if (ovsrcu_get_protected(struct sleeve_tap *, &s->trunk) == tap) {
 		ovsrcu_set(&s->trunk, NULL);
 	}

@@ -754,6 +754,16 @@ static size_t count_fds(void)
 	return (size_t)atoi(out);
 }
 
+/* Though threads may still hold a descriptor of it. */
+static void check_tap_goes(void)
+{
+	enter(&a);
+	check(if_nametoindex("tap0"), "the_device_is_there", "it is not");
+	sleeve_tap_del(a.sleeve, TAP);
+	check(!if_nametoindex("tap0"), "it_goes_with_its_tap",
+	      "it is still there");
+}
+
 static void check_close(void)
 {
 	size_t n, before;
@@ -821,6 +831,7 @@ int main(int argc, char *argv[])
 	check_ipv6();
 	check_idle();
 	check_memory();
+	check_tap_goes();
 	check_close();
 	return check_done();
 }

@@ -115,7 +115,7 @@ done
 case_ok 'TCP after it' transfer c1 c2 10.0.0.2 2M
 
 case_ok 'detach' ctl h2 detach --netns c3
-case_ok 'takes the interface away' soon not ip -n c3 link show eth0
+case_ok 'takes the interface away' not ip -n c3 link show eth0
 
 # What others take away: the device of the datapath, and a whole container.
 ip -n h1 link del fdp
