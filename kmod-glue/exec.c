@@ -476,9 +476,10 @@ static int open_own_tap(struct exec *exec, const char *name, bool up,
 	if (error) {
 		ds_put_format(why, "cannot make the TAP device \"%s\" (%s)",
 			      name,
-			      error == ENOENT || error == ENODEV
-				      ? "run: modprobe tun"
-				      : ovs_strerror(error));
+			      error == ENOENT	? "there is no /dev/net/tun "
+						  "here; run: modprobe tun"
+			      : error == ENODEV ? "run: modprobe tun"
+						: ovs_strerror(error));
 		return error;
 	}
 	error = rt_link_set(exec->config.rt, name, &change);
