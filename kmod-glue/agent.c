@@ -211,17 +211,20 @@ static void send_answer(const struct self *self, const struct answer *answer)
 
 /* The rest is for a process of its own. */
 
+static int open_netns(const char *netns, int *fd, struct answer *answer)
+{
+	int error = netns_open(netns, fd, answer->why, sizeof answer->why);
+
+	/* The name stays for a moment when the namespace is gone: `ip netns
+	 * delete` unmounts it and then removes the file. */
+	return error == EINVAL ? ENOENT : error;
+}
+
 static void set_mtu(const struct agent_mtu *mtu, struct answer *answer)
 {
 	int fd;
 
-	answer->error =
-		netns_open(mtu->netns, &fd, answer->why, sizeof answer->why);
-	if (answer->error == EINVAL) {
-		/* The name stays for a moment when the namespace is gone: `ip
-		 * netns delete` unmounts it and then removes the file. */
-		answer->error = ENOENT;
-	}
+	answer->error = open_netns(mtu->netns, &fd, answer);
 	if (!answer->error) {
 		answer->error = attachment_set_mtu(
 			mtu->host_ifname[0] ? mtu->host_ifname : NULL, fd,
@@ -235,8 +238,7 @@ static void open_tap(const struct agent_tap *tap, int *fds,
 {
 	int fd;
 
-	answer->error =
-		netns_open(tap->netns, &fd, answer->why, sizeof answer->why);
+	answer->error = open_netns(tap->netns, &fd, answer);
 	if (answer->error) {
 		return;
 	}

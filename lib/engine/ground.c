@@ -167,23 +167,38 @@ static void looked(struct engine *e, struct footing *f, int os_errno)
 	}
 	port_lost(e, port);
 	f->lost = true;
-	snprintf(f->trouble, sizeof f->trouble,
-		 "its host end %s was moved or deleted by somebody else: move "
-		 "it back, or remove what is left of it and attach it again",
-		 f->name);
+	if (e->user) {
+		copy_text(
+			f->trouble, sizeof f->trouble,
+			"somebody else has moved or deleted it: move it back, "
+			"or attach it again");
+	} else {
+		snprintf(f->trouble, sizeof f->trouble,
+			 "its host end %s was moved or deleted by somebody "
+			 "else: move it back, or remove what is left of it and "
+			 "attach it again",
+			 f->name);
+	}
 	engine_log(e, OP_LOG_WARN, "%s in %s is not attached any more: %s",
 		   port->ifname, port->netns, f->trouble);
+}
+
+/* There is no such link, or not even the namespace in which a TAP would be. */
+static bool is_missing(const struct engine *e, int os_errno)
+{
+	return os_errno == ENODEV || (e->user && os_errno == ENOENT);
 }
 
 static void failed(struct engine *e, struct footing *f,
 		   const struct event *event)
 {
-	if (event->os_errno != ENODEV) {
+	if (is_port(e, f) && event->result.op == OP_VPORT_ADD &&
+	    is_missing(e, event->os_errno)) {
+		look_for(e, f);
+	} else if (event->os_errno != ENODEV) {
 		trouble(e, f, event->result.detail);
 	} else if (event->result.op == OP_LINK_SET) {
 		f->wrong = false; /* It is gone, and we shall be told. */
-	} else if (is_port(e, f)) {
-		look_for(e, f);
 	}
 }
 

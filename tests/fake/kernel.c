@@ -161,7 +161,8 @@ static int vport_add(struct fake_kernel *k, const struct odp_vport *v,
 	if ((v->type == ODP_VPORT_NETDEV ||
 	     (v->type == ODP_VPORT_TAP && k->user)) &&
 	    !fake_kernel_link(k, v->name)) {
-		return ENODEV;
+		/* A TAP is opened inside of its namespace, if there is one. */
+		return k->user && !k->netns_outlive ? ENOENT : ENODEV;
 	}
 	if (v->type == ODP_VPORT_VXLAN && v->udp_port == k->taken_udp_port) {
 		return EADDRINUSE;

@@ -368,6 +368,25 @@ SEED_TEST(smaller_path_is_found, 6)
 	world_free(w);
 }
 
+/* A container that ends takes its TAP along, and is forgotten as with the
+ * kernel's datapath: its address is free for the next one, wherever that is. */
+SEED_TEST(netns_deleted_forgotten, 4)
+{
+	struct world *w = sleeve_world_up(seed, 2, 2, "secret");
+	struct host *a = host_a(w);
+	struct json *json;
+
+	host_lose_port(a->endpoints[0]);
+	world_run(w, 2 * SEC);
+	json = host_ask(a, "ports", NULL);
+	DEMAND(w, !jsonget_n(jsonget(json, "ports")), "%s", a->reply);
+	json_destroy(json);
+	DEMAND(w, attach_try(host_b(w), 1), "%s", host_b(w)->reply);
+	world_run(w, 1 * SEC);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
 SCENARIO_MAIN("sleeve", hosts_without_openvswitch_reach_each_other_sealed,
 	      aes_gcm_can_be_done_without, flows_are_told_by_who_has_them,
 	      start_takes_what_is_wanted_and_there,
@@ -376,4 +395,4 @@ SCENARIO_MAIN("sleeve", hosts_without_openvswitch_reach_each_other_sealed,
 	      new_session_replaces_keys_without_loss,
 	      restarted_daemon_goes_on_with_its_containers,
 	      endpoint_that_moves_is_followed, rough_weather_ends_well,
-	      smaller_path_is_found)
+	      smaller_path_is_found, netns_deleted_forgotten)
