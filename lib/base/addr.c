@@ -230,6 +230,17 @@ bool prefix_is_network(const struct ip_prefix *p)
 	return true;
 }
 
+bool prefix_is_host(const struct ip_prefix *p)
+{
+	const size_t bits = p->len + (ip_is_v4(&p->ip) ? 96u : 0u);
+	bool all = ip_is_v4(&p->ip); /* IPv6 has no broadcast. */
+
+	for (size_t i = bits; i < 128; i++) {
+		all &= (p->ip.b[i / 8] & 0x80 >> i % 8) != 0;
+	}
+	return bits >= 127 || (!all && !prefix_is_network(p));
+}
+
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *ip)
 {
 	unsigned int bits = p->len;

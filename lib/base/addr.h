@@ -119,6 +119,10 @@ enum err prefix_parse(const char *text, struct ip_prefix *) FDP_MUST_CHECK;
 const char *prefix_format(const struct ip_prefix *, char buf[PREFIX_STRLEN]);
 /* Is nothing set beyond its length? */
 bool prefix_is_network(const struct ip_prefix *);
+/* Is the address that of a host in its network, neither the network's own nor
+ * that of all its hosts?  Where there are two at most, each is (RFC 3021, RFC
+ * 6164). */
+bool prefix_is_host(const struct ip_prefix *);
 bool prefix_contains(const struct ip_prefix *, const struct ip_addr *);
 
 bool endpoint_equal(const struct ip_endpoint *, const struct ip_endpoint *);

@@ -249,6 +249,27 @@ static bool leaves_hosts_alone(struct engine *e, uint32_t command,
 	return !taken;
 }
 
+/* What is meant as the name of a network is no address of an interface in it,
+ * and neighbours would not believe the other one. */
+static bool are_of_hosts(struct engine *e, uint32_t command,
+			 const struct port *port)
+{
+	for (size_t i = 0; i < port->binding.n_ips; i++) {
+		const struct ip_prefix prefix = {.ip = port->binding.ips[i],
+						 .len = port->prefix_len[i]};
+		char buf[PREFIX_STRLEN];
+
+		if (!prefix_is_host(&prefix)) {
+			command_refuse(e, command,
+				       "%s is the network or its broadcast, "
+				       "not the address of a host in it",
+				       prefix_format(&prefix, buf));
+			return false;
+		}
+	}
+	return true;
+}
+
 /* ---- attach, detach ---- */
 
 void attach_check(struct engine *e, uint32_t command, const struct json *args)
@@ -265,6 +286,9 @@ void attach_check(struct engine *e, uint32_t command, const struct json *args)
 	}
 	if (!strcmp(port.netns, CONTROL_OWN_NETNS) &&
 	    !leaves_hosts_alone(e, command, &port)) {
+		return;
+	}
+	if (!are_of_hosts(e, command, &port)) {
 		return;
 	}
 	while (mac_is_zero(&port.binding.mac) ||

@@ -198,6 +198,34 @@ START_TEST(prefix_contains_as_in_table)
 }
 END_TEST
 
+START_TEST(prefix_of_a_host_as_in_table)
+{
+	static const struct {
+		const char *prefix;
+		bool host;
+	} table[] = {
+		{"10.0.0.1/24", true},	  {"10.0.0.0/24", false},
+		{"10.0.0.255/24", false}, {"10.0.0.255/16", true},
+		{"10.0.0.0/16", false},	  {"10.0.1.0/16", true},
+		{"10.0.0.0/30", false},	  {"10.0.0.3/30", false},
+		{"10.0.0.0/31", true},	  {"10.0.0.1/31", true},
+		{"10.0.0.0/32", true},	  {"10.0.0.0", true},
+		{"fd00::1/64", true},	  {"fd00::/64", false},
+		{"fd00::ff/120", true},	  {"fd00::/126", false},
+		{"fd00::3/126", true},	  {"fd00::/127", true},
+		{"fd00::/128", true},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		struct ip_prefix p;
+
+		ck_assert_int_eq(prefix_parse(table[i].prefix, &p), FDP_OK);
+		ck_assert_msg(prefix_is_host(&p) == table[i].host, "%s",
+			      table[i].prefix);
+	}
+}
+END_TEST
+
 START_TEST(endpoint_text_is_read_as_in_table)
 {
 	static const struct {
@@ -272,6 +300,7 @@ int main(void)
 	tcase_add_test(tc, link_local_of_mac_is_modified_eui64);
 	tcase_add_test(tc, prefix_text_is_read_as_in_table);
 	tcase_add_test(tc, prefix_contains_as_in_table);
+	tcase_add_test(tc, prefix_of_a_host_as_in_table);
 	tcase_add_test(tc, endpoint_text_is_read_as_in_table);
 	tcase_add_test(tc, peer_id_text_is_read_as_in_table);
 	suite_add_tcase(suite, tc);
