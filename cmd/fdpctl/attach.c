@@ -37,7 +37,8 @@ enum {
 /* The namespace that --netns or --pid name, as an absolute path that the
  * daemon can open too; NULL with '*error' if there is none or it is no path for
  * it. */
-static char *netns_path(const struct json *args, char **error)
+static char *netns_path(const struct context *ctx, const struct json *args,
+			char **error)
 {
 	const char *name = reply_text(args, "netns", NULL);
 	int64_t pid = reply_number(args, "pid", 0);
@@ -45,8 +46,9 @@ static char *netns_path(const struct json *args, char **error)
 	char *path;
 
 	if (!!name + !!pid != 1) {
-		*error = xstrdup("one of --netns and --pid is needed; see "
-				 "fdpctl attach --help");
+		*error = xasprintf("one of --netns and --pid is needed; see "
+				   "fdpctl %s --help",
+				   ctx->command->name);
 		return NULL;
 	}
 	if (pid) {
@@ -222,7 +224,7 @@ enum health run_attach(const struct context *ctx, const struct json *args)
 	enum health health;
 	int fd;
 
-	path = netns_path(args, &error);
+	path = netns_path(ctx, args, &error);
 	if (!path) {
 		health = fail(ctx, HEALTH_REFUSED, "%s", error);
 		free(error);
@@ -258,7 +260,7 @@ enum health run_detach(const struct context *ctx, const struct json *args)
 	if (host_ifname) {
 		json_object_put_string(request, "host_ifname", host_ifname);
 	} else {
-		char *path = netns_path(args, &error);
+		char *path = netns_path(ctx, args, &error);
 
 		if (!path) {
 			json_destroy(request);

@@ -408,8 +408,9 @@ static enum health kernel_failure(const struct context *ctx,
 	}
 	if (error == ENOENT && !odp) {
 		return fail(ctx, HEALTH_DOWN,
-			    "the kernel module openvswitch is not loaded; "
-			    "start fdpd, which needs it");
+			    "the kernel module openvswitch is not loaded, and "
+			    "no fdpd answers that would have flows of its "
+			    "own; start it");
 	}
 	return fail(ctx, HEALTH_REFUSED, "cannot read the datapath: %s%s%s",
 		    ovs_strerror(error), *detail ? ": " : "", detail);

@@ -45,13 +45,33 @@ static void render_check(const struct json *reply, bool colour OVS_UNUSED,
 		      reply_text(reply, "file", "-"));
 }
 
+/* Each line is a password, as fdpd reads them (kmod-glue/password.c): its end
+ * is not part of it, a carriage return is.  '*line' is the last one that was
+ * looked at. */
+static enum err check_lines(const char *text, size_t size, size_t *line)
+{
+	enum err err;
+
+	do {
+		const char *end = memchr(text, '\n', size);
+		const size_t n = end ? (size_t)(end - text) : size;
+
+		err = genpass_check(span_of(text, n));
+		++*line;
+		text += n + (end != NULL);
+		size -= n + (end != NULL);
+	} while (!err && size);
+	return err;
+}
+
 static enum health check(const struct context *ctx, const char *path)
 {
-	char text[256];
-	struct span password;
 	struct json *reply;
+	char text[256];
+	size_t line = 0;
 	enum err err;
 	ssize_t n;
+	bool cr;
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -66,26 +86,24 @@ static enum health check(const struct context *ctx, const char *path)
 			    ovs_strerror(error));
 	}
 	close(fd);
-	password = span_of(text, (size_t)n);
-	/* The end of the line is not part of a password. */
-	while (password.size && (text[password.size - 1] == '\n' ||
-				 text[password.size - 1] == '\r')) {
-		password.size--;
-	}
-	err = genpass_check(password);
+	cr = memchr(text, '\r', (size_t)n);
+	err = check_lines(text, (size_t)n, &line);
 	sodium_memzero(text, sizeof text);
 	if (err == ERR_MALFORMED) {
 		return fail(ctx, HEALTH_REFUSED,
-			    "the password in %s was not made by genpass (34 "
-			    "characters: digits and small letters without i, "
-			    "l, o and u, in groups of four)",
-			    path);
+			    "the password in line %zu of %s was not made by "
+			    "genpass (%s)",
+			    line, path,
+			    cr ? "it has a carriage return, which would be "
+				 "part of it"
+			       : "34 characters: digits and small letters "
+				 "without i, l, o and u, in groups of four");
 	}
 	if (err) {
 		return fail(ctx, HEALTH_REFUSED,
-			    "the password in %s is mistyped: its checksum is "
-			    "wrong; copy it again",
-			    path);
+			    "the password in line %zu of %s is mistyped: its "
+			    "checksum is wrong; copy it again",
+			    line, path);
 	}
 	reply = json_object_create();
 	json_object_put_string(reply, "file", path);

@@ -835,8 +835,10 @@ int main(int argc, char *argv[])
 		VLOG_FATAL("%s", loop_fatal(daemon.loop));
 	}
 	loop_stop(daemon.loop);
-	VLOG_INFO("stopped; the kernel goes on forwarding, `fdpctl reset` "
-		  "removes everything");
+	VLOG_INFO("stopped; %s, `fdpctl reset` removes everything",
+		  loop_is_in_user_space(daemon.loop)
+			  ? "containers wait for the next start"
+			  : "the kernel goes on forwarding");
 	password_cancel(daemon.reading);
 	unixctl_server_destroy(unixctl);
 	loop_free(daemon.loop);

@@ -43,6 +43,15 @@ static void put_texts(struct json *json, const struct flow *flow,
 	ds_destroy(&ds);
 }
 
+/* A packet that is only described is not broken: something is missing. */
+static const char *remedy_of(enum reason reason)
+{
+	return reason == REASON_MALFORMED
+		       ? "describe more of the packet: --ip-src and --ip-dst, "
+			 "or --type; from the tunnel also --tun-src"
+		       : reason_remedy(reason);
+}
+
 struct json *trace_run(const struct engine *e, const struct flow *flow)
 {
 	struct json *json = json_object_create();
@@ -60,7 +69,7 @@ struct json *trace_run(const struct engine *e, const struct flow *flow)
 					     : "drop");
 	json_object_put_string(json, "reason", reason_slug(x.reason));
 	json_object_put_string(json, "text", reason_text(x.reason));
-	json_object_put_string(json, "remedy", reason_remedy(x.reason));
+	json_object_put_string(json, "remedy", remedy_of(x.reason));
 	json_object_put(json, "install", json_boolean_create(x.install));
 	put_texts(json, flow, &x);
 	peer = peer_by_number(e, x.peer);

@@ -241,6 +241,16 @@ START_TEST(trace_tells_what_packets_do)
 	ck_assert_str_eq(text(json, "verdict"), "answer");
 	json_destroy(json);
 
+	/* Of which too little is said. */
+	snprintf(args, sizeof args,
+		 "{\"port\": \"%s\", \"eth_src\": \"%s\", "
+		 "\"eth_dst\": \"%s\"}",
+		 c1->link, src, dst);
+	json = host_ask(a, "trace", args);
+	ck_assert_str_eq(text(json, "reason"), "malformed");
+	ck_assert_ptr_nonnull(strstr(text(json, "remedy"), "--ip-src"));
+	json_destroy(json);
+
 	/* From the tunnel. */
 	snprintf(args, sizeof args,
 		 "{\"port\": \"vxlan-6784\", \"eth_src\": \"%s\", "
@@ -289,6 +299,12 @@ static const struct {
 	{"attach-check", "{\"netns\": \"x\", \"addresses\": [5]}", "address"},
 	{"attach-check", "{\"netns\": \"x\", \"addresses\": [\"10.0.0.9/33\"]}",
 	 "address"},
+	{"attach-check", "{\"netns\": \"x\", \"addresses\": [\"10.1.0.0/24\"]}",
+	 "10.1.0.0/24 is the network"},
+	{"attach-check",
+	 "{\"netns\": \"x\", \"addresses\": [\"10.1.0.1/24\", "
+	 "\"fd01::/64\"]}",
+	 "fd01::/64 is the network"},
 	{"detach", NULL, "name"},
 	{"detach", "{\"netns\": \"nobody\"}", "not attached"},
 	{"detach", "{\"host_ifname\": \"nobody\"}", "not attached"},

@@ -776,6 +776,18 @@ START_TEST(misuse_is_one_line_and_asks_nobody)
 }
 END_TEST
 
+START_TEST(what_is_missing_is_told_for_that_command)
+{
+	struct result r = RUN("detach");
+
+	ck_assert_ptr_nonnull(strstr(r.err, "see fdpctl detach --help"));
+	result_free(&r);
+	r = RUN("attach", "--address", "10.0.0.1/8");
+	ck_assert_ptr_nonnull(strstr(r.err, "see fdpctl attach --help"));
+	result_free(&r);
+}
+END_TEST
+
 START_TEST(every_command_has_help)
 {
 	struct result all = RUN("--help");
@@ -956,7 +968,7 @@ END_TEST
 
 START_TEST(genpass_makes_what_the_check_accepts)
 {
-	char *path = path_of("password");
+	char *path = path_of("password"), *both;
 	struct result a = RUN("genpass"), b = RUN("genpass"), r;
 
 	ck_assert_int_eq(a.status, 0);
@@ -970,11 +982,30 @@ START_TEST(genpass_makes_what_the_check_accepts)
 	ck_assert_ptr_null(strstr(r.out, a.out));
 	result_free(&r);
 
+	/* Two of them, as while passwords change. */
+	both = xasprintf("%s%s", b.out, a.out);
+	write_whole(path, both);
+	r = RUN("genpass", "--check", path);
+	ck_assert_int_eq(r.status, 0);
+	result_free(&r);
+	free(both);
+
 	a.out[7] = a.out[7] == '0' ? '1' : '0';
-	write_whole(path, a.out);
+	both = xasprintf("%s%s", b.out, a.out);
+	write_whole(path, both);
 	r = RUN("genpass", "--check", path);
 	ck_assert_int_eq(r.status, 1);
+	ck_assert_ptr_nonnull(strstr(r.err, "line 2"));
 	ck_assert_ptr_nonnull(strstr(r.err, "mistyped"));
+	result_free(&r);
+	free(both);
+
+	/* The daemon would not read the same password. */
+	b.out[GENPASS_SIZE] = '\r';
+	write_whole(path, b.out);
+	r = RUN("genpass", "--check", path);
+	ck_assert_int_eq(r.status, 1);
+	ck_assert_ptr_nonnull(strstr(r.err, "carriage return"));
 	result_free(&r);
 
 	write_whole(path, "correct horse battery staple\n");
@@ -1080,6 +1111,7 @@ int main(void)
 	tcase_add_loop_test(t, misuse_is_one_line_and_asks_nobody, 0,
 			    N_OF(misuses));
 	tcase_add_test(t, every_command_has_help);
+	tcase_add_test(t, what_is_missing_is_told_for_that_command);
 	tcase_add_loop_test(t, help_is_no_longer_than_a_terminal_is_wide, 0, 7);
 	tcase_add_test(t, refused_attach_check_is_the_end);
 	tcase_add_loop_test(t, incomplete_attach_check_makes_nothing, 0, 4);
