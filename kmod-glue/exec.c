@@ -380,6 +380,25 @@ static void run_guard_del(struct exec *exec, const struct op *op)
 
 /* ---- datapath and ports ----------------------------------------------- */
 
+/* Of 'what' called 'name', which carries another alias than ours. */
+static void say_whose(const char *what, const char *name, const char *alias,
+		      const char *otherwise, struct ds *why)
+{
+	if (!strncmp(alias, "fdpd:", 5)) {
+		ds_put_format(why,
+			      "the %s \"%s\" belongs to an fdpd with another "
+			      "identity; give its --state-dir, remove what it "
+			      "left with `fdpctl reset`, or choose another "
+			      "name with --datapath",
+			      what, name);
+	} else {
+		ds_put_format(why,
+			      "the %s \"%s\" exists and is not ours; choose "
+			      "another name with --datapath%s",
+			      what, name, otherwise);
+	}
+}
+
 int exec_find_datapath(struct exec *exec, struct odp_datapath *dp,
 		       struct ds *why)
 {
@@ -396,21 +415,11 @@ int exec_find_datapath(struct exec *exec, struct odp_datapath *dp,
 			*dp = found;
 			return 0;
 		}
-		if (!error && !strncmp(link.alias, "fdpd:", 5)) {
-			ds_put_format(why,
-				      "the datapath \"%s\" belongs to an fdpd "
-				      "with another identity; give its "
-				      "--state-dir, or remove what it left "
-				      "with `fdpctl reset`",
-				      name);
-		} else if (!error) {
-			ds_put_format(
-				why,
-				"the datapath \"%s\" exists and is not "
-				"ours; choose another name with "
-				"--datapath, or remove it with `ovs-dpctl "
-				"del-dp %s` if nobody needs it",
-				name, name);
+		if (!error) {
+			say_whose("datapath", name, link.alias,
+				  ", or remove it with `ovs-dpctl del-dp` if "
+				  "nobody needs it",
+				  why);
 		}
 		error = error ? error : EEXIST;
 	}
@@ -466,10 +475,7 @@ static int open_own_tap(struct exec *exec, const char *name, bool up,
 	int error = rt_link_get(exec->config.rt, name, link);
 
 	if (!error && strcmp(link->alias, exec->config.alias)) {
-		ds_put_format(why,
-			      "the network device \"%s\" exists and is not "
-			      "ours; choose another name with --datapath",
-			      name);
+		say_whose("network device", name, link->alias, "", why);
 		return EEXIST;
 	}
 	error = tap_open(name, n, fds);

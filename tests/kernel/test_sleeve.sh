@@ -175,6 +175,13 @@ answered=0
 for pid in "${crowd[@]}"; do wait "$pid" && answered=$((answered + 1)); done
 case_ok 'a hundred commands at once are all answered' [ $answered = 100 ]
 
+# ---- somebody else -----------------------------------------------------------------------
+
+fdpd_kill h1 TERM
+other() { fdpd_try h1 --state-dir "$work/other-h1" 2>&1 | grep 'belongs to an fdpd with another identity'; }
+case_ok 'an fdpd of another identity keeps off' other
+fdpd h1 --peer 172.31.0.2
+
 # ---- the end -----------------------------------------------------------------------------
 
 case_ok 'reset' ctl h1 reset
