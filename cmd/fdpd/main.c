@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,11 +271,13 @@ static void parse_library_options(int argc, char *argv[],
 /* What is not allowed in a name becomes a dash. */
 static char *host_name(void)
 {
-	char name[IDENTITY_NAME_SIZE] = "";
+	char whole[HOST_NAME_MAX + 1] = "", name[IDENTITY_NAME_SIZE];
 
-	if (gethostname(name, sizeof name - 1) || !*name) {
-		ovs_strlcpy(name, "unnamed", sizeof name);
+	/* Linux has names of one byte more than ours. */
+	if (gethostname(whole, sizeof whole) || !*whole) {
+		ovs_strlcpy(whole, "unnamed", sizeof whole);
 	}
+	ovs_strlcpy(name, whole, sizeof name);
 	for (char *p = name; *p; p++) {
 		char c[IDENTITY_NAME_SIZE] = {*p};
 
