@@ -361,7 +361,7 @@ static enum health run(const struct command *command, int n,
 	struct context ctx = {.command = command, .colour = may_colour()};
 	struct json *parsed = NULL;
 	enum health health;
-	char *error;
+	char *run_dir, *error;
 	int i;
 
 	/* Errors in arguments are to be in the form that was asked for. */
@@ -380,9 +380,14 @@ static enum health run(const struct command *command, int n,
 		health = print_help(command);
 	} else {
 		ctx.json = reply_flag(parsed, "json", false);
-		ctx.run_dir = reply_text(parsed, "run_dir", "/run/fdpd");
+		/* To libopenvswitch a relative name is one below its own
+		 * directory. */
+		run_dir = abs_file_name(
+			NULL, reply_text(parsed, "run_dir", "/run/fdpd"));
+		ctx.run_dir = run_dir;
 		ctx.datapath = reply_text(parsed, "datapath", "fdp");
 		health = command->run(&ctx, parsed);
+		free(run_dir);
 	}
 	json_destroy(parsed);
 	free(args);

@@ -186,6 +186,9 @@ static void result_free(struct result *r)
 	free(r->err);
 }
 
+/* It is run in the directory of the socket, which is named by that. */
+static bool from_inside;
+
 static void exec_program(const char *const words[], int out)
 {
 	char *argv[MAX_WORDS + 4];
@@ -193,8 +196,11 @@ static void exec_program(const char *const words[], int out)
 	int err = open(err_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int n = 0;
 
+	if (from_inside && chdir(dir)) {
+		abort();
+	}
 	argv[n++] = program;
-	argv[n++] = xasprintf("--run-dir=%s", dir);
+	argv[n++] = xasprintf("--run-dir=%s", from_inside ? "." : dir);
 	while (*words) {
 		argv[n++] = CONST_CAST(char *, *words++);
 	}
@@ -459,6 +465,20 @@ START_TEST(question_is_asked_and_answer_shown)
 	ck_assert_str_eq(heard, expected);
 	free(expected);
 	free(heard);
+	result_free(&r);
+}
+END_TEST
+
+START_TEST(directory_of_the_daemon_may_be_relative)
+{
+	const struct canned canned[] = {{NULL, HEALTHY, false}};
+	struct result r;
+
+	start(canned);
+	from_inside = true;
+	r = RUN("status");
+	ck_assert_str_eq(r.err, "");
+	ck_assert_int_eq(r.status, 0);
 	result_free(&r);
 }
 END_TEST
@@ -1095,6 +1115,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, question_is_asked_and_answer_shown, 0,
 			    N_OF(questions));
+	tcase_add_test(t, directory_of_the_daemon_may_be_relative);
 	tcase_add_loop_test(t, refusal_is_one_line_and_status_1, 0,
 			    N_OF(asking));
 	tcase_add_loop_test(t, no_daemon_is_one_line_and_status_3, 0,
