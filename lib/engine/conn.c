@@ -66,6 +66,7 @@ void conn_free(struct engine *e, struct conn *c)
 	}
 	if (c->peer && c->peer->conn == c) {
 		c->peer->conn = NULL;
+		topology_unmark(e->topology, &c->peer->id);
 	}
 	if (c->renews) {
 		c->renews->renewal.conn = NULL;

@@ -455,6 +455,7 @@ static void session_up(struct engine *e, struct conn *c, struct peer *p)
 	renewal_cancel(p);
 	c->peer = p;
 	p->conn = c;
+	p->mark = topology_mark(e->topology, &p->id);
 	p->silent = false;
 	p->doubted_us = 0;
 	p->incarnation = c->identity.incarnation;

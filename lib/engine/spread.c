@@ -27,6 +27,10 @@
 #define WANT_US	     (1 * SECOND_US)	     /* Nobody else is asked for it. */
 #define AT_ONCE	     3
 
+enum {
+	WORD = 64
+};
+
 static bool is_session(const struct conn *c)
 {
 	return c->peer && c->peer->conn == c;
@@ -62,18 +66,71 @@ void spread_known(struct kept *k, const struct conn *c)
 	}
 }
 
-/* Has its other end heard it, or will it without us? */
-static bool needs_not(const struct engine *e, const struct kept *k,
-		      const struct conn *c)
-{
-	const struct peer_id *author = &k->s.author;
+/* ---- Sets of sessions ----
+ *
+ * As bits, by peer.mark: in a full mesh, where all have links to the author,
+ * one is looked at 64 at a time. */
 
-	if (peer_id_equal(author, &e->config.id)) {
-		/* It has been sent what came later. */
-		return k->number > c->began;
+static uint64_t *set_new(const struct engine *e)
+{
+	return xmalloc(topology_words(e->topology) * sizeof(uint64_t));
+}
+
+static void set_remove(uint64_t *set, const struct conn *c)
+{
+	if (c && is_session(c)) {
+		set[c->peer->mark / WORD] &=
+			~(UINT64_C(1) << c->peer->mark % WORD);
 	}
-	return is_known_to(k, c) ||
-	       topology_linked(e->topology, author, &c->peer->id);
+}
+
+static size_t first_bit(uint64_t word)
+{
+	return (size_t)__builtin_ctzll(word);
+}
+
+static size_t set_count(const struct engine *e, const uint64_t *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < topology_words(e->topology); i++) {
+		n += count_1bits(set[i]);
+	}
+	return n;
+}
+
+/* Takes any one out of the 'n' that are in it. */
+static struct conn *set_draw(struct engine *e, uint64_t *set, size_t n)
+{
+	uint64_t left = rng_range(e->rng, n), word;
+	const struct peer_id *id;
+	struct conn *c;
+	size_t i = 0;
+
+	for (; left >= count_1bits(set[i]); i++) {
+		left -= count_1bits(set[i]);
+	}
+	for (word = set[i]; left; left--) {
+		word &= word - 1;
+	}
+	id = topology_marked(e->topology, i * WORD + first_bit(word));
+	c = peer_find(e, id)->conn;
+	set_remove(set, c);
+	return c;
+}
+
+/* Those whose other end has neither heard it nor will without us. */
+static uint64_t *who_lacks(const struct engine *e, const struct kept *k)
+{
+	const struct peer *author = peer_find(e, &k->s.author);
+	uint64_t *set = set_new(e);
+
+	topology_marked_without(e->topology, &k->s.author, set);
+	set_remove(set, author ? author->conn : NULL);
+	for (size_t i = 0; i < MIN(k->n_knowers, STATEMENTS_KNOWERS); i++) {
+		set_remove(set, conn_find(e, k->knowers[i]));
+	}
+	return set;
 }
 
 /* ---- At once ---- */
@@ -107,29 +164,19 @@ void spread_own(struct engine *e, struct kept *k,
 void spread_news(struct engine *e, struct kept *k, const struct conn *from,
 		 bool urgent)
 {
-	struct conn *c, *chosen[AT_ONCE];
-	size_t n = 0;
+	uint64_t *set;
+	size_t n;
 
 	spread_known(k, from);
-	HMAP_FOR_EACH (c, node, &e->conns) {
-		uint64_t place;
-
-		if (!is_session(c) || needs_not(e, k, c) ||
-		    peer_id_equal(&k->s.author, &c->peer->id)) {
-			continue;
-		}
-		/* Any AT_ONCE of them, if there are more. */
-		place = n < AT_ONCE ? n : rng_range(e->rng, n + 1);
-		if (place < AT_ONCE) {
-			chosen[place] = c;
-		}
-		n++;
-	}
-	for (size_t i = 0; i < n && i < AT_ONCE; i++) {
-		if (urgent || n <= AT_ONCE) {
-			spread_kept(e, chosen[i], k);
+	set = who_lacks(e, k);
+	n = set_count(e, set);
+	if (urgent || n <= AT_ONCE) {
+		/* Any of them, if there are more. */
+		for (size_t i = 0; i < AT_ONCE && n; i++) {
+			spread_kept(e, set_draw(e, set, n--), k);
 		}
 	}
+	free(set);
 	wake(e, e->now_us + pause_us(e));
 }
 
@@ -159,15 +206,14 @@ static void put_held(struct held_statement *held, const struct statement *s)
 	held->chunk = s->chunk;
 }
 
-/* The first of which the other end has not been told, or the list's end. */
-static struct ovs_list *first_untold(const struct engine *e,
-				     const struct conn *c)
+/* The first one after number 'told', or the list's end. */
+static struct ovs_list *first_after(const struct engine *e, uint64_t told)
 {
 	const struct ovs_list *end = &e->statements.news;
 	struct ovs_list *at = end->prev;
 
 	while (at != end &&
-	       CONTAINER_OF(at, struct kept, node)->number > c->told) {
+	       CONTAINER_OF(at, struct kept, node)->number > told) {
 		at = at->prev;
 	}
 	return at->next;
@@ -184,44 +230,91 @@ static void send_held(struct engine *e, struct conn *c, enum msg_type type,
 	}
 }
 
-/* Tells the other end of what was heard until 'until_us'.  When there was more
- * after that; UINT64_MAX: there was nothing. */
-static uint64_t tell(struct engine *e, struct conn *c, uint64_t until_us,
-		     struct held_statement *held)
+/* A session whose other end may have to be told of something. */
+struct listener {
+	struct conn *c; /* NULL: there is none of that number. */
+	struct held_statement *held;
+	size_t n, allocated;
+};
+
+static void tell(struct engine *e, struct listener *l, struct kept *k)
 {
-	const bool knows_have = c->identity.capabilities & CAPABILITY_HAVE;
-	struct ovs_list *at = first_untold(e, c);
-	size_t n = 0;
+	struct conn *c = l->c;
+
+	if (!c || k->number <= c->told || is_known_to(k, c)) {
+		return;
+	}
+	if (!(c->identity.capabilities & CAPABILITY_HAVE)) {
+		spread_kept(e, c, k);
+		return;
+	}
+	if (l->n == l->allocated) {
+		l->held = x2nrealloc(l->held, &l->allocated, sizeof *l->held);
+	}
+	put_held(&l->held[l->n++], &k->s);
+	if (l->n == MSG_MAX_HELD) {
+		send_held(e, c, MSG_HAVE, l->held, &l->n);
+	}
+}
+
+/* Tells of one statement those who may lack it. */
+static void tell_all(struct engine *e, struct listener *all, struct kept *k,
+		     uint64_t *set)
+{
+	const struct peer_id *author = &k->s.author;
+	const bool own = peer_id_equal(author, &e->config.id);
+
+	topology_marked_without(e->topology, own ? NULL : author, set);
+	for (size_t i = 0; i < topology_words(e->topology); i++) {
+		for (uint64_t word = set[i]; word; word &= word - 1) {
+			struct listener *l = &all[i * WORD + first_bit(word)];
+
+			/* Of ours it has been sent what came later. */
+			if (!own || (l->c && k->number <= l->c->began)) {
+				tell(e, l, k);
+			}
+		}
+	}
+}
+
+/* Tells them of what was heard until 'until_us' and after number 'told'.  When
+ * there was more after that; UINT64_MAX: there was nothing. */
+static uint64_t tell_news(struct engine *e, struct listener *all, uint64_t told,
+			  uint64_t until_us)
+{
+	struct ovs_list *at = first_after(e, told);
+	uint64_t *set = set_new(e), more_us = UINT64_MAX;
 
 	for (; at != &e->statements.news; at = at->next) {
 		struct kept *k = CONTAINER_OF(at, struct kept, node);
 
 		if (k->heard_us > until_us) {
+			more_us = k->heard_us;
 			break;
 		}
-		c->told = k->number;
-		if (!gossip_is_present(e, k->author) || needs_not(e, k, c)) {
-			continue;
-		}
-		if (!knows_have) {
-			spread_kept(e, c, k);
-			continue;
-		}
-		put_held(&held[n++], &k->s);
-		if (n == MSG_MAX_HELD) {
-			send_held(e, c, MSG_HAVE, held, &n);
+		told = k->number;
+		if (gossip_is_present(e, k->author)) {
+			tell_all(e, all, k, set);
 		}
 	}
-	send_held(e, c, MSG_HAVE, held, &n);
-	return at == &e->statements.news
-		       ? UINT64_MAX
-		       : CONTAINER_OF(at, struct kept, node)->heard_us;
+	free(set);
+	for (size_t i = 0; i < WORD * topology_words(e->topology); i++) {
+		struct listener *l = &all[i];
+
+		if (l->c) {
+			send_held(e, l->c, MSG_HAVE, l->held, &l->n);
+			l->c->told = MAX(l->c->told, told);
+			free(l->held);
+		}
+	}
+	return more_us;
 }
 
 void spread_timers(struct engine *e)
 {
-	struct held_statement *held;
 	const uint64_t pause = pause_us(e);
+	uint64_t told = UINT64_MAX, next_us = UINT64_MAX;
+	struct listener *all;
 	struct conn *c;
 
 	if (e->now_us < e->tell_us) {
@@ -229,24 +322,31 @@ void spread_timers(struct engine *e)
 		return;
 	}
 	e->tell_us = UINT64_MAX;
-	held = xmalloc(MSG_MAX_HELD * sizeof *held);
+	all = xcalloc(WORD * topology_words(e->topology), sizeof *all);
 	HMAP_FOR_EACH (c, node, &e->conns) {
-		uint64_t more_us;
-
 		if (!is_session(c) || c->told == e->statements.number) {
 			continue;
 		}
 		if (e->now_us < c->since_us + pause) {
-			wake(e, c->since_us + pause);
+			next_us = MIN(next_us, c->since_us + pause);
 			continue;
 		}
-		more_us = tell(e, c, e->now_us - pause, held);
+		all[c->peer->mark].c = c;
+		told = MIN(told, c->told);
+	}
+	if (told != UINT64_MAX) {
+		const uint64_t more_us =
+			tell_news(e, all, told, e->now_us - pause);
+
 		if (more_us != UINT64_MAX) {
-			/* Not for each of them. */
-			wake(e, MAX(more_us + pause, e->now_us + pause / 2));
+			next_us = MIN(next_us, more_us + pause);
 		}
 	}
-	free(held);
+	if (next_us != UINT64_MAX) {
+		/* Not for each of them. */
+		wake(e, MAX(next_us, e->now_us + pause / 2));
+	}
+	free(all);
 }
 
 /* ---- What others are told, and ask for ---- */

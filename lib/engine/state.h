@@ -390,6 +390,7 @@ struct peer {
 	struct ip_endpoint *advertised;
 	size_t n_advertised;
 	struct conn *conn;    /* The session in use; NULL = lost. */
+	size_t mark;	      /* If there is one: topology_mark(). */
 	uint64_t doubted_us;  /* Another one said to be it; 0: never. */
 	uint64_t lost_us;     /* When it was lost. */
 	struct record record; /* Its endpoints. */

@@ -1,5 +1,6 @@
 #include "mesh/topology.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct node {
 	bool author;
 	bool fresh;	/* Who asked for it was told that it is unknown. */
 	bool gone;	/* Until trees are settled, its slot is not free. */
+	bool marked;	/* By topology_mark(). */
 	size_t n_named; /* By how many authors. */
 	uint32_t rank;	/* By id. */
 	struct tree *tree;
@@ -55,9 +57,10 @@ struct topology {
 	size_t words;	     /* Of a row. */
 	uint64_t *says;	     /* Row: the author. */
 	uint64_t *links;     /* Both say it. */
+	uint64_t *marked;    /* One row. */
 	struct node *self;
 	uint64_t version; /* Grows when a link comes or goes. */
-	/* By the last topology_set(). */
+	/* By the last change. */
 	struct peer_id *ended;
 	size_t n_ended, allocated_ended;
 	bool ranked;
@@ -148,6 +151,8 @@ static void grow(struct topology *t)
 	t->level = xrealloc(t->level, room * sizeof *t->level);
 	t->below = xrealloc(t->below, room * sizeof *t->below);
 	t->order = xrealloc(t->order, room * sizeof *t->order);
+	t->marked = xrealloc(t->marked, room / CHAR_BIT);
+	memset(t->marked + t->words, 0, (room - t->room) / CHAR_BIT);
 	t->words = room / WORD;
 	t->unseen = xrealloc(t->unseen, t->words * sizeof *t->unseen);
 	t->room = room;
@@ -177,10 +182,10 @@ static struct node *get(struct topology *t, const struct peer_id *id)
 	return n;
 }
 
-/* Nobody speaks of it: its row and its column are empty. */
+/* If nobody speaks of it, its row and its column are empty. */
 static void put(struct topology *t, struct node *n)
 {
-	if (n->author || n->n_named || n == t->self) {
+	if (n->author || n->n_named || n->marked || n == t->self) {
 		return;
 	}
 	hmap_remove(&t->by_id, &n->hmap_node);
@@ -222,6 +227,7 @@ void topology_free(struct topology *t)
 	free(t->below);
 	free(t->order);
 	free(t->unseen);
+	free(t->marked);
 	free(t->ended);
 	free(t);
 }
@@ -263,19 +269,41 @@ static size_t count_unknown(const struct topology *t,
 	return unknown;
 }
 
+/* Is there room for the author and for those? */
+static bool has_room(const struct topology *t, const struct peer_id *author,
+		     const struct peer_id *links, size_t n)
+{
+	return hmap_count(&t->by_id) + count_unknown(t, links, n) +
+		       !find(t, author) <=
+	       TOPOLOGY_MAX_HOSTS;
+}
+
+static struct node *get_author(struct topology *t, const struct peer_id *id)
+{
+	struct node *a = get(t, id);
+
+	a->author = true;
+	return a;
+}
+
+/* Does 'a' state it already? */
+static bool states(const struct topology *t, const struct node *a,
+		   const struct node *other)
+{
+	return bit(row(t->says, t, a->slot), other->slot);
+}
+
 enum err topology_set(struct topology *t, const struct peer_id *author,
 		      const struct peer_id *links, size_t n)
 {
-	struct node *a = find(t, author);
+	struct node *a;
 	uint64_t *gone;
 
 	t->n_ended = 0;
-	if (hmap_count(&t->by_id) + count_unknown(t, links, n) + !a >
-	    TOPOLOGY_MAX_HOSTS) {
+	if (!has_room(t, author, links, n)) {
 		return ERR_LIMIT;
 	}
-	a = get(t, author);
-	a->author = true;
+	a = get_author(t, author);
 	for (size_t i = 0; i < n; i++) {
 		get(t, &links[i]);
 	}
@@ -285,7 +313,7 @@ enum err topology_set(struct topology *t, const struct peer_id *author,
 		struct node *other = find(t, &links[i]);
 
 		set_bit(gone, other->slot, false);
-		if (other != a && !bit(row(t->says, t, a->slot), other->slot)) {
+		if (other != a && !states(t, a, other)) {
 			state(t, a, other, true);
 		}
 	}
@@ -300,6 +328,35 @@ enum err topology_set(struct topology *t, const struct peer_id *author,
 		}
 	}
 	free(gone);
+	return FDP_OK;
+}
+
+enum err topology_change(struct topology *t, const struct peer_id *author,
+			 const struct peer_id *come, size_t n_come,
+			 const struct peer_id *gone, size_t n_gone)
+{
+	struct node *a;
+
+	t->n_ended = 0;
+	if (!has_room(t, author, come, n_come)) {
+		return ERR_LIMIT;
+	}
+	a = get_author(t, author);
+	for (size_t i = 0; i < n_come; i++) {
+		struct node *other = get(t, &come[i]);
+
+		if (other != a && !states(t, a, other)) {
+			state(t, a, other, true);
+		}
+	}
+	for (size_t i = 0; i < n_gone; i++) {
+		struct node *other = find(t, &gone[i]);
+
+		if (other && states(t, a, other)) {
+			state(t, a, other, false);
+			put(t, other);
+		}
+	}
 	return FDP_OK;
 }
 
@@ -399,6 +456,49 @@ bool topology_states(const struct topology *t, const struct peer_id *author,
 		     const struct peer_id *to)
 {
 	return is_set(t, t->says, author, to);
+}
+
+/* Marks. */
+
+size_t topology_mark(struct topology *t, const struct peer_id *id)
+{
+	struct node *n = get(t, id);
+
+	n->marked = true;
+	set_bit(t->marked, n->slot, true);
+	return n->slot;
+}
+
+void topology_unmark(struct topology *t, const struct peer_id *id)
+{
+	struct node *n = find(t, id);
+
+	if (n && n->marked) {
+		n->marked = false;
+		set_bit(t->marked, n->slot, false);
+		put(t, n);
+	}
+}
+
+size_t topology_words(const struct topology *t)
+{
+	return t->words;
+}
+
+const struct peer_id *topology_marked(const struct topology *t, size_t number)
+{
+	return &t->nodes[number]->id;
+}
+
+void topology_marked_without(const struct topology *t,
+			     const struct peer_id *link, uint64_t *set)
+{
+	const struct node *n = link ? find(t, link) : NULL;
+	const uint64_t *links = n ? row(t->links, t, n->slot) : NULL;
+
+	for (size_t i = 0; i < t->words; i++) {
+		set[i] = t->marked[i] & ~(links ? links[i] : 0);
+	}
 }
 
 /* Trees. */

@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -38,6 +39,11 @@ void topology_free(struct topology *);
  * others.  ERR_LIMIT: too many hosts; then nothing has changed. */
 enum err topology_set(struct topology *, const struct peer_id *author,
 		      const struct peer_id *links, size_t n) FDP_MUST_CHECK;
+/* The same, where only these have come and those are gone. */
+enum err topology_change(struct topology *, const struct peer_id *author,
+			 const struct peer_id *come, size_t n_come,
+			 const struct peer_id *gone,
+			 size_t n_gone) FDP_MUST_CHECK;
 /* The links that this was the end of: how many, and the other end of one. */
 size_t topology_n_ended(const struct topology *);
 const struct peer_id *topology_ended(const struct topology *, size_t i);
@@ -50,6 +56,19 @@ bool topology_linked(const struct topology *, const struct peer_id *a,
 /* Does 'author' state one? */
 bool topology_states(const struct topology *, const struct peer_id *author,
 		     const struct peer_id *to);
+
+/* Hosts may be marked, for whatever reason the caller has.  A marked one has a
+ * number as long as it is marked, and of all of them, and their links, a
+ * question can be asked at once.  Also if it is marked already. */
+size_t topology_mark(struct topology *, const struct peer_id *);
+void topology_unmark(struct topology *, const struct peer_id *);
+/* Which one has that number. */
+const struct peer_id *topology_marked(const struct topology *, size_t number);
+/* Fills 'set', words of 64 bits of which there are topology_words(): by number,
+ * those that are marked and have no link to 'link', which may be NULL. */
+size_t topology_words(const struct topology *);
+void topology_marked_without(const struct topology *,
+			     const struct peer_id *link, uint64_t *set);
 
 /* Can our link to 'to' be spared?  Every link has a weight, drawn from the ids
  * of its ends; that of a link can be spared if there is another way between

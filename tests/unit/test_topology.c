@@ -556,6 +556,168 @@ START_TEST(links_that_are_spared_by_all_at_once_part_nobody)
 }
 END_TEST
 
+/* ---- Changes ---- */
+
+static int compare_ids(const void *a, const void *b)
+{
+	return peer_id_compare(a, b);
+}
+
+/* By the last change of that view, in order. */
+static size_t ended(const struct topology *t, struct peer_id *v)
+{
+	const size_t n = topology_n_ended(t);
+
+	ck_assert_uint_le(n, MAX_HOSTS);
+	for (size_t i = 0; i < n; i++) {
+		v[i] = *topology_ended(t, i);
+	}
+	qsort(v, n, sizeof *v, compare_ids);
+	return n;
+}
+
+static void check_same(const struct mesh *m, struct topology *a,
+		       struct topology *b)
+{
+	for (int i = 0; i < m->n; i++) {
+		const struct peer_id *s = &m->ids[i];
+
+		ck_assert_uint_eq(topology_hops(a, s), topology_hops(b, s));
+		for (int k = 0; k < m->n; k++) {
+			const struct peer_id *d = &m->ids[k];
+
+			ck_assert_int_eq(topology_states(a, s, d),
+					 topology_states(b, s, d));
+			ck_assert_int_eq(topology_linked(a, s, d),
+					 topology_linked(b, s, d));
+			ck_assert_int_eq(number_of(m, topology_next(a, s, d)),
+					 number_of(m, topology_next(b, s, d)));
+		}
+	}
+}
+
+/* What comes may be stated already, what goes may not be, and both views hear
+ * now and then that an author is gone. */
+START_TEST(change_is_as_the_whole_list)
+{
+	struct dice d = {(uint64_t)_i + 7000};
+	struct mesh m;
+	struct topology *whole, *step;
+
+	mesh_init(&m, &d, 2 + (int)dice_roll(&d, MAX_HOSTS - 1));
+	whole = topology_new(&m.ids[0]);
+	step = topology_new(&m.ids[0]);
+	for (int round = 0; round < 300; round++) {
+		const int a = (int)dice_roll(&d, (uint32_t)m.n);
+		struct peer_id come[MAX_HOSTS], gone[MAX_HOSTS];
+		struct peer_id all[MAX_HOSTS], ends[2][MAX_HOSTS];
+		size_t n_come = 0, n_gone = 0, n = 0;
+
+		if (dice_one_in(&d, 20)) {
+			topology_remove(whole, &m.ids[a]);
+			topology_remove(step, &m.ids[a]);
+			memset(m.says[a], 0, sizeof m.says[a]);
+			check_same(&m, whole, step);
+			continue;
+		}
+		for (int i = 0; i < m.n; i++) {
+			const uint32_t what = dice_roll(&d, 4);
+
+			if (what == 0) {
+				come[n_come++] = m.ids[i];
+				m.says[a][i] = true;
+			} else if (what == 1) {
+				gone[n_gone++] = m.ids[i];
+				m.says[a][i] = false;
+			}
+			if (m.says[a][i]) {
+				all[n++] = m.ids[i];
+			}
+		}
+		ck_assert_int_eq(topology_set(whole, &m.ids[a], all, n),
+				 FDP_OK);
+		ck_assert_int_eq(topology_change(step, &m.ids[a], come, n_come,
+						 gone, n_gone),
+				 FDP_OK);
+		n = ended(whole, ends[0]);
+		ck_assert_uint_eq(ended(step, ends[1]), n);
+		ck_assert_int_eq(memcmp(ends[0], ends[1], n * sizeof **ends),
+				 0);
+		check_same(&m, whole, step);
+		if (dice_one_in(&d, 10)) {
+			topology_settle(whole, ignore, NULL);
+			topology_settle(step, ignore, NULL);
+			topology_forget(step, ignore, NULL);
+		}
+	}
+	topology_free(whole);
+	topology_free(step);
+	mesh_done(&m);
+}
+END_TEST
+
+START_TEST(marked_hosts_without_a_link_are_found_all_at_once)
+{
+	struct dice d = {(uint64_t)_i + 8000};
+	struct mesh m;
+	struct topology *t;
+	bool marked[MAX_HOSTS] = {false};
+	size_t numbers[MAX_HOSTS];
+
+	mesh_init(&m, &d, MAX_HOSTS);
+	t = m.views[0];
+	for (int round = 0; round < 100; round++) {
+		const int i = 1 + (int)dice_roll(&d, MAX_HOSTS - 1);
+		const int to = (int)dice_roll(&d, MAX_HOSTS);
+		uint64_t *set;
+		size_t n = 0;
+
+		marked[i] = !marked[i];
+		if (marked[i]) {
+			numbers[i] = topology_mark(t, &m.ids[i]);
+			ck_assert_uint_eq(topology_mark(t, &m.ids[i]),
+					  numbers[i]);
+		} else {
+			topology_unmark(t, &m.ids[i]);
+			topology_unmark(t, &m.ids[i]);
+		}
+		if (dice_one_in(&d, 3)) {
+			draw_links(&m, &d);
+		}
+		hear(&m, 0, (int)dice_roll(&d, MAX_HOSTS));
+		/* Of whom nobody speaks the number stays. */
+		topology_remove(t, &m.ids[dice_roll(&d, MAX_HOSTS)]);
+		topology_settle(t, ignore, NULL);
+		set = calloc(topology_words(t), sizeof *set);
+		topology_marked_without(t, to ? &m.ids[to] : NULL, set);
+		for (int k = 1; k < MAX_HOSTS; k++) {
+			const bool is_in =
+				marked[k] &&
+				set[numbers[k] / 64] >> numbers[k] % 64 & 1;
+
+			n += is_in;
+			ck_assert_int_eq(
+				is_in,
+				marked[k] &&
+					!(to && topology_linked(t, &m.ids[to],
+								&m.ids[k])));
+			if (marked[k]) {
+				ck_assert_int_eq(
+					number_of(&m, topology_marked(
+							      t, numbers[k])),
+					k);
+			}
+		}
+		for (size_t w = 0; w < topology_words(t); w++) {
+			n -= (size_t)__builtin_popcountll(set[w]);
+		}
+		ck_assert_uint_eq(n, 0);
+		free(set);
+	}
+	mesh_done(&m);
+}
+END_TEST
+
 /* Which is not because none is spared. */
 START_TEST(most_links_of_a_full_mesh_can_be_spared)
 {
@@ -593,6 +755,9 @@ int main(void)
 	tcase_add_loop_test(t, links_that_are_spared_by_all_at_once_part_nobody,
 			    0, 200);
 	tcase_add_loop_test(t, most_links_of_a_full_mesh_can_be_spared, 0, 5);
+	tcase_add_loop_test(t, change_is_as_the_whole_list, 0, 20);
+	tcase_add_loop_test(
+		t, marked_hosts_without_a_link_are_found_all_at_once, 0, 20);
 	tcase_add_test(t, too_many_hosts_are_refused);
 	tcase_add_test(t, thousand_hosts_are_no_burden);
 	tcase_set_timeout(t, 120);
