@@ -160,12 +160,10 @@ static bool has_session(const struct engine *e, const struct peer_id *id)
 
 /* What either end of a link that is no more has missed of the other one, it may
  * need to hear from us. */
-static void hear_links(struct engine *e, struct author *a,
-		       const struct peer_id *now, size_t n)
+static void spread_to_ends(struct engine *e, struct author *a)
 {
 	bool again = false;
 
-	relay_heard(e, &a->id, now, n);
 	for (size_t i = 0; i < topology_n_ended(e->topology); i++) {
 		const struct peer_id *end = topology_ended(e->topology, i);
 		struct author *other = statements_find(&e->statements, end);
@@ -180,49 +178,109 @@ static void hear_links(struct engine *e, struct author *a,
 	}
 }
 
-/* Appends the links of one statement. */
-static enum err add_links(const struct engine *e, const struct kept *k,
-			  struct peer_id **v, size_t *n)
+/* All that it says of its links counts anew, as its statement 'k' has come. */
+static enum err take_all_links(struct engine *e, struct author *a,
+			       const struct kept *k)
 {
-	struct statement s;
-	struct peer_id *some;
-	size_t n_some;
-	enum err err;
+	struct peer_id *all = NULL;
+	size_t n_all = 0;
+	enum err err = FDP_OK;
 
-	statements_get(&e->statements, k, &s);
-	err = statement_get_links(&s, &some, &n_some);
-	statement_free(&s);
+	a->links_missed = false;
+	for (size_t i = 0; i < a->n; i++) {
+		struct peer_id *v = NULL;
+		size_t n = 0;
+		enum err bad = FDP_OK;
 
-	if (!err && n_some) {
-		*v = xrealloc(*v, (*n + n_some) * sizeof **v);
-		memcpy(*v + *n, some, n_some * sizeof **v);
-		*n += n_some;
+		if (statement_has_links(a->v[i]->s.chunk)) {
+			bad = statements_links(&e->statements, a->v[i], &v, &n);
+		}
+		if (n) {
+			all = xrealloc(all, (n_all + n) * sizeof *all);
+			memcpy(all + n_all, v, n * sizeof *all);
+			n_all += n;
+		}
+		free(v);
+		a->links_missed |= bad != FDP_OK;
+		err = a->v[i] == k ? bad : err;
 	}
-	free(some);
+	if (!err) {
+		a->links_missed |= !relay_heard(e, &a->id, all, n_all);
+		spread_to_ends(e, a);
+	}
+	free(all);
 	return err;
 }
 
-/* One or all of its statements about links have changed. */
-static enum err take_links(struct engine *e, struct author *a,
-			   const struct statement *s)
+/* Those of 'v' that are not among the others, for the caller to free. */
+static struct peer_id *without(const struct peer_id *v, size_t n,
+			       const struct peer_id *others, size_t n_others,
+			       size_t *n_out)
 {
-	struct peer_id *v = NULL;
-	size_t n = 0;
-	enum err err = FDP_OK;
+	struct peer_id *out = xmalloc((n + 1) * sizeof *out);
+	size_t k = 0;
 
-	for (size_t i = 0; i < a->n; i++) {
-		const uint8_t chunk = a->v[i]->s.chunk;
-		enum err bad = statement_has_links(chunk)
-				       ? add_links(e, a->v[i], &v, &n)
-				       : FDP_OK;
+	*n_out = 0;
+	for (size_t i = 0; i < n; i++) {
+		while (k < n_others && peer_id_compare(&others[k], &v[i]) < 0) {
+			k++;
+		}
+		if (k == n_others || !peer_id_equal(&others[k], &v[i])) {
+			out[(*n_out)++] = v[i];
+		}
+	}
+	return out;
+}
 
-		err = chunk == s->chunk ? bad : err;
+/* Do its other statements name that link?  It may have moved to another
+ * chunk. */
+static bool says_elsewhere(const struct engine *e, const struct author *a,
+			   const struct kept *k, const struct peer_id *to)
+{
+	for (size_t i = a->n; i-- && statement_has_links(a->v[i]->s.chunk);) {
+		if (a->v[i] != k &&
+		    statements_states(&e->statements, a->v[i], to)) {
+			return true;
+		}
 	}
-	if (!err) {
-		hear_links(e, a, v, n);
+	return false;
+}
+
+static void take_difference(struct engine *e, struct author *a,
+			    const struct kept *k, const struct links_said *then,
+			    const struct links_said *now)
+{
+	size_t n_come, n_gone, n = 0;
+	struct peer_id *come =
+		without(now->v, now->n, then->v, then->n, &n_come);
+	struct peer_id *gone =
+		without(then->v, then->n, now->v, now->n, &n_gone);
+
+	for (size_t i = 0; i < n_gone; i++) {
+		if (!says_elsewhere(e, a, k, &gone[i])) {
+			gone[n++] = gone[i];
+		}
 	}
-	free(v);
-	return err;
+	a->links_missed = !relay_heard_change(e, &a->id, come, n_come, gone, n);
+	spread_to_ends(e, a);
+	free(come);
+	free(gone);
+}
+
+/* 'then': what its statement before that said. */
+static enum err take_links(struct engine *e, struct author *a,
+			   const struct kept *k, const struct links_said *then)
+{
+	struct links_said now = {.v = NULL};
+	enum err err = statements_links(&e->statements, k, &now.v, &now.n);
+
+	if (err || a->links_missed) {
+		free(now.v);
+		return take_all_links(e, a, k);
+	}
+	take_difference(e, a, k, then, &now);
+	free(now.v);
+	return FDP_OK;
 }
 
 static enum err take_self(struct engine *e, struct author *a,
@@ -267,10 +325,12 @@ static enum err take_bindings(struct engine *e, struct author *a,
 }
 
 static enum err take_news(struct engine *e, struct author *a,
-			  const struct statement *s)
+			  const struct kept *k, const struct links_said *then)
 {
+	const struct statement *s = &k->s;
+
 	if (statement_has_links(s->chunk)) {
-		return take_links(e, a, s);
+		return take_links(e, a, k, then);
 	}
 	return statement_has_bindings(s->chunk) ? take_bindings(e, a, s)
 						: take_self(e, a, s);
@@ -303,11 +363,13 @@ static void outdo(struct engine *e, struct conn *c, const struct statement *s)
 	}
 }
 
-/* 'before': the incarnation that was known. */
+/* 'before': the incarnation that was known; 'then': what the chunk said of
+ * links. */
 static enum err heard(struct engine *e, struct conn *c, struct kept *k,
-		      uint64_t before)
+		      uint64_t before, const struct links_said *then)
 {
 	struct author *a = k->author;
+	bool urgent = !statement_has_links(k->s.chunk);
 	enum err err = FDP_OK;
 
 	if (!a->lost_us) {
@@ -317,15 +379,15 @@ static enum err heard(struct engine *e, struct conn *c, struct kept *k,
 	if (a->incarnation != before) {
 		/* What it said before that is void. */
 		a->bindings_changed = true;
-		err = take_links(e, a, &k->s);
+		err = take_all_links(e, a, k);
+		urgent |= topology_n_ended(e->topology) > 0;
 	}
 	if (!err) {
-		err = take_news(e, a, &k->s);
+		err = take_news(e, a, k, then);
 	}
 	if (!err) {
-		spread_news(e, k, c,
-			    !statement_has_links(k->s.chunk) ||
-				    topology_n_ended(e->topology));
+		urgent |= topology_n_ended(e->topology) > 0;
+		spread_news(e, k, c, urgent);
 	}
 	return err;
 }
@@ -333,8 +395,10 @@ static enum err heard(struct engine *e, struct conn *c, struct kept *k,
 enum err gossip_take(struct engine *e, struct conn *c,
 		     const struct statement *s)
 {
-	const struct pin *pin = pin_find(e, &s->author);
+	const struct pin *pin = NULL;
+	struct links_said then = {.v = NULL};
 	const struct author *a;
+	const struct kept *old;
 	uint64_t before;
 	struct kept *news;
 	enum err err;
@@ -345,17 +409,26 @@ enum err gossip_take(struct engine *e, struct conn *c,
 	}
 	a = statements_find(&e->statements, &s->author);
 	before = a ? a->incarnation : 0;
+	if (!a) {
+		/* Later it is the key of that. */
+		pin = pin_find(e, &s->author);
+	}
+	old = author_said(a, s->chunk);
+	if (old && statement_has_links(s->chunk)) {
+		links_of(e, old, &then);
+	}
 	err = statements_take(&e->statements, s, engine_encrypts(e),
 			      pin ? &pin->key : NULL, e->now_us, &news);
 	if (!err && news) {
-		err = heard(e, c, news, before);
+		err = heard(e, c, news, before, &then);
 	} else if (!err) {
-		struct kept *old = author_said(a, s->chunk);
+		struct kept *same = author_said(a, s->chunk);
 
-		if (old && old->s.seq == s->seq) {
-			spread_known(old, c);
+		if (same && same->s.seq == s->seq) {
+			spread_known(same, c);
 		}
 	}
+	free(then.v);
 	return err;
 }
 

@@ -21,16 +21,12 @@ static int compare_ids(const void *a, const void *b)
 
 /* ---- To say ---- */
 
-static void links_of(const struct engine *e, const struct kept *k,
-		     struct links_said *out)
+void links_of(const struct engine *e, const struct kept *k,
+	      struct links_said *out)
 {
-	struct statement s;
-
-	statements_get(&e->statements, k, &s);
-	if (statement_get_links(&s, &out->v, &out->n)) {
+	if (statements_links(&e->statements, k, &out->v, &out->n)) {
 		out->n = 0;
 	}
-	statement_free(&s);
 	out->seq = k->s.seq;
 	out->number = k->number;
 }
@@ -173,9 +169,21 @@ static bool offer(struct sought *v, size_t n, const struct peer_id *id)
 	return true;
 }
 
+/* Looks for them among those that somebody has stated a link to: mostly they
+ * are there. */
+static void look_up(const struct engine *e, struct sought *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const size_t n_hosts = id_table_numbered(&e->statements.hosts,
+							 v[i].number, &v[i].id);
+
+		v[i].found = n_hosts > 0;
+		v[i].doubtful = n_hosts > 1;
+	}
+}
+
 static void offer_all_known(const struct engine *e, struct sought *v, size_t n)
 {
-	const struct id_table *hosts = &e->statements.hosts;
 	const struct author *a;
 	const struct peer *p;
 
@@ -185,13 +193,6 @@ static void offer_all_known(const struct engine *e, struct sought *v, size_t n)
 	}
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
 		(void)offer(v, n, &a->id);
-	}
-	for (size_t i = 0; i < hosts->n; i++) {
-		const struct peer_id *id = id_table_get(hosts, i);
-
-		if (id) {
-			(void)offer(v, n, id);
-		}
 	}
 	for (const struct target *t = e->targets; t; t = t->next) {
 		if (!peer_id_is_zero(&t->peer)) {
@@ -238,11 +239,12 @@ static struct peer_id *apply(const struct engine *e, const struct msg_links *m,
 	size_t n = 0;
 
 	for (size_t i = 0; i < base->n; i++) {
-		if (!offer(gone, m->n_gone, &base->v[i])) {
+		if (!m->n_gone || !offer(gone, m->n_gone, &base->v[i])) {
 			v[n++] = base->v[i];
 		}
 	}
-	if (m->n_come) {
+	look_up(e, come, m->n_come);
+	if (!all_found(come, m->n_come)) {
 		offer_all_known(e, come, m->n_come);
 	}
 	if (!all_found(gone, m->n_gone) || !all_found(come, m->n_come)) {

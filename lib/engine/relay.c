@@ -201,10 +201,9 @@ static void state_links(struct engine *e)
 	free(ids);
 }
 
-void relay_heard(struct engine *e, const struct peer_id *author,
-		 const struct peer_id *links, size_t n)
+static bool heard(struct engine *e, const struct peer_id *author, enum err err)
 {
-	if (topology_set(e->topology, author, links, n)) {
+	if (err) {
 		char id[PEER_ID_STRLEN];
 
 		engine_log(e, OP_LOG_WARN,
@@ -212,6 +211,22 @@ void relay_heard(struct engine *e, const struct peer_id *author,
 			   peer_id_format(author, id));
 	}
 	relay_news(e);
+	return !err;
+}
+
+bool relay_heard(struct engine *e, const struct peer_id *author,
+		 const struct peer_id *links, size_t n)
+{
+	return heard(e, author, topology_set(e->topology, author, links, n));
+}
+
+bool relay_heard_change(struct engine *e, const struct peer_id *author,
+			const struct peer_id *come, size_t n_come,
+			const struct peer_id *gone, size_t n_gone)
+{
+	return heard(e, author,
+		     topology_change(e->topology, author, come, n_come, gone,
+				     n_gone));
 }
 
 void relay_forget(struct engine *e, const struct peer_id *author)

@@ -1173,14 +1173,16 @@ bool gossip_is_present(const struct engine *, const struct author *);
 
 /* ---- links.c ---- */
 
-/* What we have said of links in one chunk; all zeros: nothing. */
+/* What was said of links in one chunk; all zeros: nothing. */
 struct links_said {
 	struct peer_id *v; /* Owned; the smallest first. */
 	size_t n;
 	uint64_t seq, number; /* Of statement and kept. */
 };
 
-/* What is said now; the caller frees 'v'. */
+/* What is said there; the caller frees 'v'. */
+void links_of(const struct engine *, const struct kept *, struct links_said *);
+/* What we say now; the caller frees 'v'. */
 void links_said(const struct engine *, uint8_t chunk, struct links_said *);
 
 /* A statement of ours in its three forms: whole, in short, and as what is
@@ -1233,9 +1235,13 @@ void relay_path(struct engine *, struct peer *p);
 void relay_removed(struct engine *, const struct peer *p);
 /* Something was heard: conclusions are drawn soon, with what else comes. */
 void relay_news(struct engine *);
-/* What a host says of its links, and that it says nothing any more. */
-void relay_heard(struct engine *, const struct peer_id *author,
+/* What a host says of its links, what of that is another than before, and that
+ * it says nothing any more.  False if there are too many, which is logged. */
+bool relay_heard(struct engine *, const struct peer_id *author,
 		 const struct peer_id *links, size_t n);
+bool relay_heard_change(struct engine *, const struct peer_id *author,
+			const struct peer_id *come, size_t n_come,
+			const struct peer_id *gone, size_t n_gone);
 void relay_forget(struct engine *, const struct peer_id *author);
 /* Draws the conclusions: our own links, ways, flows. */
 void relay_sync(struct engine *);

@@ -1,8 +1,10 @@
 #include "mesh/idset.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "hash.h"
+#include "session/statement.h"
 #include "util.h"
 
 enum {
@@ -12,15 +14,22 @@ enum {
 struct id_entry {
 	struct hmap_node node; /* In id_table.by_id. */
 	struct peer_id id;
-	size_t number;
+	uint32_t number;
 	size_t n_sets; /* That it is in. */
+};
+
+/* All together, as lists are made by walking them. */
+struct id_place {
+	struct peer_id id;
+	uint32_t number;
 };
 
 void id_table_init(struct id_table *t)
 {
 	hmap_init(&t->by_id);
 	t->v = NULL;
-	t->n = t->allocated = 0;
+	t->sorted = NULL;
+	t->n = t->allocated = t->n_sorted = t->allocated_sorted = 0;
 }
 
 void id_table_done(struct id_table *t)
@@ -28,27 +37,92 @@ void id_table_done(struct id_table *t)
 	ovs_assert(hmap_is_empty(&t->by_id));
 	hmap_destroy(&t->by_id);
 	free(t->v);
+	free(t->sorted);
 }
 
-const struct peer_id *id_table_get(const struct id_table *t, size_t i)
+static uint32_t hash_number(uint32_t link_number)
 {
-	return t->v[i] ? &t->v[i]->id : NULL;
+	return hash_int(link_number, 0);
 }
 
 static uint32_t hash_id(const struct peer_id *id)
 {
-	return hash_bytes(id, sizeof *id, 0);
+	return hash_number(statement_link_number(id));
 }
 
-static struct id_entry *get(struct id_table *t, const struct peer_id *id)
+static struct id_entry *find(const struct id_table *t, const struct peer_id *id)
 {
 	struct id_entry *entry;
-	size_t number = 0;
 
 	HMAP_FOR_EACH_WITH_HASH (entry, node, hash_id(id), &t->by_id) {
 		if (peer_id_equal(&entry->id, id)) {
 			return entry;
 		}
+	}
+	return NULL;
+}
+
+size_t id_table_numbered(const struct id_table *t, uint32_t link_number,
+			 struct peer_id *id)
+{
+	const struct id_entry *entry;
+	size_t n = 0;
+
+	HMAP_FOR_EACH_WITH_HASH (entry, node, hash_number(link_number),
+				 &t->by_id) {
+		if (statement_link_number(&entry->id) == link_number) {
+			*id = entry->id;
+			n++;
+		}
+	}
+	return n;
+}
+
+/* Where it is among the sorted ones, or belongs. */
+static size_t place_of(const struct id_table *t, const struct peer_id *id)
+{
+	size_t from = 0, to = t->n_sorted;
+
+	while (from < to) {
+		const size_t middle = (from + to) / 2;
+
+		if (peer_id_compare(&t->sorted[middle].id, id) < 0) {
+			from = middle + 1;
+		} else {
+			to = middle;
+		}
+	}
+	return from;
+}
+
+static void sort_in(struct id_table *t, const struct id_entry *entry)
+{
+	const size_t i = place_of(t, &entry->id);
+
+	if (t->n_sorted == t->allocated_sorted) {
+		t->sorted = x2nrealloc(t->sorted, &t->allocated_sorted,
+				       sizeof *t->sorted);
+	}
+	memmove(&t->sorted[i + 1], &t->sorted[i],
+		(t->n_sorted++ - i) * sizeof *t->sorted);
+	t->sorted[i] = (struct id_place){entry->id, entry->number};
+}
+
+static void sort_out(struct id_table *t, const struct peer_id *id)
+{
+	const size_t i = place_of(t, id);
+
+	memmove(&t->sorted[i], &t->sorted[i + 1],
+		(--t->n_sorted - i) * sizeof *t->sorted);
+}
+
+static struct id_entry *get(struct id_table *t, const struct peer_id *id)
+{
+	struct id_entry *entry = find(t, id);
+	size_t number = 0;
+
+	if (entry) {
+		return entry;
 	}
 	while (number < t->n && t->v[number]) {
 		number++;
@@ -61,9 +135,10 @@ static struct id_entry *get(struct id_table *t, const struct peer_id *id)
 	}
 	entry = xzalloc(sizeof *entry);
 	entry->id = *id;
-	entry->number = number;
+	entry->number = (uint32_t)number;
 	hmap_insert(&t->by_id, &entry->node, hash_id(id));
 	t->v[number] = entry;
+	sort_in(t, entry);
 	return entry;
 }
 
@@ -72,6 +147,7 @@ static void put(struct id_table *t, struct id_entry *entry)
 	if (!--entry->n_sets) {
 		hmap_remove(&t->by_id, &entry->node);
 		t->v[entry->number] = NULL;
+		sort_out(t, &entry->id);
 		free(entry);
 	}
 }
@@ -122,21 +198,28 @@ void id_set_done(struct id_set *set, struct id_table *t)
 	*set = (struct id_set){.bits = NULL};
 }
 
-static int compare_ids(const void *a, const void *b)
+static bool has(const struct id_set *set, uint32_t number)
 {
-	return peer_id_compare(a, b);
+	return number / WORD < set->n_words &&
+	       set->bits[number / WORD] >> number % WORD & 1;
 }
 
 void id_set_list(const struct id_set *set, const struct id_table *t,
 		 struct peer_id *v)
 {
-	size_t number = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < set->n; i++) {
-		number = next_number(set, number);
-		v[i] = t->v[number++]->id;
+	for (const struct id_place *at = t->sorted; n < set->n; at++) {
+		if (has(set, at->number)) {
+			v[n++] = at->id;
+		}
 	}
-	if (set->n) {
-		qsort(v, set->n, sizeof *v, compare_ids);
-	}
+}
+
+bool id_set_has(const struct id_set *set, const struct id_table *t,
+		const struct peer_id *id)
+{
+	const struct id_entry *entry = find(t, id);
+
+	return entry && has(set, entry->number);
 }

@@ -8,6 +8,7 @@
 #ifndef FDP_MESH_IDSET_H
 #define FDP_MESH_IDSET_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,11 +16,14 @@
 #include "openvswitch/hmap.h"
 
 struct id_entry;
+struct id_place;
 
 struct id_table {
 	struct hmap by_id;
 	struct id_entry **v; /* By number; NULL: free. */
 	size_t n, allocated;
+	struct id_place *sorted; /* By id. */
+	size_t n_sorted, allocated_sorted;
 };
 
 struct id_set {
@@ -32,8 +36,10 @@ void id_table_init(struct id_table *);
 /* All sets must be gone. */
 void id_table_done(struct id_table *);
 
-/* Number 'i', below 'n', of those that are in any set; NULL: it is free. */
-const struct peer_id *id_table_get(const struct id_table *, size_t i);
+/* How many of those that are in any set have that statement_link_number(), and
+ * one of them. */
+size_t id_table_numbered(const struct id_table *, uint32_t link_number,
+			 struct peer_id *);
 
 /* Of 'n' hosts, none of them twice. */
 void id_set_init(struct id_set *, struct id_table *, const struct peer_id *v,
@@ -42,5 +48,7 @@ void id_set_done(struct id_set *, struct id_table *);
 /* Fills 'v', for 'set->n' of them, the smallest first. */
 void id_set_list(const struct id_set *, const struct id_table *,
 		 struct peer_id *v);
+bool id_set_has(const struct id_set *, const struct id_table *,
+		const struct peer_id *);
 
 #endif

@@ -189,6 +189,57 @@ void statements_get(const struct statements *ss, const struct kept *k,
 	out->body = body.data;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return peer_id_compare(a, b);
+}
+
+enum err statements_links(const struct statements *ss, const struct kept *k,
+			  struct peer_id **v, size_t *n)
+{
+	size_t n_all;
+	enum err err;
+
+	if (k->has_links) {
+		*n = k->links.n;
+		*v = xmalloc(*n * sizeof **v);
+		id_set_list(&k->links, &ss->hosts, *v);
+		return FDP_OK;
+	}
+	*n = 0;
+	err = statement_get_links(&k->s, v, &n_all);
+	if (err) {
+		free(*v);
+		*v = NULL;
+		return err;
+	}
+	if (n_all) {
+		qsort(*v, n_all, sizeof **v, compare_ids);
+	}
+	for (size_t i = 0; i < n_all; i++) {
+		if (!*n || !peer_id_equal(&(*v)[*n - 1], &(*v)[i])) {
+			(*v)[(*n)++] = (*v)[i];
+		}
+	}
+	return FDP_OK;
+}
+
+bool statements_states(const struct statements *ss, const struct kept *k,
+		       const struct peer_id *to)
+{
+	struct peer_id *v = NULL;
+	size_t n;
+	bool found;
+
+	if (k->has_links) {
+		return id_set_has(&k->links, &ss->hosts, to);
+	}
+	found = !statements_links(ss, k, &v, &n) && n &&
+		bsearch(to, v, n, sizeof *v, compare_ids);
+	free(v);
+	return found;
+}
+
 static struct kept *keep(struct statements *ss, struct author *a,
 			 const struct statement *s, uint64_t now_us)
 {

@@ -50,7 +50,8 @@ struct author {
 	bool knows_have; /* CAPABILITY_HAVE, by its own word. */
 	bool has_mtus;	 /* CAPABILITY_MTUS, by its own word. */
 	bool bindings_changed;
-	uint32_t mtu; /* The least of its tunnels; 0: unknown. */
+	bool links_missed; /* Not all of them are in the topology. */
+	uint32_t mtu;	   /* The least of its tunnels; 0: unknown. */
 	bool reached;
 	uint64_t lost_us; /* When it ceased to be, or appeared. */
 };
@@ -76,6 +77,15 @@ void statements_renew(struct statements *, struct author *, uint64_t now_us);
 /* The statement as it came, for the caller to free by statement_free(). */
 void statements_get(const struct statements *, const struct kept *,
 		    struct statement *);
+
+/* Of one that is about links, with whom: the smallest first, none twice; the
+ * caller frees '*v', which is NULL after an error.  ERR_TRUNCATED,
+ * ERR_MALFORMED. */
+enum err statements_links(const struct statements *, const struct kept *,
+			  struct peer_id **v, size_t *n) FDP_MUST_CHECK;
+/* Is it about a link to 'to' as well? */
+bool statements_states(const struct statements *, const struct kept *,
+		       const struct peer_id *to);
 
 /* Keeps a copy of 's' if it is newer than what is there: '*news', else NULL.
  * With 'verify' its signature must be good, and its key 'expected', or, if that

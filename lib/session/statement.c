@@ -190,8 +190,10 @@ uint8_t statement_link_chunk(const struct peer_id *to, unsigned int n)
 /* Over however many chunks they are spread. */
 static bool link_belongs(const struct peer_id *to, uint8_t chunk)
 {
+	const uint32_t h = fold(statement_link_number(to));
+
 	for (unsigned int n = 1; n <= STATEMENT_N_LINKS; n *= 2) {
-		if (statement_link_chunk(to, n) == chunk) {
+		if (STATEMENT_LINKS + h % n == chunk) {
 			return true;
 		}
 	}

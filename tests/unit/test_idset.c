@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/statement.h"
 #include "unit/world.h"
 #include "vectors.h"
 
@@ -38,6 +39,32 @@ static size_t draw(struct dice *dice, struct peer_id *v)
 	return n;
 }
 
+/* One that is in it, and one that need not be. */
+static void check_has(const struct id_set *set, const struct id_table *table,
+		      const struct peer_id *wanted, struct dice *dice)
+{
+	struct peer_id id = {.b = {1}}, found;
+	bool is_in;
+
+	if (set->n) {
+		id = wanted[dice_roll(dice, (uint32_t)set->n)];
+		ck_assert(id_set_has(set, table, &id));
+		ck_assert_uint_eq(id_table_numbered(table,
+						    statement_link_number(&id),
+						    &found),
+				  1);
+		ck_assert(peer_id_equal(&found, &id));
+	}
+	id.b[0] = (uint8_t)(dice_roll(dice, N_HOSTS) * 7);
+	is_in = set->n && bsearch(&id, wanted, set->n, sizeof id, compare);
+	ck_assert_int_eq(id_set_has(set, table, &id), is_in);
+	id.b[7] = 1;
+	ck_assert(!id_set_has(set, table, &id));
+	ck_assert_uint_eq(
+		id_table_numbered(table, statement_link_number(&id), &found),
+		0);
+}
+
 START_TEST(what_was_put_comes_back_in_order)
 {
 	struct dice dice = {.state = (uint64_t)_i + 1};
@@ -61,6 +88,7 @@ START_TEST(what_was_put_comes_back_in_order)
 			ck_assert_uint_eq(set->n, n);
 			qsort(wanted[i], n, sizeof *wanted[i], compare);
 		}
+		check_has(set, &table, wanted[i], &dice);
 		/* Numbers are used again. */
 		ck_assert_uint_le(table.n, N_HOSTS);
 	}
