@@ -23,6 +23,11 @@ struct known_ip {
 	struct ip_addr ip;
 };
 
+static uint32_t hash_ip(const struct ip_addr *ip)
+{
+	return hash_bytes(ip, sizeof *ip, 0);
+}
+
 struct conn *conn_find(const struct engine *e, uint32_t id)
 {
 	struct conn *c;
@@ -47,6 +52,11 @@ static struct conn *conn_new(struct engine *e, uint32_t id, bool outbound,
 	c->patience_us = PING_TIMEOUT_US;
 	wbuf_init(&c->rx, 0);
 	hmap_insert(&e->conns, &c->node, hash_int(id, 0));
+	hmap_insert(&e->conns_by_ip, &c->by_ip, hash_ip(&remote->ip));
+	ovs_list_init(&c->dial);
+	if (outbound) {
+		ovs_list_push_back(&e->dials, &c->dial);
+	}
 	return c;
 }
 
@@ -80,6 +90,8 @@ void conn_free(struct engine *e, struct conn *c)
 	}
 	timer_off(&e->conns_due, &c->timer);
 	hmap_remove(&e->conns, &c->node);
+	hmap_remove(&e->conns_by_ip, &c->by_ip);
+	ovs_list_remove(&c->dial);
 	drop_handshake(c);
 	channel_wipe(&c->channel);
 	secret_wipe(&c->esp);
@@ -99,13 +111,12 @@ static bool is_known(const struct engine *e, const struct ip_addr *ip)
 	const struct target *t;
 	const struct known_ip *k;
 
-	for (t = e->targets; t; t = t->next) {
+	HMAP_FOR_EACH_WITH_HASH (t, by_ip, hash_ip(ip), &e->targets_by_ip) {
 		if (ip_equal(&t->remote.ip, ip)) {
 			return true;
 		}
 	}
-	HMAP_FOR_EACH_WITH_HASH (k, node, hash_bytes(ip, sizeof *ip, 0),
-				 &e->known_ips) {
+	HMAP_FOR_EACH_WITH_HASH (k, node, hash_ip(ip), &e->known_ips) {
 		if (ip_equal(&k->ip, ip)) {
 			return true;
 		}
@@ -122,7 +133,7 @@ static void remember(struct engine *e, const struct ip_addr *ip)
 	}
 	k = xzalloc(sizeof *k);
 	k->ip = *ip;
-	hmap_insert(&e->known_ips, &k->node, hash_bytes(ip, sizeof *ip, 0));
+	hmap_insert(&e->known_ips, &k->node, hash_ip(ip));
 }
 
 void known_ips_clear(struct engine *e)
@@ -424,8 +435,8 @@ static bool is_own_nonce(void *aux, const uint8_t nonce[HANDSHAKE_NONCE_BYTES])
 	struct engine *e = aux;
 	struct conn *c;
 
-	HMAP_FOR_EACH (c, node, &e->conns) {
-		if (c->outbound && c->state == CONN_HANDSHAKE &&
+	LIST_FOR_EACH (c, dial, &e->dials) {
+		if (c->state == CONN_HANDSHAKE &&
 		    !memcmp(handshake_nonce(c->hs), nonce,
 			    HANDSHAKE_NONCE_BYTES)) {
 			c->to_self = true;
@@ -573,6 +584,8 @@ static bool handshake_over(struct engine *e, struct conn *c)
 	handshake_take(c->hs, &result);
 	drop_handshake(c);
 	e->dial_us = 0;
+	ovs_list_remove(&c->dial);
+	ovs_list_init(&c->dial);
 	c->state = CONN_UP;
 	c->since_us = c->heard_us = e->now_us;
 	c->password = result.encrypted ? e->password_ids[result.slot] : 0;
@@ -930,7 +943,8 @@ struct target *target_find(const struct engine *e,
 {
 	struct target *t;
 
-	for (t = e->targets; t; t = t->next) {
+	HMAP_FOR_EACH_WITH_HASH (t, by_ip, hash_ip(&remote->ip),
+				 &e->targets_by_ip) {
 		if (endpoint_equal(&t->remote, remote)) {
 			return t;
 		}
@@ -940,12 +954,7 @@ struct target *target_find(const struct engine *e,
 
 size_t target_count(const struct engine *e)
 {
-	size_t n = 0;
-
-	for (const struct target *t = e->targets; t; t = t->next) {
-		n++;
-	}
-	return n;
+	return hmap_count(&e->targets_by_ip);
 }
 
 struct target *target_add(struct engine *e, const struct ip_endpoint *remote)
@@ -953,17 +962,14 @@ struct target *target_add(struct engine *e, const struct ip_endpoint *remote)
 	struct target *t = target_find(e, remote);
 
 	if (!t) {
-		struct target **end = &e->targets;
-
-		while (*end) {
-			end = &(*end)->next;
-		}
 		t = xzalloc(sizeof *t);
 		t->remote = *remote;
 		t->retry_us = UINT64_MAX;
 		t->reason = REASON_CONNECTING;
 		t->since_us = e->now_us;
-		*end = t;
+		*e->targets_end = t;
+		e->targets_end = &t->next;
+		hmap_insert(&e->targets_by_ip, &t->by_ip, hash_ip(&remote->ip));
 	}
 	return t;
 }
@@ -982,6 +988,10 @@ void target_remove(struct engine *e, struct target *t)
 		link = &(*link)->next;
 	}
 	*link = t->next;
+	if (e->targets_end == &t->next) {
+		e->targets_end = link;
+	}
+	hmap_remove(&e->targets_by_ip, &t->by_ip);
 	timer_off(&e->targets_due, &t->timer);
 	target_free(t);
 }
@@ -1016,13 +1026,16 @@ static void target_dial(struct engine *e, struct target *t)
 const struct peer *target_peer(const struct engine *e, const struct target *t)
 {
 	const struct peer *p = peer_find(e, &t->peer);
+	const struct conn *c;
 
 	if (p && p->conn) {
 		return p;
 	}
-	HMAP_FOR_EACH (p, node, &e->peers) {
-		if (p->conn && ip_equal(&p->conn->remote.ip, &t->remote.ip)) {
-			return p;
+	HMAP_FOR_EACH_WITH_HASH (c, by_ip, hash_ip(&t->remote.ip),
+				 &e->conns_by_ip) {
+		if (c->peer && c->peer->conn == c &&
+		    ip_equal(&c->remote.ip, &t->remote.ip)) {
+			return c->peer;
 		}
 	}
 	return NULL;
@@ -1057,11 +1070,9 @@ static bool may_dial(struct engine *e)
 	const struct conn *c;
 	size_t n = 0;
 
-	HMAP_FOR_EACH (c, node, &e->conns) {
-		n += c->outbound &&
-		     (c->state == CONN_HANDSHAKE ||
-		      (c->state == CONN_DIALING &&
-		       e->now_us < c->since_us + DIAL_COUNTS_US));
+	LIST_FOR_EACH (c, dial, &e->dials) {
+		n += c->state == CONN_HANDSHAKE ||
+		     e->now_us < c->since_us + DIAL_COUNTS_US;
 	}
 	if (n >= DIALS_MAX) {
 		e->dial_us = e->now_us + DIAL_PAUSE_US;

@@ -169,6 +169,10 @@ struct engine *engine_new(const struct engine_config *config)
 	password_init(e);
 	hmap_init(&e->pending);
 	hmap_init(&e->conns);
+	hmap_init(&e->conns_by_ip);
+	ovs_list_init(&e->dials);
+	hmap_init(&e->targets_by_ip);
+	e->targets_end = &e->targets;
 	hmap_init(&e->peers);
 	hmap_init(&e->peer_numbers);
 	hmap_init(&e->known_ips);
@@ -232,6 +236,8 @@ void engine_free(struct engine *e)
 	moves_done(e);
 	hmap_destroy(&e->pending);
 	hmap_destroy(&e->conns);
+	hmap_destroy(&e->conns_by_ip);
+	hmap_destroy(&e->targets_by_ip);
 	hmap_destroy(&e->peers);
 	hmap_destroy(&e->peer_numbers);
 	hmap_destroy(&e->known_ips);

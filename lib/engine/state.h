@@ -138,8 +138,9 @@ enum phase {
 
 /* An address that we dial until it is connected. */
 struct target {
-	struct target *next; /* In engine.targets. */
-	struct timer timer;  /* In engine.targets_due, by 'retry_us'. */
+	struct target *next;	/* In engine.targets. */
+	struct hmap_node by_ip; /* In engine.targets_by_ip. */
+	struct timer timer;	/* In engine.targets_due, by 'retry_us'. */
 	struct ip_endpoint remote;
 	struct conn *conn;     /* NULL when not trying. */
 	bool hinted;	       /* By another host; else an operator's. */
@@ -171,8 +172,10 @@ enum conn_state {
 
 /* One TCP connection. */
 struct conn {
-	struct hmap_node node; /* In engine.conns, by id. */
-	struct timer timer;    /* In engine.conns_due. */
+	struct hmap_node node;	/* In engine.conns, by id. */
+	struct hmap_node by_ip; /* In engine.conns_by_ip: 'remote'. */
+	struct ovs_list dial;	/* In engine.dials, if 'outbound', until up. */
+	struct timer timer;	/* In engine.conns_due. */
 	uint32_t id;
 	enum conn_state state;
 	struct target *target; /* The one it was dialled for, or NULL. */
@@ -621,8 +624,10 @@ struct engine {
 
 	struct ip_addr *addresses; /* Of this host; NULL: not known. */
 	size_t n_addresses;
-	struct target *targets;
-	struct hmap conns;
+	struct target *targets, **targets_end;
+	struct hmap targets_by_ip;
+	struct hmap conns, conns_by_ip;
+	struct ovs_list dials;
 	uint32_t next_conn;
 	uint64_t dial_us; /* Before that no target is dialled. */
 	struct hmap peers, peer_numbers;
