@@ -580,6 +580,7 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	ec.n_targets = config->peers.n;
 	ec.discover = !config->no_discovery;
 	ec.conn_limit = config->conn_limit;
+	ec.flows_ahead = config->flows_ahead;
 	BUILD_ASSERT_DECL(ARRAY_SIZE(ec.advertised) == CONFIG_MAX_ADVERTISED);
 	fill_in_port(config, &config->advertise, ec.advertised);
 	ec.n_advertised = config->advertise.n;

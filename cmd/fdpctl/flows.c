@@ -67,6 +67,7 @@ struct seen {
 	const char *reason; /* "" = unknown */
 	const char *peer;   /* By the daemon for this very flow; "" */
 	const char *via;    /* Another one that passes it on; "" */
+	bool ahead;	    /* Of its packets. */
 };
 
 /* ---- whom a flow sends to ------------------------------------------------ */
@@ -278,6 +279,9 @@ static void put_text(struct walk *w, const struct odp_flow *flow,
 		ds_put_cstr(&w->line, " reason=");
 		printable_put(&w->line,
 			      *seen->reason ? seen->reason : "unknown");
+		if (seen->ahead) {
+			ds_put_cstr(&w->line, " ahead");
+		}
 	}
 	ds_put_char(&w->line, '\n');
 }
@@ -303,6 +307,7 @@ static void put_json(struct walk *w, const struct odp_flow *flow,
 	json_object_put_string(object, "ufid", ufid);
 	json_object_put_string(object, "port", port_name(w, seen->key.in_port));
 	json_object_put_string(object, "reason", seen->reason);
+	json_object_put(object, "ahead", json_boolean_create(seen->ahead));
 	put_integer(object, "in_port", seen->key.in_port);
 	put_integer(object, "packets", flow->stats.packets);
 	put_integer(object, "bytes", flow->stats.bytes);
@@ -343,6 +348,7 @@ static void visit(const struct odp_flow *flow, void *w_)
 	seen.reason = reply_text(known, "reason", "");
 	seen.peer = numbered_peer(w, reply_number(known, "peer", -1));
 	seen.via = numbered_peer(w, reply_number(known, "via", -1));
+	seen.ahead = reply_flag(known, "ahead", false);
 	if (!is_wanted(w, &seen)) {
 		return;
 	}

@@ -16,6 +16,7 @@ enum config_type {
 	TYPE_PORT,
 	TYPE_LANES,
 	TYPE_COUNT,
+	TYPE_FLOWS,
 	TYPE_OVERLAY,
 	TYPE_ADDRESS,
 	/* Repeatable, these. */
@@ -45,6 +46,7 @@ enum {
 	PORT_MAX = 65534,     /* PORT + 1 is used as well. */
 	SAS_PER_PEER_MAX = 16,
 	COUNT_MAX = CONFIG_MAX_LIST - 1,
+	FLOWS_MAX = 50000, /* A quarter of the table. */
 	HELP_COLUMN = 28
 };
 
@@ -152,9 +154,9 @@ static enum err set_bool(bool *to, const char *value, struct ds *why)
 	return FDP_OK;
 }
 
-/* A decimal number from 1 to 'max'; 'what' it is, for the sentence. */
+/* A decimal number from 'min' to 'max'; 'what' it is, for the sentence. */
 static enum err set_number(uint16_t *to, const char *value, const char *what,
-			   unsigned int max, struct ds *why)
+			   unsigned int min, unsigned int max, struct ds *why)
 {
 	unsigned int number = 0;
 
@@ -167,8 +169,9 @@ static enum err set_number(uint16_t *to, const char *value, const char *what,
 			number = number * 10 + (unsigned int)(*p - '0');
 		}
 	}
-	if (number < 1 || number > max) {
-		ds_put_format(why, "the %s must be from 1 to %u", what, max);
+	if (!*value || number < min || number > max) {
+		ds_put_format(why, "the %s must be from %u to %u", what, min,
+			      max);
 		return ERR_RANGE;
 	}
 	*to = (uint16_t)number;
@@ -279,14 +282,18 @@ enum err config_set(struct config *config, enum config_key key,
 		err = set_bool(to, value, why);
 		break;
 	case TYPE_PORT:
-		err = set_number(to, value, "port number", PORT_MAX, why);
+		err = set_number(to, value, "port number", 1, PORT_MAX, why);
 		break;
 	case TYPE_LANES:
-		err = set_number(to, value, "number of SAs", SAS_PER_PEER_MAX,
-				 why);
+		err = set_number(to, value, "number of SAs", 1,
+				 SAS_PER_PEER_MAX, why);
 		break;
 	case TYPE_COUNT:
-		err = set_number(to, value, "number", COUNT_MAX, why);
+		err = set_number(to, value, "number", 1, COUNT_MAX, why);
+		break;
+	case TYPE_FLOWS:
+		err = set_number(to, value, "number of flows", 0, FLOWS_MAX,
+				 why);
 		break;
 	case TYPE_OVERLAY:
 		if (!overlay_setting_parse(value, to)) {
@@ -363,6 +370,7 @@ void config_free(struct config *config)
 		case TYPE_PORT:
 		case TYPE_LANES:
 		case TYPE_COUNT:
+		case TYPE_FLOWS:
 		case TYPE_OVERLAY:
 		case TYPE_ADDRESS:
 			break;
@@ -507,6 +515,7 @@ void config_overlay(struct config *config, const struct config *over)
 		case TYPE_PORT:
 		case TYPE_LANES:
 		case TYPE_COUNT:
+		case TYPE_FLOWS:
 			*(uint16_t *)to = *(const uint16_t *)from;
 			break;
 		case TYPE_OVERLAY:
@@ -580,6 +589,7 @@ void config_print(const struct config *config, struct ds *ds)
 			break;
 		case TYPE_PORT:
 		case TYPE_LANES:
+		case TYPE_FLOWS:
 			ds_put_format(ds, "%s = %u\n", name,
 				      *(const uint16_t *)from);
 			break;
@@ -683,6 +693,7 @@ bool config_equal(const struct config *a, const struct config *b)
 		case TYPE_PORT:
 		case TYPE_LANES:
 		case TYPE_COUNT:
+		case TYPE_FLOWS:
 			equal = *(const uint16_t *)x == *(const uint16_t *)y;
 			break;
 		case TYPE_OVERLAY:

@@ -64,6 +64,7 @@ struct config {
 	uint16_t port;
 	struct ip_addr listen; /* Zero: every address. */
 	uint16_t sas_per_peer;
+	uint16_t flows_ahead;
 	enum overlay_setting overlay;
 	bool no_fastdp;
 	bool no_aes_gcm;

@@ -18,7 +18,8 @@
  *              {setting ("auto", "fastdp", "sleeve"), state ("up", "down",
  *              "off"), detail (why it is down), port}, ports, peers,
  * connections {connecting, handshake, established, retrying, failed}, endpoints
- * {local, remote}, flows {installed, refused, evicted}, upcalls {handled, lost,
+ * {local, remote}, flows {installed, refused, evicted, ahead (of their
+ * packets), ahead_max, ahead_left_out}, upcalls {handled, lost,
  *              features_restored, lost_by: [{host_ifname, ifname, netns,
  *              lost}]}, identity_key (fingerprint, "" without),
  *              state {written, error, damaged (sentences or "")},

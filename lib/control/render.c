@@ -301,6 +301,20 @@ static void put_datapath(const struct json *datapath, bool user, struct ds *ds)
 	ds_put_char(ds, '\n');
 }
 
+static void put_ahead(const struct json *flows, struct ds *ds)
+{
+	int64_t n = reply_number(flows, "ahead", 0);
+	bool left_out = reply_flag(flows, "ahead_left_out", false);
+
+	if (n || left_out) {
+		put_label(ds, "");
+		ds_put_format(ds, "%" PRId64 " of them ahead of packets%s\n", n,
+			      left_out ? "; there is no room for all that "
+					 "could be (--flows-ahead)"
+				       : "");
+	}
+}
+
 void render_status(const struct json *status, bool colour, struct ds *ds)
 {
 	static const char *const states[] = {"established", "connecting",
@@ -380,6 +394,7 @@ void render_status(const struct json *status, bool colour, struct ds *ds)
 	put_counts(ds, reply_object(status, "endpoints"), sides, true);
 	put_label(ds, "flows");
 	put_counts(ds, reply_object(status, "flows"), flows, true);
+	put_ahead(reply_object(status, "flows"), ds);
 	put_label(ds, "upcalls");
 	put_counts(ds, up, upcalls, true);
 	put_losers(ds, up);

@@ -43,6 +43,7 @@ struct entry {
 	struct source *source;
 	struct ovs_list by_use; /* In 'flows' of 'source'. */
 	bool idle;		/* When the kernel was last asked. */
+	uint32_t round;		/* Of the last dump that had it. */
 	struct ref *refs;	/* One for each of flow.deps, before these. */
 	struct ovs_list stale;	/* While in a revalidation. */
 	bool is_stale;
@@ -55,6 +56,8 @@ struct flow_table {
 	struct heap by_size; /* The largest source first. */
 	struct ufid_key key;
 	size_t max, source_max;
+	size_t n_ahead, ahead_max;
+	uint32_t round; /* Of dumps; the one that runs or comes. */
 	struct flow_table_losses losses;
 };
 
@@ -270,6 +273,11 @@ struct ufid flow_table_ufid(const struct flow_table *t, const struct flow *key,
 
 /* Entries. */
 
+static bool flow_forwards(const struct translation *tr)
+{
+	return tr->install && tr->actions.n;
+}
+
 /* A UFID is a hash already. */
 static uint32_t ufid_hash(const struct ufid *ufid)
 {
@@ -430,6 +438,12 @@ static void entry_decide(struct flow_table *t, struct entry *e,
 	f->hop = tr->hop;
 }
 
+static void entry_set_ahead(struct flow_table *t, struct entry *e, bool ahead)
+{
+	t->n_ahead += (size_t)ahead - (size_t)e->flow.ahead;
+	e->flow.ahead = ahead;
+}
+
 static struct entry *entry_new(struct flow_table *t, const struct ufid *ufid,
 			       const struct flow *key,
 			       const struct translation *tr)
@@ -441,6 +455,7 @@ static struct entry *entry_new(struct flow_table *t, const struct ufid *ufid,
 	e->flow.mask = tr->mask;
 	actions_init(&e->flow.actions);
 	entry_decide(t, e, tr);
+	e->round = t->round;
 	entry_join_source(t, e, tr->vid);
 	hmap_insert(&t->flows, &e->flow.node, ufid_hash(ufid));
 	return e;
@@ -451,6 +466,7 @@ static void entry_free(struct flow_table *t, struct entry *e)
 	if (e->is_stale) {
 		ovs_list_remove(&e->stale);
 	}
+	entry_set_ahead(t, e, false);
 	hmap_remove(&t->flows, &e->flow.node);
 	entry_leave_source(t, e);
 	entry_undepend(t, e);
@@ -538,12 +554,13 @@ enum err flow_table_add(struct flow_table *t, const struct flow *key,
 {
 	struct ufid ufid = flow_table_ufid(t, key, &tr->mask);
 	struct entry *e = find(t, &ufid), *victim = NULL;
-	bool room = true;
+	bool room = true, ahead = false;
 
 	if (!e) {
 		victim = make_room(t, key, tr->vid, &room);
 	}
 	if (e) {
+		ahead = e->flow.ahead;
 		entry_free(t, e);
 	} else if (victim) {
 		t->losses.evicted++;
@@ -556,8 +573,51 @@ enum err flow_table_add(struct flow_table *t, const struct flow *key,
 	}
 	e = entry_new(t, &ufid, key, tr);
 	e->flow.installed_us = e->flow.used_us = now_us;
+	entry_set_ahead(t, e, ahead && flow_forwards(tr));
 	*entry = &e->flow;
 	return FDP_OK;
+}
+
+void flow_table_allow_ahead(struct flow_table *t, size_t max)
+{
+	t->ahead_max = max;
+}
+
+size_t flow_table_n_ahead(const struct flow_table *t)
+{
+	return t->n_ahead;
+}
+
+enum flow_ahead flow_table_add_ahead(struct flow_table *t,
+				     const struct flow *key,
+				     const struct translation *tr,
+				     uint64_t now_us,
+				     const struct flow_entry **entry)
+{
+	struct ufid ufid = flow_table_ufid(t, key, &tr->mask);
+	struct entry *e = find(t, &ufid);
+	bool room = t->n_ahead < t->ahead_max;
+
+	if (e && (e->flow.ahead || room)) {
+		entry_set_ahead(t, e, true);
+		*entry = &e->flow;
+		return FLOW_AHEAD_THERE;
+	}
+	if (!e && room) {
+		(void)make_room(t, key, tr->vid, &room);
+	}
+	if (!room) {
+		return FLOW_AHEAD_NO_ROOM;
+	}
+	e = entry_new(t, &ufid, key, tr);
+	e->flow.installed_us = e->flow.used_us = now_us;
+	entry_set_ahead(t, e, true);
+	/* The first to go. */
+	e->idle = true;
+	ovs_list_remove(&e->by_use);
+	ovs_list_push_front(&e->source->flows, &e->by_use);
+	*entry = &e->flow;
+	return FLOW_AHEAD_PUT;
 }
 
 const struct flow_entry *flow_table_find(const struct flow_table *t,
@@ -608,19 +668,30 @@ static void collect(struct flow_table *t, const struct deps *changed,
 	}
 }
 
+/* The writes that a revalidation takes. */
+struct rewrite {
+	struct flow_changes *removals;
+	struct flow_changes puts, late;
+};
+
+static void rewrite_put(struct rewrite *rw, const struct entry *e, bool there)
+{
+	changes_put(e->flow.ahead && e->idle ? &rw->late : &rw->puts, e, there);
+}
+
 /* The flow has another mask now and so another identity: 'old' goes, and what
  * the packet of its key needs comes, unless that is there already. */
 static void replace(struct flow_table *t, struct entry *old,
-		    const struct translation *tr, struct flow_changes *removals,
-		    struct flow_changes *puts)
+		    const struct translation *tr, struct rewrite *rw)
 {
 	struct flow key = old->flow.key;
 	uint64_t installed_us = old->flow.installed_us;
 	uint64_t used_us = old->flow.used_us;
+	bool ahead = old->flow.ahead, idle = old->idle;
 	struct entry *e;
 	struct ufid ufid;
 
-	changes_remove(removals, old);
+	changes_remove(rw->removals, old);
 	entry_free(t, old);
 	if (!tr->install) {
 		return;
@@ -630,25 +701,37 @@ static void replace(struct flow_table *t, struct entry *old,
 	if (e) {
 		/* It says the same, or is stale too and its turn will come. */
 		e->flow.used_us = MAX(e->flow.used_us, used_us);
+		if (ahead) {
+			entry_set_ahead(t, e, true);
+		}
 		return;
 	}
 	e = entry_new(t, &ufid, &key, tr);
 	e->flow.installed_us = installed_us;
 	e->flow.used_us = used_us;
-	changes_put(puts, e, false);
+	e->idle = idle;
+	entry_set_ahead(t, e, ahead);
+	rewrite_put(rw, e, false);
 }
 
 static void retranslate(struct flow_table *t, const struct forwarding *fwd,
 			struct entry *e, struct translation *tr,
-			struct flow_changes *removals,
-			struct flow_changes *puts)
+			struct rewrite *rw)
 {
 	struct ufid ufid;
 
 	pipeline_translate(fwd, &e->flow.key, NULL, tr);
+	if (e->flow.ahead && !flow_forwards(tr)) {
+		entry_set_ahead(t, e, false);
+		if (e->idle) {
+			changes_remove(rw->removals, e);
+			entry_free(t, e);
+			return;
+		}
+	}
 	ufid = flow_table_ufid(t, &e->flow.key, &tr->mask);
 	if (!tr->install || memcmp(&ufid, &e->flow.ufid, sizeof ufid)) {
-		replace(t, e, tr, removals, puts);
+		replace(t, e, tr, rw);
 		return;
 	}
 	if (actions_equal(&tr->actions, &e->flow.actions)) {
@@ -656,17 +739,30 @@ static void retranslate(struct flow_table *t, const struct forwarding *fwd,
 		return;
 	}
 	entry_decide(t, e, tr);
-	changes_put(puts, e, true);
+	rewrite_put(rw, e, true);
+}
+
+/* Takes over what is in 'from'. */
+static void changes_move(struct flow_changes *to, struct flow_changes *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct flow_change *c = changes_add(to, &from->v[i].ufid);
+
+		*c = from->v[i];
+		actions_init(&from->v[i].actions);
+	}
+	flow_changes_free(from);
 }
 
 void flow_table_revalidate(struct flow_table *t, const struct forwarding *fwd,
 			   struct deps *changed, struct flow_changes *changes)
 {
 	struct ovs_list stale = OVS_LIST_INITIALIZER(&stale);
-	struct flow_changes puts;
+	struct rewrite rw = {.removals = changes};
 	struct translation tr;
 
-	flow_changes_init(&puts);
+	flow_changes_init(&rw.puts);
+	flow_changes_init(&rw.late);
 	translation_init(&tr);
 	collect(t, changed, &stale);
 	while (!ovs_list_is_empty(&stale)) {
@@ -674,17 +770,12 @@ void flow_table_revalidate(struct flow_table *t, const struct forwarding *fwd,
 					       struct entry, stale);
 
 		e->is_stale = false;
-		retranslate(t, fwd, e, &tr, changes, &puts);
+		retranslate(t, fwd, e, &tr, &rw);
 	}
 	/* Removals first: the kernel refuses a flow that one with another mask
 	 * still covers (ovs_flow_cmd_new() in net/openvswitch/datapath.c). */
-	for (size_t i = 0; i < puts.n; i++) {
-		struct flow_change *c = changes_add(changes, &puts.v[i].ufid);
-
-		*c = puts.v[i];
-		actions_init(&puts.v[i].actions);
-	}
-	flow_changes_free(&puts);
+	changes_move(changes, &rw.puts);
+	changes_move(changes, &rw.late);
 	translation_free(&tr);
 	deps_clear(changed);
 }
@@ -707,6 +798,7 @@ bool flow_table_update(struct flow_table *t, const struct ufid *ufid,
 		ovs_list_remove(&e->by_use);
 		ovs_list_push_back(&e->source->flows, &e->by_use);
 	}
+	e->round = t->round;
 	e->flow.packets = stats->packets;
 	e->flow.bytes = stats->bytes;
 	return true;
@@ -718,11 +810,18 @@ void flow_table_expire(struct flow_table *t, uint64_t now_us,
 	struct entry *e, *next;
 
 	HMAP_FOR_EACH_SAFE (e, next, flow.node, &t->flows) {
-		if (now_us - e->flow.used_us >= FLOW_IDLE_US) {
+		if (e->flow.ahead) {
+			/* A dump may miss one: the kernel may be moving
+			 * flows to a larger table. */
+			if (t->round - e->round > 1) {
+				changes_put(changes, e, false);
+			}
+		} else if (now_us - e->flow.used_us >= FLOW_IDLE_US) {
 			changes_remove(changes, e);
 			entry_free(t, e);
 		}
 	}
+	t->round++;
 }
 
 void flow_table_each(const struct flow_table *t,

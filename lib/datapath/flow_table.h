@@ -12,6 +12,10 @@
  * up one. Otherwise the new flow is refused and counted: its packets are still
  * forwarded, one by one.  So a container that invents destinations does it at
  * its own cost.
+ *
+ * Flows may also be made before there are packets (engine/ahead.h).  Such flows
+ * have a bound of their own, take nobody's place and give theirs to any other,
+ * do not expire, and are put again if the kernel has lost them.
  */
 #ifndef FDP_DATAPATH_FLOW_TABLE_H
 #define FDP_DATAPATH_FLOW_TABLE_H 1
@@ -40,6 +44,7 @@ struct flow_entry {
 	const dep_t *deps; /* What the decision depended on. */
 	size_t n_deps;
 	uint32_t vni, peer, hop; /* As in struct translation. */
+	bool ahead;		 /* Wanted whether there are packets or not. */
 	uint64_t installed_us;
 	uint64_t used_us; /* Last known use, our clock. */
 	uint64_t packets, bytes;
@@ -102,6 +107,22 @@ enum err flow_table_add(struct flow_table *, const struct flow *key,
 			const struct translation *, uint64_t now_us,
 			struct flow_changes *changes,
 			const struct flow_entry **entry) FDP_MUST_CHECK;
+
+/* So many flows may be ahead of their packets; at first none. */
+void flow_table_allow_ahead(struct flow_table *, size_t max);
+size_t flow_table_n_ahead(const struct flow_table *);
+
+enum flow_ahead {
+	FLOW_AHEAD_PUT,	  /* It is to be put into the kernel. */
+	FLOW_AHEAD_THERE, /* There is such a flow, which stays now. */
+	FLOW_AHEAD_NO_ROOM
+};
+/* The same as flow_table_add(), but never at the cost of another flow. */
+enum flow_ahead flow_table_add_ahead(struct flow_table *,
+				     const struct flow *key,
+				     const struct translation *,
+				     uint64_t now_us,
+				     const struct flow_entry **entry);
 const struct flow_entry *flow_table_find(const struct flow_table *,
 					 const struct ufid *);
 /* Forgets one (the kernel has lost it) or all. */
@@ -109,7 +130,8 @@ void flow_table_forget(struct flow_table *, const struct ufid *);
 void flow_table_clear(struct flow_table *);
 
 /* Translates again every flow that depends on something in 'changed', appends
- * the writes that this takes, and clears 'changed'. */
+ * the writes that this takes, and clears 'changed'.  Flows that wait for their
+ * packets come last; one of which nothing is sent any more just goes. */
 void flow_table_revalidate(struct flow_table *, const struct forwarding *,
 			   struct deps *changed, struct flow_changes *);
 
@@ -117,7 +139,8 @@ void flow_table_revalidate(struct flow_table *, const struct forwarding *,
  * caller decides whether to delete it). */
 bool flow_table_update(struct flow_table *, const struct ufid *,
 		       const struct odp_flow_stats *, uint64_t now_us);
-/* Appends removals for every flow idle for FLOW_IDLE_US and forgets them. */
+/* After a dump: appends removals for every flow idle for FLOW_IDLE_US and
+ * forgets them, and puts those ahead that two dumps did not have. */
 void flow_table_expire(struct flow_table *, uint64_t now_us,
 		       struct flow_changes *);
 

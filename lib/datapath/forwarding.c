@@ -21,6 +21,7 @@ struct address {
 struct station {
 	struct hmap_node node;
 	struct ovs_list sibling; /* In 'stations' of its peer. */
+	struct ovs_list news;	 /* In 'news' of struct forwarding. */
 	uint32_t vni;
 	struct fwd_target target;
 	size_t n_ips;
@@ -62,6 +63,9 @@ struct forwarding {
 	uint64_t claims;
 	struct fwd_routes routes;
 	struct deps changed;
+	bool wants_news;
+	struct ovs_list news; /* struct station */
+	size_t n_detours;     /* Peers with a 'via' that is not their own. */
 };
 
 /* Sorted lists. */
@@ -233,6 +237,17 @@ static bool station_has_ip(const struct station *s, const struct ip_addr *ip)
 	return false;
 }
 
+/* Has 'a' an address that 'b' does not have? */
+static bool has_more(const struct station *a, const struct station *b)
+{
+	for (size_t i = 0; i < a->n_ips; i++) {
+		if (!station_has_ip(b, &a->ips[i].ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Makes the station, neither in the tables nor noted as a change. */
 static struct station *station_new(const struct binding *b,
 				   const struct fwd_target *target)
@@ -250,6 +265,7 @@ static struct station *station_new(const struct binding *b,
 		}
 	}
 	ovs_list_init(&s->sibling);
+	ovs_list_init(&s->news);
 	return s;
 }
 
@@ -270,6 +286,20 @@ static void station_unlink(struct forwarding *f, struct station *s)
 	}
 	ovs_list_remove(&s->sibling);
 	ovs_list_init(&s->sibling);
+	ovs_list_remove(&s->news);
+	ovs_list_init(&s->news);
+}
+
+static bool is_news(const struct station *s)
+{
+	return !ovs_list_is_empty(&s->news);
+}
+
+static void note_news(struct forwarding *f, struct station *s)
+{
+	if (f->wants_news && !is_news(s)) {
+		ovs_list_push_back(&f->news, &s->news);
+	}
 }
 
 /* Notes the addresses of 'a' that 'b' (may be NULL) does not have, and that
@@ -291,6 +321,7 @@ static void station_add(struct forwarding *f, struct station *s)
 	network_join(f, s);
 	deps_add(&f->changed, dep_mac(s->vni, &s->target.mac));
 	note_ips(f, s, NULL);
+	note_news(f, s);
 }
 
 static void station_remove(struct forwarding *f, struct station *s)
@@ -369,6 +400,7 @@ struct forwarding *forwarding_new(void)
 	hmap_init(&f->macs);
 	hmap_init(&f->ips);
 	deps_init(&f->changed);
+	ovs_list_init(&f->news);
 	f->routes = no_routes;
 	f->vlans = vlans_new();
 	return f;
@@ -459,10 +491,12 @@ enum err forwarding_add_port(struct forwarding *f, const struct fwd_port *port,
 	if (port->kind == PORT_TUNNEL) {
 		f->tunnel = &p->port;
 		deps_add(&f->changed, dep_tunnel());
+		forwarding_all_news(f);
 	}
 	if (port->kind == PORT_SLEEVE) {
 		f->trunk = &p->port;
 		deps_add(&f->changed, dep_trunk());
+		forwarding_all_news(f);
 	}
 	return FDP_OK;
 }
@@ -593,6 +627,72 @@ static void peer_place(struct forwarding *f, struct peer *p,
 	}
 }
 
+static void peer_news(struct forwarding *f, struct peer *p)
+{
+	struct station *s;
+
+	LIST_FOR_EACH (s, sibling, &p->stations) {
+		note_news(f, s);
+	}
+}
+
+/* Something is to be had through 'hop' that was not before. */
+static void hop_news(struct forwarding *f, struct peer *hop)
+{
+	struct peer *p;
+
+	peer_news(f, hop);
+	if (!f->wants_news || !f->n_detours) {
+		return;
+	}
+	HMAP_FOR_EACH (p, node, &f->peers) {
+		if (p != hop && p->via == hop->peer.peer) {
+			peer_news(f, p);
+		}
+	}
+}
+
+void forwarding_want_news(struct forwarding *f)
+{
+	f->wants_news = true;
+	forwarding_all_news(f);
+}
+
+bool forwarding_next_news(struct forwarding *f, struct binding_key *key)
+{
+	struct station *s;
+
+	if (ovs_list_is_empty(&f->news)) {
+		return false;
+	}
+	s = CONTAINER_OF(ovs_list_pop_front(&f->news), struct station, news);
+	ovs_list_init(&s->news);
+	key->vni = s->vni;
+	key->mac = s->target.mac;
+	return true;
+}
+
+void forwarding_all_news(struct forwarding *f)
+{
+	struct station *s;
+
+	if (!f->wants_news) {
+		return;
+	}
+	HMAP_FOR_EACH (s, node, &f->macs) {
+		note_news(f, s);
+	}
+}
+
+void forwarding_tree_news(struct forwarding *f, uint32_t number)
+{
+	struct peer *p = peer_find(f, number);
+
+	if (p && p->via != number) {
+		peer_news(f, p);
+	}
+}
+
 void forwarding_set_peer(struct forwarding *f, const struct fwd_peer *peer)
 {
 	struct peer *p = peer_get(f, peer->peer);
@@ -609,6 +709,9 @@ void forwarding_set_peer(struct forwarding *f, const struct fwd_peer *peer)
 	p->peer = *peer;
 	p->known = true;
 	deps_add(&f->changed, dep_peer(peer->peer));
+	if (peer->up) {
+		hop_news(f, p);
+	}
 }
 
 void forwarding_remove_peer(struct forwarding *f, uint32_t number)
@@ -628,6 +731,7 @@ void forwarding_remove_peer(struct forwarding *f, uint32_t number)
 	peer_place(f, p, &nowhere);
 	vlans_remove_peer(f->vlans, number, &f->changed);
 	deps_add(&f->changed, dep_peer(number));
+	f->n_detours -= p->via != number;
 	hmap_remove(&f->peers, &p->node);
 	free(p);
 }
@@ -648,8 +752,11 @@ void forwarding_set_via(struct forwarding *f, uint32_t number, uint32_t via)
 		via = number;
 	}
 	if (p->via != via) {
+		f->n_detours -= p->via != number;
 		p->via = via;
+		f->n_detours += p->via != number;
 		deps_add(&f->changed, dep_peer(number));
+		peer_news(f, p);
 	}
 }
 
@@ -703,6 +810,7 @@ enum err forwarding_bind(struct forwarding *f, uint32_t number,
 	struct fwd_target target = {.peer = number, .mac = b->mac};
 	struct station *s;
 	enum err err;
+	bool news;
 
 	if (conflict) {
 		memset(conflict, 0, sizeof *conflict);
@@ -715,12 +823,16 @@ enum err forwarding_bind(struct forwarding *f, uint32_t number,
 	if (!old) {
 		station_add(f, s);
 	} else {
+		news = is_news(old) || has_more(s, old);
 		/* Only the addresses can have changed. */
 		note_ips(f, old, s);
 		note_ips(f, s, old);
 		station_unlink(f, old);
 		free(old);
 		station_link(f, s);
+		if (news) {
+			note_news(f, s);
+		}
 	}
 	ovs_list_push_back(&peer_get(f, number)->stations, &s->sibling);
 	return FDP_OK;
@@ -788,4 +900,18 @@ struct fwd_members forwarding_members(const struct forwarding *f, uint32_t vni)
 				    .n_ports = net->ports.n,
 				    .peers = net->peers.v,
 				    .n_peers = net->peers.n};
+}
+
+void forwarding_each_station(const struct forwarding *f, uint32_t vni,
+			     bool (*visit)(void *aux,
+					   const struct fwd_target *),
+			     void *aux)
+{
+	const struct station *s;
+
+	HMAP_FOR_EACH (s, node, &f->macs) {
+		if (s->vni == vni && !visit(aux, &s->target)) {
+			return;
+		}
+	}
 }

@@ -137,6 +137,16 @@ uint32_t forwarding_via(const struct forwarding *, uint32_t peer);
  * it no peer may pass on anything.  Copied. */
 void forwarding_set_routes(struct forwarding *, const struct fwd_routes *);
 const struct fwd_routes *forwarding_routes(const struct forwarding *);
+/* What flows may be made of before there are packets (engine/ahead.h).  A
+ * station is news when it is new or has other addresses, and when packets to
+ * its host can go another way than before.  Kept only after want_news(). */
+void forwarding_want_news(struct forwarding *);
+/* False if there are none left.  The station is known. */
+bool forwarding_next_news(struct forwarding *, struct binding_key *);
+/* All stations are news, or those of one peer if it is reached through another
+ * one: how frames of its spread has changed. */
+void forwarding_all_news(struct forwarding *);
+void forwarding_tree_news(struct forwarding *, uint32_t peer);
 /* The peer whose tunnel address is 'remote'.  If several claim it, the one that
  * did so first. */
 const struct fwd_peer *forwarding_peer_at(const struct forwarding *,
@@ -174,5 +184,11 @@ struct fwd_members {
 	size_t n_peers;
 };
 struct fwd_members forwarding_members(const struct forwarding *, uint32_t vni);
+
+/* Visits the stations of a network until 'visit' says false. */
+void forwarding_each_station(const struct forwarding *, uint32_t vni,
+			     bool (*visit)(void *aux,
+					   const struct fwd_target *),
+			     void *aux);
 
 #endif

@@ -13,14 +13,14 @@ uint32_t lane_mark(unsigned int lane)
  * (__inet_hash_connect() in net/ipv4/inet_hashtables.c).  If 'n' is no power of
  * two, one bit more keeps the lanes' shares near to each other.  More bits
  * would make more megaflows. */
-static uint16_t port_bits(unsigned int n)
+uint16_t lane_port_bits(unsigned int n)
 {
 	unsigned int size = 1;
 
 	while (size < n) {
 		size *= 2;
 	}
-	if (size != n) {
+	if (n && size != n) {
 		size *= 2;
 	}
 	return (uint16_t)((size - 1) << 1);
@@ -57,7 +57,7 @@ unsigned int lane_choose(const struct flow *flow, unsigned int n,
 		      hash_bytes(flow->eth_dst.b, sizeof flow->eth_dst.b, 0)) %
 	      n;
 	if (has_ports(flow, mask)) {
-		uint16_t bits = port_bits(n);
+		uint16_t bits = lane_port_bits(n);
 
 		mask->tp_src |= bits;
 		mask->tp_dst |= bits;

@@ -30,6 +30,9 @@ enum {
 /* The bits of LANE_MARK_MASK that are set in packets of 'lane'. */
 uint32_t lane_mark(unsigned int lane);
 
+/* The bits of each port that choose between 'n' lanes. */
+uint16_t lane_port_bits(unsigned int n);
+
 /* The lane, out of 'n' (1 to LANES_MAX), for packets of 'flow'.  Adds to 'mask'
  * what was looked at: nothing if 'n' is 1. */
 unsigned int lane_choose(const struct flow *flow, unsigned int n,

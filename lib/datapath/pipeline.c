@@ -527,6 +527,54 @@ bool pipeline_probe(const struct forwarding *fwd, uint32_t number,
 	return false;
 }
 
+static bool arrival_by_tunnel(const struct forwarding *fwd,
+			      const struct fwd_peer *peer, uint32_t vni,
+			      struct flow *flow)
+{
+	const struct fwd_port *tunnel = forwarding_tunnel(fwd);
+
+	if (!tunnel || ip_is_zero(&peer->remote)) {
+		return false;
+	}
+	flow->in_port = tunnel->port_no;
+	flow->tunnel = (struct flow_tunnel){.present = true,
+					    .src = peer->remote,
+					    .dst = peer->local,
+					    .vni = vni,
+					    .ttl = PIPELINE_TTL,
+					    .flags = FLOW_TNL_KEY};
+	return true;
+}
+
+static bool arrival_by_sleeve(const struct forwarding *fwd,
+			      const struct fwd_peer *peer, uint32_t vni,
+			      struct flow *flow)
+{
+	const struct fwd_port *trunk = forwarding_trunk(fwd);
+	uint16_t vid = trunk ? forwarding_vid(fwd, peer->peer, vni) : 0;
+
+	if (!vid) {
+		return false;
+	}
+	flow->in_port = trunk->port_no;
+	flow->vlan_tpid = ETH_TYPE_VLAN;
+	flow->vlan_tci = (uint16_t)(PIPELINE_RELAYS_MAX << VLAN_PCP_SHIFT |
+				    VLAN_CFI | vid);
+	return true;
+}
+
+bool pipeline_arrival(const struct forwarding *fwd, const struct fwd_peer *peer,
+		      uint32_t vni, struct flow *flow)
+{
+	switch (peer->way) {
+	case FWD_BY_TUNNEL:
+		return arrival_by_tunnel(fwd, peer, vni, flow);
+	case FWD_BY_SLEEVE:
+		return arrival_by_sleeve(fwd, peer, vni, flow);
+	}
+	return false;
+}
+
 /* One lane for each flow.  Nothing follows the output, so the mark reaches
  * nobody else; what is replicated has none and takes lane 0. */
 static void choose_lane(struct walk *w, const struct fwd_peer *peer)

@@ -68,6 +68,12 @@ struct pipeline_trace {
 bool pipeline_probe(const struct forwarding *, uint32_t peer, enum fwd_way,
 		    unsigned int lane, struct actions *);
 
+/* How packets of network 'vni' from 'peer' look where they come in, by the way
+ * that packets to it take: port, tunnel, tag; the rest of 'flow' is left as it
+ * is.  False if there is no such way. */
+bool pipeline_arrival(const struct forwarding *, const struct fwd_peer *,
+		      uint32_t vni, struct flow *flow);
+
 /* 'out' must have been initialised and is overwritten.  'trace' may be NULL. */
 void pipeline_translate(const struct forwarding *, const struct flow *,
 			const struct pipeline_trace *trace,

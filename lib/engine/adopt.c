@@ -56,9 +56,8 @@ void adopt_touch(struct engine *e)
 	}
 }
 
-/* Does the translation lead where the flow has led, by a way that will last? */
-static bool is_final(const struct engine *e, const struct flow *key,
-		     const struct translation *x)
+bool adopt_is_final(const struct engine *e, const struct flow *key,
+		    const struct translation *x)
 {
 	const struct peer *p;
 
@@ -87,7 +86,7 @@ static bool adopt(struct engine *e, const struct found_flow *f)
 	}
 	odp_complete_key(&key);
 	pipeline_translate(e->fwd, &key, NULL, x);
-	if (!is_final(e, &key, x)) {
+	if (!adopt_is_final(e, &key, x)) {
 		return false;
 	}
 	/* Of its packets the fields under its mask are known.  If the decision
@@ -117,6 +116,7 @@ void adopt_timers(struct engine *e)
 	e->adopt_due_us = UINT64_MAX;
 	if (e->now_us >= e->adopt_us) {
 		adopt_free(e);
+		ahead_again(e);
 		return;
 	}
 	for (size_t i = 0; i < e->n_found_flows; i++) {
@@ -125,6 +125,7 @@ void adopt_timers(struct engine *e)
 		}
 	}
 	e->n_found_flows = n;
+	ahead_again(e);
 	if (!n) {
 		adopt_free(e);
 		return;

@@ -178,6 +178,7 @@ struct engine *engine_new(const struct engine_config *config)
 	hmap_init(&e->known_ips);
 	e->fwd = forwarding_new();
 	relay_init(e);
+	ahead_init(e);
 	statements_init(&e->statements, &config->id);
 	e->link_chunks = 1;
 	e->tell_us = UINT64_MAX;
@@ -234,6 +235,7 @@ void engine_free(struct engine *e)
 	timers_done(&e->targets_due);
 	known_ips_clear(e);
 	moves_done(e);
+	ahead_done(e);
 	hmap_destroy(&e->pending);
 	hmap_destroy(&e->conns);
 	hmap_destroy(&e->conns_by_ip);
@@ -316,6 +318,7 @@ static void start_running(struct engine *e)
 	struct target *t;
 
 	e->phase = PHASE_RUNNING;
+	ahead_start(e);
 	remember_restore(e);
 	drop_found_drops(e);
 	e->dump_us = e->now_us + FLOW_DUMP_US;
@@ -804,6 +807,7 @@ static void engine_timer(struct engine *e)
 	ground_timers(e);
 	forward_timers(e);
 	adopt_timers(e);
+	ahead_timers(e);
 	ports_timers(e);
 	persist_timers(e);
 	remember_timers(e);

@@ -44,8 +44,9 @@ struct engine_config {
 	char datapath[16];
 	const struct ip_endpoint *targets; /* Peers to dial; copied. */
 	size_t n_targets;
-	bool discover;	   /* Dial hosts that others know. */
-	size_t conn_limit; /* With so many sessions no more; 0 = no limit. */
+	bool discover;	    /* Dial hosts that others know. */
+	size_t conn_limit;  /* With so many sessions no more; 0 = no limit. */
+	size_t flows_ahead; /* At most so many are made before packets. */
 	/* Where others shall dial this host; none: where they see it. */
 	struct ip_endpoint advertised[MSG_MAX_ADVERTISED];
 	size_t n_advertised;

@@ -104,6 +104,25 @@ void forward_install(struct engine *e, const struct flow *key,
 	(void)install(e, key, x);
 }
 
+bool forward_install_ahead(struct engine *e, const struct flow *key,
+			   const struct translation *x)
+{
+	const struct flow_entry *entry;
+
+	switch (flow_table_add_ahead(e->flows, key, x, e->now_us, &entry)) {
+	case FLOW_AHEAD_PUT:
+		overlay_tell_vlans(e);
+		put_flow(e, false, &entry->key, &entry->mask, &entry->actions,
+			 &entry->ufid);
+		return true;
+	case FLOW_AHEAD_THERE:
+		return true;
+	case FLOW_AHEAD_NO_ROOM:
+		return false;
+	}
+	return false;
+}
+
 /* 'put' is the op before it if the packet is the first one of a flow. */
 static void execute(struct engine *e, const struct odp_upcall *u,
 		    const struct translation *x, const struct op *put)
@@ -261,6 +280,7 @@ void forward_sync(struct engine *e)
 		write_changes(e, &changes);
 		adopt_touch(e);
 	}
+	ahead_sync(e);
 }
 
 /* Which it was, as ovs-dpctl would show it: without that nobody finds out why.
@@ -332,6 +352,7 @@ void forward_dumped(struct engine *e, int os_errno)
 	flow_changes_init(&changes);
 	flow_table_expire(e->flows, e->now_us, &changes);
 	write_changes(e, &changes);
+	ahead_again(e);
 }
 
 void forward_timers(struct engine *e)

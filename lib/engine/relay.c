@@ -244,6 +244,7 @@ static void note_tree(const struct peer_id *source, void *e_)
 
 	if (p) {
 		deps_add(forwarding_changed(e->fwd), dep_tree(p->number));
+		forwarding_tree_news(e->fwd, p->number);
 	}
 }
 

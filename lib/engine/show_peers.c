@@ -195,6 +195,9 @@ static void add_flow_name(const struct flow_entry *f, void *aux)
 		snprintf(ufid + 2 * i, 3, "%02x", f->ufid.b[i]);
 	}
 	json_object_put_string(json, "reason", reason_slug(f->reason));
+	if (f->ahead) {
+		json_object_put(json, "ahead", json_boolean_create(true));
+	}
 	if (f->peer != UINT32_MAX) {
 		jsonput_int(json, "peer", f->peer);
 	}

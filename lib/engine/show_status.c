@@ -369,6 +369,10 @@ void show_status(struct engine *e, uint32_t command)
 	json_object_put(json, "endpoints", endpoints_json(e));
 	sub = json_object_create();
 	jsonput_int(sub, "installed", flow_table_n(e->flows));
+	jsonput_int(sub, "ahead", flow_table_n_ahead(e->flows));
+	jsonput_int(sub, "ahead_max", e->user ? 0 : e->config.flows_ahead);
+	json_object_put(sub, "ahead_left_out",
+			json_boolean_create(e->ahead.left_out));
 	jsonput_int(sub, "refused", losses.refused);
 	jsonput_int(sub, "evicted", losses.evicted);
 	json_object_put(json, "flows", sub);

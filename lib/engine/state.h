@@ -24,6 +24,7 @@
  *	moves.c    addresses that come back with another MAC
  *	ground.c   repair of what others take from under us
  *	forward.c  upcalls in, flows out
+ *	ahead.c    flows that are there before their packets
  *	adopt.c    flows of an earlier run
  *	command.c  what operators ask; attach.c, show_*.c (show.h), trace.c
  *	persist.c  the state file
@@ -550,6 +551,15 @@ struct pending {
 	char ifname[IFNAME_SIZE];  /* PENDING_GROUND */
 };
 
+/* Flows before their packets (ahead.c). */
+struct ahead {
+	struct hmap pairs;     /* That are to be looked at... */
+	struct ovs_list queue; /* ...the first one next. */
+	uint64_t due_us;
+	bool left_out; /* There was no room for all. */
+	bool adopts;   /* Flows of an earlier run came first. */
+};
+
 struct engine {
 	struct engine_config config;
 	struct sign_pair key; /* Of config.key, which is wiped. */
@@ -663,6 +673,7 @@ struct engine {
 	uint64_t drops[N_REASONS];
 	uint64_t upcalls, upcalls_lost, features_restored;
 	struct port_load host_load, tunnel_load, trunk_load;
+	struct ahead ahead;
 	uint64_t dump_us;  /* When the next flow dump is due. */
 	uint64_t adopt_us; /* From then on unknown flows are deleted. */
 	bool dumping;
@@ -1311,6 +1322,10 @@ void forward_upcall(struct engine *, const struct odp_upcall *);
 /* Makes a flow of what this key was translated to. */
 void forward_install(struct engine *, const struct flow *key,
 		     const struct translation *);
+/* The same for a flow that is ahead of its packets; false if there is no room,
+ * which costs no other flow anything. */
+bool forward_install_ahead(struct engine *, const struct flow *key,
+			   const struct translation *);
 /* Writes the flows that changes of engine.fwd ask for. */
 void forward_sync(struct engine *);
 /* The kernel has refused to put a flow. */
@@ -1319,8 +1334,24 @@ void forward_stats(struct engine *, const struct event *);
 void forward_dumped(struct engine *, int os_errno);
 void forward_timers(struct engine *);
 
+/* ---- ahead.c ---- */
+
+void ahead_init(struct engine *);
+void ahead_done(struct engine *);
+/* When it is known which datapath it is. */
+void ahead_start(struct engine *);
+/* Notes what is news in engine.fwd. */
+void ahead_sync(struct engine *);
+void ahead_timers(struct engine *);
+/* There may be room again, or more known of flows of an earlier run. */
+void ahead_again(struct engine *);
+
 /* ---- adopt.c ---- */
 
+/* Of a translation while there are flows of an earlier run: does it lead where
+ * such a flow would have led, by a way that will last? */
+bool adopt_is_final(const struct engine *, const struct flow *key,
+		    const struct translation *);
 void adopt_start(struct engine *, const struct kernel_snapshot *);
 void adopt_free(struct engine *);
 /* What flows depend on has changed. */

@@ -1439,6 +1439,7 @@ void host_start(struct host *h)
 		config.encrypt = true;
 	}
 	config.sas_per_peer = h->sas_per_peer;
+	config.flows_ahead = h->flows_ahead;
 	config.port = WORLD_PORT;
 	config.vxlan_port = WORLD_PORT + 1;
 	snprintf(config.datapath, sizeof config.datapath, "fdp");

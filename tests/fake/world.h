@@ -60,6 +60,7 @@ struct host {
 	size_t n_targets;
 	bool discovers; /* Dials hosts that others know. */
 	size_t conn_limit;
+	size_t flows_ahead;	      /* At the next start. */
 	enum overlay_setting overlay; /* At the next start. */
 	bool no_aes_gcm;	      /* Likewise. */
 	/* With whom it may be plain, at the next start. */

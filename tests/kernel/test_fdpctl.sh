@@ -132,7 +132,7 @@ case_ok 'flows --peer NAME' only 'peer=h2' flows --peer h2
 case_ok 'flows --peer ADDRESS' only 'peer=h2' flows --peer 172.31.0.2
 case_ok 'flows --peer of nobody' [ -z "$(flows --peer h3)" ]
 case_ok 'flows --mac' only "$mac2" flows --mac "$mac2"
-case_ok 'flows --json' [ "$(flows --json | jq -r 'map(select(.peer == "h2" and .reason == "remote")) | .[0] | keys | join(" ")')" = 'bytes flow in_port packets peer port reason ufid used_ms via' ]
+case_ok 'flows --json' [ "$(flows --json | jq -r 'map(select(.peer == "h2" and .reason == "remote")) | .[0] | keys | join(" ")')" = 'ahead bytes flow in_port packets peer port reason ufid used_ms via' ]
 case_ok 'flows: no such datapath' exits 3 ctl h1 flows --datapath nix
 
 # ---- sas

@@ -310,7 +310,8 @@ static uint64_t run_chaos(uint64_t seed, bool check)
 	for (unsigned int i = 0; i < c.n; i++) {
 		const char name[2] = {(char)('a' + i), '\0'};
 
-		world_add_host(w, name, "old");
+		world_add_host(w, name, "old")->flows_ahead =
+			seed % 3 ? 50 * (seed % 8) : 0;
 	}
 	for (unsigned int i = 0; i < c.n; i++) {
 		for (unsigned int j = 0; j < c.n; j++) {

@@ -40,6 +40,7 @@ START_TEST(nothing_given_defaults)
 	ck_assert_uint_eq(config.conn_limit, 0);
 	ck_assert_uint_eq(config.advertise.n, 0);
 	ck_assert_uint_eq(config.sas_per_peer, 1);
+	ck_assert_uint_eq(config.flows_ahead, 8192);
 	ck_assert_int_eq(config.overlay, OVERLAY_AUTO);
 	ck_assert(!config.no_fastdp);
 	ck_assert_int_eq(config_overlay_setting(&config), OVERLAY_AUTO);
@@ -71,6 +72,7 @@ START_TEST(full_file_every_value)
 				   "port = 7783\n"
 				   "listen = 2001:db8::9\n"
 				   "sas-per-peer = 4\n"
+				   "flows-ahead = 0\n"
 				   "overlay = fastdp\n"
 				   "no-fastdp = true\n"
 				   "no-aes-gcm = true\n"
@@ -99,6 +101,7 @@ START_TEST(full_file_every_value)
 	ck_assert_uint_eq(config.port, 7783);
 	ck_assert(!ip_is_v4(&config.listen));
 	ck_assert_uint_eq(config.sas_per_peer, 4);
+	ck_assert_uint_eq(config.flows_ahead, 0);
 	ck_assert_int_eq(config.overlay, OVERLAY_FASTDP);
 	ck_assert_int_eq(config_overlay_setting(&config), OVERLAY_SLEEVE);
 	ck_assert_str_eq(config.datapath, "fdp0");
@@ -144,6 +147,10 @@ static const struct {
 	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
 	{"sas-per-peer = 4294967297\n", ERR_RANGE,
 	 "line 1: sas-per-peer: the number of SAs must be from 1 to 16"},
+	{"flows-ahead = 50001\n", ERR_RANGE,
+	 "line 1: flows-ahead: the number of flows must be from 0 to 50000"},
+	{"flows-ahead = many\n", ERR_MALFORMED,
+	 "line 1: flows-ahead: \"many\" is not a number of flows"},
 	{"overlay = pcap\n", ERR_MALFORMED,
 	 "line 1: overlay: \"pcap\" is neither \"auto\" nor \"fastdp\" nor "
 	 "\"sleeve\""},
@@ -343,6 +350,9 @@ static void any_value(enum config_key key, unsigned int seed, char *to,
 	case CONFIG_KEY_SAS_PER_PEER:
 		snprintf(to, size, "%u", 1 + seed % 16);
 		break;
+	case CONFIG_KEY_FLOWS_AHEAD:
+		snprintf(to, size, "%u", seed % 50001);
+		break;
 	case CONFIG_KEY_OVERLAY:
 		snprintf(to, size, "%s",
 			 overlay_setting_name((enum overlay_setting)(
@@ -448,6 +458,7 @@ START_TEST(command_line_over_file_wins)
 					 "port = 2\n"
 					 "listen = 192.0.2.5\n"
 					 "sas-per-peer = 1\n"
+					 "flows-ahead = 8192\n"
 					 "overlay = auto\n"
 					 "no-fastdp = false\n"
 					 "no-aes-gcm = false\n"

@@ -643,6 +643,188 @@ START_TEST(revalidation_equals_translating_everything_again)
 }
 END_TEST
 
+/* Flows ahead of packets. */
+
+static enum flow_ahead add_ahead(struct flow_table *t, uint8_t dst,
+				 const struct flow_entry **entry)
+{
+	struct flow key = tcp_to(dst);
+
+	pipeline_translate(world, &key, NULL, &tr);
+	return flow_table_add_ahead(t, &key, &tr, 1, entry);
+}
+
+START_TEST(flows_ahead_have_a_bound_of_their_own)
+{
+	const struct flow_entry *entry;
+
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_NO_ROOM);
+	flow_table_allow_ahead(table, 1);
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_PUT);
+	ck_assert(entry->ahead);
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_THERE);
+	ck_assert_int_eq(add_ahead(table, 8, &entry), FLOW_AHEAD_NO_ROOM);
+	ck_assert_uint_eq(flow_table_n(table), 1);
+	ck_assert_uint_eq(flow_table_n_ahead(table), 1);
+	ck_assert_uint_eq(flow_table_losses(table).refused, 0);
+	flow_table_forget(table, &entry->ufid);
+	ck_assert_uint_eq(flow_table_n_ahead(table), 0);
+}
+END_TEST
+
+START_TEST(flow_ahead_stays_though_idle)
+{
+	const struct flow_entry *entry;
+	struct odp_flow_stats stats = {0};
+	struct ufid ufid;
+
+	flow_table_allow_ahead(table, 8);
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_PUT);
+	ufid = entry->ufid;
+	for (uint64_t i = 1; i < 9; i++) {
+		ck_assert(flow_table_update(table, &ufid, &stats,
+					    i * FLOW_IDLE_US));
+		flow_table_expire(table, i * FLOW_IDLE_US, &changes);
+	}
+	ck_assert_uint_eq(changes.n, 0);
+	ck_assert_uint_eq(flow_table_n(table), 1);
+}
+END_TEST
+
+START_TEST(flow_ahead_that_the_kernel_lost_is_put_again)
+{
+	const struct flow_entry *entry;
+	struct odp_flow_stats stats = {0};
+
+	flow_table_allow_ahead(table, 8);
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_PUT);
+	/* It may have been made while the dump was on its way. */
+	flow_table_expire(table, 2, &changes);
+	flow_table_expire(table, 3, &changes);
+	ck_assert_uint_eq(changes.n, 0);
+	ck_assert(flow_table_update(table, &entry->ufid, &stats, 4));
+	flow_table_expire(table, 4, &changes);
+	flow_table_expire(table, 5, &changes);
+	ck_assert_uint_eq(changes.n, 0);
+	flow_table_expire(table, 6, &changes);
+	ck_assert_uint_eq(changes.n, 1);
+	ck_assert(!changes.v[0].remove && !changes.v[0].there);
+	ck_assert_mem_eq(&changes.v[0].ufid, &entry->ufid, sizeof entry->ufid);
+}
+END_TEST
+
+START_TEST(packet_does_not_take_the_mark)
+{
+	const struct flow_entry *entry;
+	struct flow key = tcp_to(7);
+
+	flow_table_allow_ahead(table, 8);
+	add(&key, 1);
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_THERE);
+	ck_assert(entry->ahead);
+	key.tp_src = 99;
+	ck_assert(add(&key, 2)->ahead);
+	ck_assert_uint_eq(flow_table_n_ahead(table), 1);
+}
+END_TEST
+
+START_TEST(flow_ahead_gives_way_and_takes_nobodys_place)
+{
+	struct flow_table *small = flow_table_new(2, 2);
+	const struct flow_entry *entry;
+
+	flow_table_allow_ahead(small, 8);
+	ck_assert_int_eq(try_add(small, 2, 60, 1), FDP_OK);
+	ck_assert_int_eq(add_ahead(small, 7, &entry), FLOW_AHEAD_PUT);
+	ck_assert_int_eq(add_ahead(small, 8, &entry), FLOW_AHEAD_NO_ROOM);
+	ck_assert_int_eq(try_add(small, 2, 61, 1), FDP_OK);
+	ck_assert_uint_eq(changes.n, 1);
+	ck_assert(changes.v[0].remove);
+	ck_assert_uint_eq(flow_table_n(small), 2);
+	ck_assert_uint_eq(flow_table_n_ahead(small), 0);
+	flow_table_free(small);
+}
+END_TEST
+
+static void set_peer_7(bool up, uint32_t mtu)
+{
+	struct fwd_peer peer = *forwarding_peer(world, 7);
+
+	peer.up = up;
+	peer.mtu = mtu;
+	forwarding_set_peer(world, &peer);
+}
+
+/* One that waits is not wanted any more; one in use is to drop. */
+START_TEST(flow_ahead_that_leads_nowhere_goes)
+{
+	const struct flow_entry *entry;
+	struct odp_flow_stats stats = {.packets = 1};
+	struct ufid ufid;
+
+	flow_table_allow_ahead(table, 8);
+	for (unsigned int used = 0; used < 2; used++) {
+		ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_PUT);
+		ufid = entry->ufid;
+		if (used) {
+			ck_assert(flow_table_update(table, &ufid, &stats, 2));
+		}
+		set_peer_7(false, 0);
+		revalidate();
+		ck_assert_uint_eq(changes.n, 1);
+		ck_assert_int_eq(changes.v[0].remove, !used);
+		ck_assert_uint_eq(changes.v[0].actions.n, 0);
+		ck_assert_uint_eq(flow_table_n_ahead(table), 0);
+		ck_assert_uint_eq(flow_table_n(table), used);
+		set_peer_7(true, 0);
+		revalidate();
+	}
+}
+END_TEST
+
+/* Nobody waits for a flow that nobody uses. */
+START_TEST(flows_ahead_are_rewritten_last)
+{
+	const struct flow_entry *entry;
+	struct odp_flow_stats stats = {.packets = 1};
+	struct flow key = tcp_to(7);
+	struct ufid ufid;
+
+	flow_table_allow_ahead(table, 8);
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_PUT);
+	key.nw_proto = IP_PROTO_UDP;
+	ufid = add(&key, 1)->ufid;
+	ck_assert(flow_table_update(table, &ufid, &stats, 2));
+	for (uint8_t i = 0; i < 2; i++) {
+		struct fwd_peer peer = *forwarding_peer(world, 7);
+
+		peer.local.b[15] = (uint8_t)(100 + i);
+		forwarding_set_peer(world, &peer);
+		revalidate();
+		ck_assert_uint_eq(changes.n, 2);
+		ck_assert_mem_eq(&changes.v[0].ufid, &ufid, sizeof ufid);
+	}
+}
+END_TEST
+
+/* A lane more, and other bits count: the mark goes with the packets. */
+START_TEST(flow_ahead_with_another_mask_stays_ahead)
+{
+	struct fwd_peer peer = *forwarding_peer(world, 7);
+	const struct flow_entry *entry;
+
+	flow_table_allow_ahead(table, 8);
+	ck_assert_int_eq(add_ahead(table, 7, &entry), FLOW_AHEAD_PUT);
+	peer.n_lanes = 4;
+	forwarding_set_peer(world, &peer);
+	revalidate();
+	ck_assert_uint_eq(changes.n, 2);
+	ck_assert(changes.v[0].remove);
+	ck_assert_uint_eq(flow_table_n_ahead(table), 1);
+	ck_assert_uint_eq(flow_table_n(table), 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("flow_table");
@@ -670,6 +852,14 @@ int main(void)
 	tcase_add_test(t, flow_with_another_mask_is_replaced);
 	tcase_add_test(t, flow_that_may_not_be_one_any_more_is_removed);
 	tcase_add_test(t, revalidation_equals_translating_everything_again);
+	tcase_add_test(t, flows_ahead_have_a_bound_of_their_own);
+	tcase_add_test(t, flow_ahead_stays_though_idle);
+	tcase_add_test(t, flow_ahead_that_the_kernel_lost_is_put_again);
+	tcase_add_test(t, packet_does_not_take_the_mark);
+	tcase_add_test(t, flow_ahead_gives_way_and_takes_nobodys_place);
+	tcase_add_test(t, flow_ahead_that_leads_nowhere_goes);
+	tcase_add_test(t, flows_ahead_are_rewritten_last);
+	tcase_add_test(t, flow_ahead_with_another_mask_stays_ahead);
 	tcase_set_timeout(t, 120);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
