@@ -203,6 +203,27 @@ static UNUSED void teardown(void)
 	forwarding_free(world);
 }
 
+/* 'flow' goes where a table says, and why, by the bits that it says; 'name' is
+ * the table's row.  What else is to be seen of it is in 'tr'. */
+static UNUSED void demand_verdict(const char *name, const struct flow *flow,
+				  enum reason reason, const char *actions,
+				  const char *mask)
+{
+	char *got_actions, *got_mask;
+
+	pipeline_translate(world, flow, NULL, &tr);
+	got_actions = actions_text(&tr.actions);
+	got_mask = mask_text(&tr.mask);
+	ck_assert_msg(tr.reason == reason, "%s: %s", name,
+		      reason_slug(tr.reason));
+	ck_assert_msg(!strcmp(got_actions, actions), "%s: %s", name,
+		      got_actions);
+	ck_assert_msg(!strcmp(got_mask, mask), "%s:\n%s\n%s", name, got_mask,
+		      mask);
+	free(got_actions);
+	free(got_mask);
+}
+
 static UNUSED void join_lines(void *ds, const char *line)
 {
 	ds_put_format(ds, "%s\n", line);

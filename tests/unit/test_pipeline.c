@@ -593,22 +593,11 @@ static const struct {
 
 START_TEST(packet_in_known_world_gets_verdict)
 {
-	char *actions, *mask;
-
-	pipeline_translate(world, &cases[_i].flow, NULL, &tr);
-	actions = actions_text(&tr.actions);
-	mask = mask_text(&tr.mask);
-	ck_assert_msg(tr.reason == cases[_i].reason, "%s: %s", cases[_i].name,
-		      reason_slug(tr.reason));
-	ck_assert_msg(!strcmp(actions, cases[_i].actions), "%s: %s",
-		      cases[_i].name, actions);
-	ck_assert_msg(!strcmp(mask, cases[_i].mask), "%s:%s", cases[_i].name,
-		      mask);
+	demand_verdict(cases[_i].name, &cases[_i].flow, cases[_i].reason,
+		       cases[_i].actions, cases[_i].mask);
 	ck_assert_msg(tr.install == !cases[_i].ephemeral, "%s", cases[_i].name);
 	ck_assert_msg((tr.reply.size > 0) == (tr.reason == REASON_ANSWERED),
 		      "%s", cases[_i].name);
-	free(actions);
-	free(mask);
 }
 END_TEST
 

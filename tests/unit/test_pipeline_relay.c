@@ -132,18 +132,10 @@ static const struct {
 
 START_TEST(packet_in_line_of_hosts_gets_verdict)
 {
-	char *actions, *mask;
-
 	make_line();
-	pipeline_translate(world, &line_cases[_i].flow, NULL, &tr);
-	actions = actions_text(&tr.actions);
-	mask = mask_text(&tr.mask);
-	ck_assert_msg(tr.reason == line_cases[_i].reason, "%s: %s",
-		      line_cases[_i].name, reason_slug(tr.reason));
-	ck_assert_msg(!strcmp(actions, line_cases[_i].actions), "%s: %s",
-		      line_cases[_i].name, actions);
-	ck_assert_msg(!strcmp(mask, line_cases[_i].mask), "%s:\n%s\n%s",
-		      line_cases[_i].name, mask, line_cases[_i].mask);
+	demand_verdict(line_cases[_i].name, &line_cases[_i].flow,
+		       line_cases[_i].reason, line_cases[_i].actions,
+		       line_cases[_i].mask);
 	for (size_t i = 0; i < tr.actions.n; i++) {
 		const struct action *a = &tr.actions.v[i];
 
@@ -151,8 +143,6 @@ START_TEST(packet_in_line_of_hosts_gets_verdict)
 				      a->tunnel.ttl == line_cases[_i].ttl,
 			      "%s: ttl %u", line_cases[_i].name, a->tunnel.ttl);
 	}
-	free(actions);
-	free(mask);
 }
 END_TEST
 

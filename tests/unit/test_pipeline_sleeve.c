@@ -233,22 +233,12 @@ static const struct {
 
 START_TEST(packet_in_world_with_trunk_gets_verdict)
 {
-	char *actions, *mask;
-
 	make_trunk();
-	pipeline_translate(world, &trunk_cases[_i].flow, NULL, &tr);
-	actions = actions_text(&tr.actions);
-	mask = mask_text(&tr.mask);
-	ck_assert_msg(tr.reason == trunk_cases[_i].reason, "%s: %s",
-		      trunk_cases[_i].name, reason_slug(tr.reason));
-	ck_assert_msg(!strcmp(actions, trunk_cases[_i].actions), "%s: %s",
-		      trunk_cases[_i].name, actions);
-	ck_assert_msg(!strcmp(mask, trunk_cases[_i].mask), "%s:\n%s\n%s",
-		      trunk_cases[_i].name, mask, trunk_cases[_i].mask);
+	demand_verdict(trunk_cases[_i].name, &trunk_cases[_i].flow,
+		       trunk_cases[_i].reason, trunk_cases[_i].actions,
+		       trunk_cases[_i].mask);
 	ck_assert_msg(tr.install == !trunk_cases[_i].ephemeral, "%s",
 		      trunk_cases[_i].name);
-	free(actions);
-	free(mask);
 }
 END_TEST
 
