@@ -1,4 +1,4 @@
-#include "fake/world.h"
+#include "fake/world_state.h"
 
 #include <check.h>
 #include <errno.h>
@@ -15,96 +15,7 @@
 #include "util.h"
 
 enum {
-	LOG_LINES = 80, /* Shown when something fails. */
-	LOG_LINE_SIZE = 200,
-	MAX_KEYS = 16384,
 	SPIN_LIMIT = 1000 /* Timers at one and the same time. */
-};
-
-/* ---- Events to come ---- */
-
-enum occurrence_type {
-	OCCUR_HOST,	/* An event of its own kernel for a daemon. */
-	OCCUR_DIAL,	/* A connection request reaches its destination. */
-	OCCUR_PUMP,	/* A stream may have something to deliver. */
-	OCCUR_PACKET,	/* VXLAN arrives. */
-	OCCUR_FRAME,	/* A frame reaches a container. */
-	OCCUR_PASSWORDS /* They are stretched. */
-};
-
-struct occurrence {
-	uint64_t when_us, order;
-	enum occurrence_type type;
-	struct host *host;
-	unsigned int
-		life; /* OCCUR_HOST, OCCUR_PASSWORDS: of the daemon meant. */
-	struct fake_event *event;   /* OCCUR_HOST */
-	struct stream *stream;	    /* OCCUR_DIAL, OCCUR_PUMP */
-	unsigned int side;	    /* OCCUR_PUMP */
-	struct fake_packet *packet; /* OCCUR_PACKET */
-	char link[16];		    /* OCCUR_FRAME */
-	struct wbuf frame;	    /* OCCUR_FRAME */
-};
-
-/* Something on its way to one side of a stream. */
-struct chunk {
-	struct chunk *next;
-	uint64_t when_us;
-	enum event_type type; /* DIALED, ACCEPTED, DATA, CLOSED */
-	int os_errno;
-	struct wbuf bytes;
-};
-
-struct side {
-	struct host *host;
-	unsigned int life;
-	uint32_t conn;
-	bool open; /* The daemon wants to hear of it. */
-	struct ip_endpoint local;
-	struct chunk *first, **end;
-	uint64_t last_us;
-};
-
-struct stream {
-	struct stream *next;
-	struct side side[2]; /* 0 dialled. */
-	bool up, dead;	     /* dead: nothing is delivered but ends. */
-};
-
-/* A key that was installed somewhere. */
-struct known_key {
-	uint8_t key[XFRM_KEY_SIZE];
-	const struct host *in, *out;
-};
-
-struct world {
-	uint64_t seed;
-	uint64_t random;
-	struct rng rng;
-	uint64_t now_us;
-	uint64_t order;
-	uint64_t hash;
-	bool verbose;
-	struct weather weather;
-
-	struct host *hosts[WORLD_MAX_HOSTS];
-	size_t n_hosts;
-	bool apart[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS];
-	size_t largest[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS]; /* VXLAN packet. */
-	size_t largest_sealed[WORLD_MAX_HOSTS][WORLD_MAX_HOSTS];
-	bool routers_tell;
-
-	struct occurrence **heap;
-	size_t n, allocated;
-	struct stream *streams;
-	struct known_key keys[MAX_KEYS];
-	size_t n_keys;
-	uint64_t spin_us;
-	unsigned int spins;
-	uint32_t next_command;
-
-	char log[LOG_LINES][LOG_LINE_SIZE];
-	size_t n_log;
 };
 
 /* ---- Messages ---- */
@@ -162,7 +73,7 @@ uint64_t world_draw(struct world *w, uint64_t n)
 	return draw64(w) % n;
 }
 
-static bool chance(struct world *w, unsigned int per_mille)
+bool world_chance(struct world *w, unsigned int per_mille)
 {
 	return per_mille && world_draw(w, 1000) < per_mille;
 }
@@ -176,7 +87,7 @@ static void fill(void *aux, void *buf, size_t size)
 	}
 }
 
-static uint64_t delay(struct world *w)
+uint64_t world_delay(struct world *w)
 {
 	const struct weather *weather = &w->weather;
 
@@ -207,8 +118,8 @@ static bool before(const struct occurrence *a, const struct occurrence *b)
 					: a->order < b->order;
 }
 
-static struct occurrence *later(struct world *w, uint64_t when_us,
-				enum occurrence_type type, struct host *host)
+struct occurrence *world_later(struct world *w, uint64_t when_us,
+			       enum occurrence_type type, struct host *host)
 {
 	struct occurrence *o = xzalloc(sizeof *o);
 	size_t i;
@@ -259,287 +170,27 @@ static void occurrence_free(struct occurrence *o)
 	free(o);
 }
 
-/* ---- Streams ---- */
+/* ---- The underlay ---- */
 
-static bool are_apart(const struct world *w, const struct host *a,
-		      const struct host *b)
+bool world_are_apart(const struct world *w, const struct host *a,
+		     const struct host *b)
 {
 	return w->apart[a->index][b->index];
 }
 
-static bool has_address(const struct host *h, const struct ip_addr *ip)
+bool host_has_address(const struct host *h, const struct ip_addr *ip)
 {
 	return ip_equal(ip, &h->v4) || ip_equal(ip, &h->v6);
 }
 
-/* Does nothing pass now, though neither end knows? */
-static bool is_stuck(const struct world *w, const struct stream *s)
-{
-	const struct side *a = &s->side[0], *b = &s->side[1];
-
-	return are_apart(w, a->host, b->host) ||
-	       !has_address(a->host, &a->local.ip) ||
-	       !has_address(b->host, &b->local.ip);
-}
-
-static void push(struct world *w, struct stream *s, unsigned int to,
-		 enum event_type type, int os_errno, struct span bytes,
-		 uint64_t when_us)
-{
-	struct side *side = &s->side[to];
-	struct chunk *c = xzalloc(sizeof *c);
-	struct occurrence *o;
-
-	c->type = type;
-	c->os_errno = os_errno;
-	wbuf_init(&c->bytes, 0);
-	wbuf_bytes(&c->bytes, bytes.data, bytes.size);
-	c->when_us = side->last_us = MAX(side->last_us, when_us);
-	*side->end = c;
-	side->end = &c->next;
-	o = later(w, c->when_us, OCCUR_PUMP, NULL);
-	o->stream = s;
-	o->side = to;
-}
-
-static void clear_chunks(struct side *side)
-{
-	while (side->first) {
-		struct chunk *c = side->first;
-
-		side->first = c->next;
-		wbuf_free(&c->bytes);
-		free(c);
-	}
-	side->end = &side->first;
-}
-
-static struct stream *stream_of(struct host *h, uint32_t conn,
-				unsigned int *side)
-{
-	for (struct stream *s = h->world->streams; s; s = s->next) {
-		for (unsigned int i = 0; i < 2; i++) {
-			if (s->side[i].host == h && s->side[i].open &&
-			    s->side[i].life == h->life &&
-			    s->side[i].conn == conn) {
-				*side = i;
-				return s;
-			}
-		}
-	}
-	return NULL;
-}
-
-static struct host *host_at(struct world *w, const struct ip_addr *ip)
+struct host *world_host_at(struct world *w, const struct ip_addr *ip)
 {
 	for (size_t i = 0; i < w->n_hosts; i++) {
-		if (has_address(w->hosts[i], ip)) {
+		if (host_has_address(w->hosts[i], ip)) {
 			return w->hosts[i];
 		}
 	}
 	return NULL;
-}
-
-static bool trusts(const struct host *h, const struct ip_addr *ip)
-{
-	for (size_t i = 0; i < h->n_trusts_now; i++) {
-		if (prefix_contains(&h->trusts[i], ip)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Each host has to name the address of the other one.  What is without a daemon
- * goes on as it was agreed: it cannot know what the other one says since. */
-static bool kernel_may_be_plain(void *h_, const struct ip_addr *a,
-				const struct ip_addr *b)
-{
-	const struct host *h = h_;
-	const struct host *ha = host_at(h->world, a),
-			  *hb = host_at(h->world, b);
-	const struct host *other = ha == h ? hb : ha;
-
-	if (!ha || !hb) {
-		return false;
-	}
-	if (!h->engine && other != h) {
-		return trusts(h, other == ha ? a : b) &&
-		       h->was_trusted[other->index];
-	}
-	return trusts(ha, b) && trusts(hb, a);
-}
-
-/* Its daemon is about to die.  If that has not closed yet what the one before
- * had opened, what that one knew counts, too. */
-static void note_trust(struct host *h)
-{
-	for (unsigned int i = 0; i < h->world->n_hosts; i++) {
-		const struct host *other = h->world->hosts[i];
-
-		h->was_trusted[i] = trusts(other, &h->v4) ||
-				    trusts(other, &h->v6) ||
-				    (h->n_trusted_before && h->was_trusted[i]);
-	}
-}
-
-static struct stream *stream_new(struct world *w)
-{
-	struct stream *s = xzalloc(sizeof *s);
-
-	for (unsigned int i = 0; i < 2; i++) {
-		s->side[i].end = &s->side[i].first;
-	}
-	s->next = w->streams;
-	w->streams = s;
-	return s;
-}
-
-static void run_dial(struct host *h, const struct op *op)
-{
-	struct world *w = h->world;
-	struct stream *s = stream_new(w);
-	struct side *side = &s->side[0];
-
-	side->host = h;
-	side->life = h->life;
-	side->conn = op->conn;
-	side->open = true;
-	side->local.ip = ip_is_v4(&op->dial.remote.ip) ? h->v4 : h->v6;
-	side->local.port = (uint16_t)(30000 + op->conn % 30000);
-	s->side[1].local = op->dial.remote;
-	s->side[1].host = host_at(w, &op->dial.remote.ip);
-	later(w, w->now_us + delay(w), OCCUR_DIAL, NULL)->stream = s;
-}
-
-/* The request arrives. */
-static void dial_arrives(struct world *w, struct stream *s)
-{
-	struct side *from = &s->side[0], *to = &s->side[1];
-	struct host *h = to->host;
-
-	if (!from->open) {
-		return;
-	}
-	if (!h || are_apart(w, from->host, h)) {
-		return; /* Nobody answers. */
-	}
-	if (h->engine && h->awaits_password) {
-		later(w, w->now_us + 20 * MS, OCCUR_DIAL, NULL)->stream = s;
-		return;
-	}
-	if (!h->engine || to->local.port != WORLD_PORT ||
-	    chance(w, w->weather.dial_failure)) {
-		push(w, s, 0, EVENT_CLOSED, ECONNREFUSED, span_of(NULL, 0),
-		     w->now_us + delay(w));
-		return;
-	}
-	to->life = h->life;
-	to->conn = h->next_accept;
-	h->next_accept += 2;
-	to->open = true;
-	s->up = true;
-	push(w, s, 1, EVENT_ACCEPTED, 0, span_of(NULL, 0), w->now_us);
-	push(w, s, 0, EVENT_DIALED, 0, span_of(NULL, 0), w->now_us + delay(w));
-}
-
-static void run_send(struct host *h, const struct op *op)
-{
-	struct world *w = h->world;
-	struct span rest = wbuf_span(&op->bytes);
-	unsigned int side;
-	struct stream *s = stream_of(h, op->conn, &side);
-	uint64_t when_us;
-	bool cut;
-
-	if (!s) {
-		return;
-	}
-	if (!rest.size) {
-		world_fail(w, "%s sends nothing", h->name);
-	}
-	if (!s->up) {
-		world_fail(w, "%s sends before it is connected", h->name);
-	}
-	if (s->dead || !s->side[!side].open) {
-		/* Reset, once the other host is there to do so. */
-		if (!is_stuck(w, s)) {
-			push(w, s, side, EVENT_CLOSED, ECONNRESET,
-			     span_of(NULL, 0), w->now_us + delay(w));
-		}
-		return;
-	}
-	when_us = w->now_us + delay(w);
-	cut = chance(w, w->weather.cut);
-	if (cut) {
-		rest.size = world_draw(w, rest.size);
-	}
-	while (rest.size) {
-		size_t size = rest.size;
-		struct span piece = rest;
-
-		if (w->weather.small_chunks) {
-			size = 1 + world_draw(w, MIN(rest.size, 200));
-		}
-		piece.size = size;
-		push(w, s, !side, EVENT_DATA, 0, piece, when_us);
-		rest = span_of(rest.data + size, rest.size - size);
-		when_us += w->weather.small_chunks ? world_draw(w, 300) : 0;
-	}
-	if (cut) {
-		world_note(w, "-- conn %u of %s breaks there", op->conn,
-			   h->name);
-		push(w, s, !side, EVENT_CLOSED, ECONNRESET, span_of(NULL, 0),
-		     when_us);
-		push(w, s, side, EVENT_CLOSED, ECONNRESET, span_of(NULL, 0),
-		     w->now_us + delay(w));
-		s->dead = true;
-	}
-}
-
-static void run_close(struct host *h, const struct op *op)
-{
-	unsigned int side;
-	struct stream *s = stream_of(h, op->conn, &side);
-
-	if (!s) {
-		return;
-	}
-	s->side[side].open = false;
-	clear_chunks(&s->side[side]);
-	if (s->up && !s->dead) {
-		push(h->world, s, !side, EVENT_CLOSED, 0, span_of(NULL, 0),
-		     h->world->now_us + delay(h->world));
-	}
-}
-
-/* A dead process's or a cut line's ends. */
-static void stream_reset(struct world *w, struct stream *s, unsigned int to,
-			 int os_errno)
-{
-	struct side *side = &s->side[to];
-
-	if (side->open && s->up) {
-		clear_chunks(side);
-		side->last_us = 0;
-		push(w, s, to, EVENT_CLOSED, os_errno, span_of(NULL, 0),
-		     w->now_us + delay(w));
-	}
-}
-
-void world_break(struct world *w, const struct host *a, const struct host *b)
-{
-	world_note(w, "-- connections between %s and %s break", a->name,
-		   b->name);
-	for (struct stream *s = w->streams; s; s = s->next) {
-		const struct host *x = s->side[0].host, *y = s->side[1].host;
-
-		if (s->up && ((x == a && y == b) || (x == b && y == a))) {
-			stream_reset(w, s, 0, ECONNRESET);
-			stream_reset(w, s, 1, ECONNRESET);
-			s->dead = true;
-		}
-	}
 }
 
 void world_partition(struct world *w, const struct host *a,
@@ -576,7 +227,7 @@ void world_routers_tell(struct world *w, bool tell)
 
 static void run_op(struct host *h, const struct op *op);
 
-static void step(struct host *h, const struct event *event)
+void world_step(struct host *h, const struct event *event)
 {
 	struct world *w = h->world;
 	struct ops ops;
@@ -787,13 +438,13 @@ static void run_op(struct host *h, const struct op *op)
 	}
 	switch (op->type) {
 	case OP_DIAL:
-		run_dial(h, op);
+		world_dial(h, op);
 		return;
 	case OP_SEND:
-		run_send(h, op);
+		world_send(h, op);
 		return;
 	case OP_CLOSE:
-		run_close(h, op);
+		world_close(h, op);
 		return;
 	case OP_REPLY:
 		if (!op->reply.command) {
@@ -880,7 +531,7 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 {
 	struct host *h = aux;
 	struct world *w = h->world;
-	struct host *to = host_at(w, &p->dst);
+	struct host *to = world_host_at(w, &p->dst);
 	const size_t largest = !to ? 0
 			       : p->sleeve
 				       ? w->largest_sealed[h->index][to->index]
@@ -890,23 +541,23 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 	if (to && p->size > largest && w->routers_tell && largest) {
 		fake_kernel_tell(&h->kernel, &p->dst, (uint32_t)largest);
 	}
-	if (!to || p->size > largest || chance(w, w->weather.loss)) {
+	if (!to || p->size > largest || world_chance(w, w->weather.loss)) {
 		fake_packet_free(p);
 		return;
 	}
 	/* Each pair of hosts has a few routers between. */
 	p->ttl = (uint8_t)(p->ttl - (3 * h->index + to->index) % 16);
-	if (chance(w, w->weather.dup)) {
+	if (world_chance(w, w->weather.dup)) {
 		copies = 2;
 	}
 	while (copies--) {
-		uint64_t when_us = w->now_us + delay(w);
+		uint64_t when_us = w->now_us + world_delay(w);
 		struct occurrence *o;
 
-		if (chance(w, w->weather.reorder)) {
-			when_us += delay(w);
+		if (world_chance(w, w->weather.reorder)) {
+			when_us += world_delay(w);
 		}
-		o = later(w, when_us, OCCUR_PACKET, to);
+		o = world_later(w, when_us, OCCUR_PACKET, to);
 		o->packet = copies ? xmemdup(p, sizeof *p) : p;
 		if (copies) {
 			o->packet->frame = xmemdup(p->frame, p->frame_size);
@@ -914,17 +565,9 @@ static void kernel_transmit(void *aux, struct fake_packet *p)
 	}
 }
 
-/* A turn of kmod-glue/loop.c: what the kernel says, timers, connections. */
-enum stage {
-	STAGE_KERNEL,
-	STAGE_TIMERS,
-	STAGE_CONNECTIONS
-};
-
 /* When the host gets to what is there at 'when_us'.  Connections are what a
  * turn of a slow host takes its time for. */
-static uint64_t in_turn(const struct host *h, uint64_t when_us,
-			enum stage stage)
+uint64_t world_in_turn(const struct host *h, uint64_t when_us, enum stage stage)
 {
 	uint64_t turn_us = h->turn_us, begins_us;
 
@@ -945,7 +588,7 @@ static void kernel_deliver(void *aux, const char *link, struct span frame)
 {
 	struct host *h = aux;
 	struct occurrence *o =
-		later(h->world, h->world->now_us + 1, OCCUR_FRAME, h);
+		world_later(h->world, h->world->now_us + 1, OCCUR_FRAME, h);
 
 	snprintf(o->link, sizeof o->link, "%s", link);
 	wbuf_bytes(&o->frame, frame.data, frame.size);
@@ -962,13 +605,14 @@ static void kernel_notify(void *aux, struct fake_event *e)
 	}
 	if (h->guard_us && e->event.type == EVENT_RESULT &&
 	    e->event.result.op == OP_GUARD_PUT) {
-		later(w, w->now_us + h->guard_us, OCCUR_HOST, h)->event = e;
+		world_later(w, w->now_us + h->guard_us, OCCUR_HOST, h)->event =
+			e;
 		return;
 	}
 	/* In order, soon. */
 	h->results_us = MAX(h->results_us, w->now_us + world_draw(w, 300));
-	h->results_us = in_turn(h, h->results_us, STAGE_KERNEL);
-	later(w, h->results_us, OCCUR_HOST, h)->event = e;
+	h->results_us = world_in_turn(h, h->results_us, STAGE_KERNEL);
+	world_later(w, h->results_us, OCCUR_HOST, h)->event = e;
 }
 
 static void kernel_breach(void *aux, const char *text)
@@ -976,6 +620,16 @@ static void kernel_breach(void *aux, const char *text)
 	struct host *h = aux;
 
 	world_fail(h->world, "%s: %s", h->name, text);
+}
+
+void world_give_kernel(struct host *h)
+{
+	fake_kernel_init(&h->kernel);
+	h->kernel.transmit = kernel_transmit;
+	h->kernel.deliver = kernel_deliver;
+	h->kernel.notify = kernel_notify;
+	h->kernel.breach = kernel_breach;
+	h->kernel.aux = h;
 }
 
 /* A deleted port's number may be another one's by the time that the daemon is
@@ -995,65 +649,6 @@ static bool is_outdated(const struct host *h, const struct event *event)
 
 /* ---- Time ---- */
 
-static void deliver(struct world *w, struct stream *s, unsigned int to)
-{
-	struct side *side = &s->side[to];
-	struct chunk *c = side->first;
-	struct event event;
-	struct host *h = side->host;
-
-	if (!c || c->when_us > w->now_us) {
-		return;
-	}
-	if (h && in_turn(h, w->now_us, STAGE_CONNECTIONS) != w->now_us) {
-		struct occurrence *o =
-			later(w, in_turn(h, w->now_us, STAGE_CONNECTIONS),
-			      OCCUR_PUMP, NULL);
-
-		o->stream = s;
-		o->side = to;
-		return;
-	}
-	if (s->up && is_stuck(w, s)) {
-		/* It is sent again and again. */
-		struct occurrence *o =
-			later(w, w->now_us + 200 * MS, OCCUR_PUMP, NULL);
-
-		o->stream = s;
-		o->side = to;
-		return;
-	}
-	side->first = c->next;
-	if (!side->first) {
-		side->end = &side->first;
-	}
-	if (side->open && h->engine && h->life == side->life) {
-		memset(&event, 0, sizeof event);
-		event.type = c->type;
-		event.conn = side->conn;
-		event.os_errno = c->os_errno;
-		if (c->type == EVENT_DATA) {
-			event.bytes = wbuf_span(&c->bytes);
-		} else if (c->type != EVENT_CLOSED) {
-			event.accepted.local = side->local;
-			event.accepted.remote = s->side[!to].local;
-		}
-		if (c->type == EVENT_CLOSED) {
-			side->open = false;
-		}
-		step(h, &event);
-	}
-	wbuf_free(&c->bytes);
-	free(c);
-	if (side->first) {
-		struct occurrence *o =
-			later(w, side->first->when_us, OCCUR_PUMP, NULL);
-
-		o->stream = s;
-		o->side = to;
-	}
-}
-
 static void frame_arrives(struct host *h, const char *link, struct span frame)
 {
 	for (size_t i = 0; i < h->n_endpoints; i++) {
@@ -1067,9 +662,9 @@ static void frame_arrives(struct host *h, const char *link, struct span frame)
 static void packet_arrives(struct world *w, struct host *to,
 			   const struct fake_packet *p)
 {
-	const struct host *from = host_at(w, &p->src);
+	const struct host *from = world_host_at(w, &p->src);
 
-	if (!from || !are_apart(w, from, to)) {
+	if (!from || !world_are_apart(w, from, to)) {
 		fake_kernel_arrive(&to->kernel, p);
 	}
 }
@@ -1082,7 +677,7 @@ static void give_passwords(struct host *h)
 	h->awaits_password = false;
 	event.passwords.slots = h->slots;
 	event.passwords.n = h->n_slots;
-	step(h, &event);
+	world_step(h, &event);
 }
 
 static void happen(struct world *w, struct occurrence *o)
@@ -1091,14 +686,14 @@ static void happen(struct world *w, struct occurrence *o)
 	case OCCUR_HOST:
 		if (o->host->engine && o->host->life == o->life &&
 		    !is_outdated(o->host, &o->event->event)) {
-			step(o->host, &o->event->event);
+			world_step(o->host, &o->event->event);
 		}
 		break;
 	case OCCUR_DIAL:
-		dial_arrives(w, o->stream);
+		world_dial_arrives(w, o->stream);
 		break;
 	case OCCUR_PUMP:
-		deliver(w, o->stream, o->side);
+		world_pump(w, o->stream, o->side);
 		break;
 	case OCCUR_PACKET:
 		packet_arrives(w, o->host, o->packet);
@@ -1120,7 +715,7 @@ static uint64_t timer_us(const struct host *h)
 	uint64_t when_us = h->engine ? engine_deadline(h->engine) : UINT64_MAX;
 
 	return when_us == UINT64_MAX ? when_us
-				     : in_turn(h, when_us, STAGE_TIMERS);
+				     : world_in_turn(h, when_us, STAGE_TIMERS);
 }
 
 /* The host whose timer is due first; NULL if that is after 'limit_us'. */
@@ -1153,7 +748,7 @@ static void fire_timer(struct world *w, struct host *h)
 	if (++w->spins > SPIN_LIMIT) {
 		world_fail(w, "%s: the timer spins", h->name);
 	}
-	step(h, &event);
+	world_step(h, &event);
 }
 
 /* False if nothing happens up to 'limit_us'. */
@@ -1245,14 +840,7 @@ void world_free(struct world *w)
 		free(h->reply);
 		free(h);
 	}
-	while (w->streams) {
-		struct stream *s = w->streams;
-
-		w->streams = s->next;
-		clear_chunks(&s->side[0]);
-		clear_chunks(&s->side[1]);
-		free(s);
-	}
+	world_free_streams(w);
 	free(w);
 }
 
@@ -1312,527 +900,4 @@ struct ip_addr ip_of(const char *text)
 		ck_abort_msg("\"%s\" is no address", text);
 	}
 	return ip;
-}
-
-/* ---- Hosts ---- */
-
-void host_set_password(struct host *h, size_t slot, const char *password)
-{
-	struct hs_slot *s = &h->slots[slot];
-
-	/* Stretching is for people's passwords; these only have to differ. */
-	crypto_generichash(s->prs.b, sizeof s->prs.b, (const uint8_t *)password,
-			   strlen(password), NULL, 0);
-	crypto_generichash(s->psk.b, sizeof s->psk.b, s->prs.b, sizeof s->prs.b,
-			   NULL, 0);
-	h->n_slots = MAX(h->n_slots, slot + 1);
-	h->kernel.guarded = true;
-}
-
-static unsigned int some_lanes(uint64_t seed, unsigned int index)
-{
-	static const unsigned int some[] = {4, 1, 3, 16, 2, 5};
-
-	switch (seed % 3) {
-	case 0:
-		return 1;
-	case 1:
-		return 4;
-	default:
-		return some[(seed / 3 + index) % ARRAY_SIZE(some)];
-	}
-}
-
-void host_new_key(struct host *h)
-{
-	fill(h->world, &h->key, sizeof h->key);
-	h->has_key = true;
-}
-
-struct host *world_add_host(struct world *w, const char *name,
-			    const char *password)
-{
-	struct host *h = xzalloc(sizeof *h);
-	uint8_t n = (uint8_t)(w->n_hosts + 1);
-	const uint8_t v4[4] = {192, 0, 2, n};
-	const uint8_t v6[16] = {0x20, 1, 0xd, 0xb8, [15] = n};
-
-	ovs_assert(w->n_hosts < WORLD_MAX_HOSTS);
-	h->world = w;
-	h->index = (unsigned int)w->n_hosts;
-	w->hosts[w->n_hosts++] = h;
-	snprintf(h->name, sizeof h->name, "%s", name);
-	fill(w, &h->id, sizeof h->id);
-	host_new_key(h);
-	h->v4 = ip_from_v4(v4);
-	h->v6 = ip_from_v6(v6);
-	h->sas_per_peer = some_lanes(w->seed, h->index);
-	fake_kernel_init(&h->kernel);
-	h->kernel.transmit = kernel_transmit;
-	h->kernel.deliver = kernel_deliver;
-	h->kernel.notify = kernel_notify;
-	h->kernel.breach = kernel_breach;
-	h->kernel.may_be_plain = kernel_may_be_plain;
-	h->kernel.aux = h;
-	if (password) {
-		host_set_password(h, 0, password);
-	}
-	return h;
-}
-
-void host_give_sleeve(struct host *h, bool ovs, bool aes)
-{
-	h->kernel.has_sleeve = true;
-	h->kernel.no_ovs = !ovs;
-	h->kernel.sleeve_aes = aes;
-	h->kernel.sleeve_port = WORLD_PORT;
-}
-
-void host_add_target(struct host *h, const struct ip_addr *ip)
-{
-	struct ip_endpoint *e = &h->targets[h->n_targets++];
-
-	ovs_assert(h->n_targets <= WORLD_MAX_HOSTS);
-	e->ip = *ip;
-	e->port = WORLD_PORT;
-}
-
-static void tell_addresses(struct host *h)
-{
-	const struct ip_addr v[] = {h->v4, h->v6};
-	struct event event = {.type = EVENT_ADDRESSES};
-
-	if (h->engine) {
-		event.addresses.v = v;
-		event.addresses.n = sizeof v / sizeof v[0];
-		step(h, &event);
-	}
-}
-
-void host_readdress(struct host *h, uint8_t n)
-{
-	world_note(h->world, "-- %s has other addresses", h->name);
-	h->v4.b[15] = h->v6.b[15] = n;
-	tell_addresses(h);
-}
-
-void host_start(struct host *h)
-{
-	struct world *w = h->world;
-	struct engine_config config;
-	struct kernel_snapshot snapshot;
-	struct event event = {.type = EVENT_START};
-
-	ovs_assert(!h->engine);
-	memset(&config, 0, sizeof config);
-	snprintf(config.name, sizeof config.name, "%s", h->name);
-	config.id = h->id;
-	config.incarnation =
-		w->now_us - MIN(w->now_us, h->late_us) + h->life + 1;
-	config.version = "0";
-	memcpy(config.slots, h->slots, sizeof config.slots);
-	config.n_slots = h->n_slots;
-	h->awaits_password = h->n_slots && h->password_us;
-	if (h->awaits_password) {
-		memset(config.slots, 0, sizeof config.slots);
-		config.n_slots = 0;
-		config.encrypt = true;
-	}
-	config.sas_per_peer = h->sas_per_peer;
-	config.flows_ahead = h->flows_ahead;
-	config.port = WORLD_PORT;
-	config.vxlan_port = WORLD_PORT + 1;
-	snprintf(config.datapath, sizeof config.datapath, "fdp");
-	config.targets = h->targets;
-	config.n_targets = h->n_targets;
-	config.discover = h->discovers;
-	config.conn_limit = h->conn_limit;
-	config.overlay = h->overlay;
-	config.no_aes_gcm = h->no_aes_gcm;
-	h->n_trusted_before = MAX(h->n_trusted_before, h->n_trusts_now);
-	config.n_trusted = h->n_trusts_now = h->n_trusts;
-	memcpy(config.trusted, h->trusts, sizeof h->trusts);
-	config.n_advertised = !ip_is_zero(&h->advertises.ip);
-	config.advertised[0] = h->advertises;
-	config.state = h->state;
-	config.remembered = h->peers;
-	config.key = h->key;
-	config.has_key = h->has_key;
-	config.key_unsaved = h->kernel.disk_error != 0;
-	config.state_error = h->kernel.disk_error
-				     ? ovs_strerror(h->kernel.disk_error)
-				     : NULL;
-	world_note(w, "-- %s starts", h->name);
-	h->life++;
-	h->next_accept = 2;
-	h->results_us = w->now_us;
-	free(h->fatal);
-	h->fatal = NULL;
-	h->n_warnings = h->n_sessions = h->n_alarms = 0;
-	h->engine = engine_new(&config);
-	fake_kernel_snapshot(&h->kernel, &snapshot);
-	event.start.snapshot = &snapshot;
-	if (h->awaits_password) {
-		later(w, w->now_us + h->password_us, OCCUR_PASSWORDS, h);
-	}
-	step(h, &event);
-	tell_addresses(h);
-}
-
-bool host_is_running(const struct host *h)
-{
-	return h->engine && engine_is_running(h->engine);
-}
-
-void host_start_well(struct host *h)
-{
-	host_start(h);
-	world_run(h->world, 20 * MS);
-	if (!host_is_running(h)) {
-		world_fail(h->world, "%s does not start: %s", h->name,
-			   h->fatal ? h->fatal : "no reason");
-	}
-}
-
-/* The process is gone; its kernel closes what it had open. */
-static void bury(struct host *h, bool silently)
-{
-	struct world *w = h->world;
-
-	if (!h->engine) {
-		return;
-	}
-	note_trust(h);
-	h->n_trusts_now = MAX(h->n_trusts_now, h->n_trusted_before);
-	engine_free(h->engine);
-	h->engine = NULL;
-	fake_kernel_orphan(&h->kernel);
-	for (struct stream *s = w->streams; s; s = s->next) {
-		for (unsigned int i = 0; i < 2; i++) {
-			struct side *side = &s->side[i];
-
-			if (side->host != h || !side->open ||
-			    side->life != h->life) {
-				continue;
-			}
-			side->open = false;
-			if (!silently) {
-				stream_reset(w, s, !i,
-					     chance(w, 500) ? ECONNRESET : 0);
-			}
-			s->dead = true;
-		}
-	}
-}
-
-void host_kill(struct host *h)
-{
-	world_note(h->world, "-- %s dies", h->name);
-	bury(h, false);
-}
-
-void host_die_after(struct host *h, unsigned int n)
-{
-	h->die_after = n;
-}
-
-void host_stop(struct host *h)
-{
-	struct event event = {.type = EVENT_STOP};
-
-	world_note(h->world, "-- %s stops", h->name);
-	step(h, &event);
-	bury(h, false);
-}
-
-void host_crash(struct host *h)
-{
-	world_note(h->world, "-- %s loses power", h->name);
-	bury(h, true);
-	fake_kernel_done(&h->kernel);
-	h->kernel.n_sas = 0;
-	h->kernel.n_policies = 0;
-	h->kernel.guard = false;
-	h->kernel.n_links = 0;
-	h->kernel.disturbed = h->kernel.robbed = false;
-	for (size_t i = 0; i < h->n_endpoints; i++) {
-		endpoint_free(h->endpoints[i]);
-	}
-	h->n_endpoints = 0;
-}
-
-/* ---- Commands ---- */
-
-static bool has_replied(void *aux)
-{
-	const struct host *h = aux;
-
-	return h->replied || !h->engine;
-}
-
-struct json *host_command(struct host *h, const char *name, const char *args)
-{
-	struct json *json = args ? json_from_string(args) : NULL;
-	struct event event = {.type = EVENT_COMMAND};
-
-	if (json && json->type == JSON_STRING) {
-		world_fail(h->world, "%s: %s", args, json_string(json));
-	}
-	event.command.id = h->world->next_command++;
-	event.command.name = name;
-	event.command.args = json;
-	h->replied = h->reply_ok = false;
-	if (h->engine) {
-		step(h, &event);
-	}
-	json_destroy(json);
-	if (!world_run_until(h->world, has_replied, h, 10 * SEC)) {
-		world_fail(h->world, "%s does not answer %s", h->name, name);
-	}
-	if (!h->replied) {
-		free(h->reply);
-		h->reply = xstrdup("it is dead");
-	}
-	if (!h->reply_ok) {
-		return NULL;
-	}
-	json = json_from_string(h->reply);
-	if (json->type != JSON_OBJECT) {
-		world_fail(h->world, "%s: %s", name, h->reply);
-	}
-	return json;
-}
-
-void host_tell(struct host *h, const char *name)
-{
-	struct event event = {.type = EVENT_COMMAND};
-
-	event.command.id = h->world->next_command++;
-	event.command.name = name;
-	step(h, &event);
-}
-
-struct json *host_reload(struct host *h, const char *first, const char *second)
-{
-	struct event event = {.type = EVENT_PASSWORDS};
-
-	world_note(h->world, "-- %s reads %s, %s", h->name, first,
-		   second ? second : "-");
-	h->n_slots = 0;
-	host_set_password(h, 0, first);
-	if (second) {
-		host_set_password(h, 1, second);
-	}
-	event.passwords.slots = h->slots;
-	event.passwords.n = h->n_slots;
-	event.passwords.command = h->world->next_command++;
-	h->replied = false;
-	step(h, &event);
-	return h->reply_ok ? json_from_string(h->reply) : NULL;
-}
-
-struct json *host_ask(struct host *h, const char *name, const char *args)
-{
-	struct json *json = host_command(h, name, args);
-
-	if (!json) {
-		world_fail(h->world, "%s refuses %s: %s", h->name, name,
-			   h->reply);
-	}
-	return json;
-}
-
-/* By whatever is the best that both have. */
-static const char *best_overlay(const struct host *a, const struct host *b)
-{
-	const struct host *both[] = {a, b};
-
-	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-		if (both[i]->kernel.user) {
-			return "sleeve";
-		}
-	}
-	return "fastdp";
-}
-
-static bool is_connected(struct host *a, const struct host *b,
-			 const char *overlay)
-{
-	struct json *json = host_ask(a, "connections", NULL);
-	const struct json *list = jsonget(json, "connections");
-	bool up = false;
-
-	for (size_t i = 0; i < jsonget_n(list); i++) {
-		const struct json *row = jsonget_at(list, i);
-
-		up |= !strcmp(jsonget_string(row, "name"), b->name) &&
-		      !strcmp(jsonget_string(row, "state"), "established") &&
-		      !strcmp(jsonget_string(row, "overlay"), overlay) &&
-		      !strcmp(jsonget_string(row, "reason"), "");
-	}
-	json_destroy(json);
-	return up;
-}
-
-bool host_is_connected(struct host *a, const struct host *b)
-{
-	return is_connected(a, b, best_overlay(a, b));
-}
-
-const char *host_overlay(struct host *a, const struct host *b)
-{
-	return is_connected(a, b, "fastdp")   ? "fastdp"
-	       : is_connected(a, b, "sleeve") ? "sleeve"
-					      : "";
-}
-
-static bool all_connected(void *aux)
-{
-	struct world *w = aux;
-
-	for (size_t i = 0; i < w->n_hosts; i++) {
-		for (size_t j = 0; j < w->n_hosts; j++) {
-			if (i != j && w->hosts[i]->engine &&
-			    w->hosts[j]->engine &&
-			    !host_is_connected(w->hosts[i], w->hosts[j])) {
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-bool world_connect(struct world *w, uint64_t timeout_us)
-{
-	return world_run_until(w, all_connected, w, timeout_us);
-}
-
-/* ---- Containers ---- */
-
-static void add_addresses(struct endpoint *e, const struct json *list)
-{
-	for (size_t i = 0; i < jsonget_n(list); i++) {
-		struct ip_prefix prefix;
-
-		if (prefix_parse(json_string(jsonget_at(list, i)), &prefix)) {
-			world_fail(e->host->world, "bad address in a reply");
-		}
-		endpoint_add_ip(e, &prefix.ip);
-	}
-}
-
-struct endpoint *host_attach(struct host *h, const char *netns,
-			     const char *addresses, const char *mac)
-{
-	char *args = xasprintf("{\"netns\": \"%s\", \"addresses\": %s%s%s%s}",
-			       netns, addresses, mac ? ", \"mac\": \"" : "",
-			       mac ? mac : "", mac ? "\"" : "");
-	struct json *json = host_command(h, "attach-check", args);
-	struct endpoint *e = NULL;
-	struct mac address;
-	char link[ODP_NAME_SIZE];
-	int64_t mtu;
-
-	free(args);
-	if (!json) {
-		return NULL;
-	}
-	if (mac_parse(jsonget_string(json, "mac"), &address) ||
-	    !jsonget_integer(json, "mtu", 1, 65535, &mtu)) {
-		world_fail(h->world, "attach-check: %s", h->reply);
-	}
-	fake_kernel_add_link(&h->kernel, jsonget_string(json, "host_ifname"),
-			     (uint32_t)mtu);
-	snprintf(link, sizeof link, "%s", jsonget_string(json, "host_ifname"));
-	args = json_to_string(json, 0);
-	json_destroy(json);
-	json = host_command(h, "attach", args);
-	free(args);
-	if (!json) {
-		if (!h->engine) {
-			fake_kernel_lose_port(&h->kernel, link);
-		}
-		return NULL;
-	}
-	ovs_assert(h->n_endpoints < WORLD_MAX_ENDPOINTS);
-	e = endpoint_new(h, jsonget_string(json, "host_ifname"), netns,
-			 &address);
-	add_addresses(e, jsonget(json, "addresses"));
-	h->endpoints[h->n_endpoints++] = e;
-	json_destroy(json);
-	return e;
-}
-
-static void drop_endpoint(struct endpoint *e)
-{
-	struct host *h = e->host;
-
-	for (size_t i = 0; i < h->n_endpoints; i++) {
-		if (h->endpoints[i] == e) {
-			h->endpoints[i] = h->endpoints[--h->n_endpoints];
-			break;
-		}
-	}
-	endpoint_free(e);
-}
-
-void host_detach(struct endpoint *e)
-{
-	struct host *h = e->host;
-	char *args = xasprintf("{\"netns\": \"%s\"}", e->netns);
-	struct json *json = host_command(h, "detach", args);
-
-	free(args);
-	if (!json && h->engine) {
-		world_fail(h->world, "%s refuses detach: %s", h->name,
-			   h->reply);
-	}
-	if (!json) {
-		host_lose_port(e);
-		return;
-	}
-	json_destroy(json);
-	drop_endpoint(e);
-}
-
-void host_lose_port(struct endpoint *e)
-{
-	fake_kernel_lose_port(&e->host->kernel, e->link);
-	drop_endpoint(e);
-}
-
-void host_net_changed(struct host *h)
-{
-	fake_kernel_net_changed(&h->kernel);
-}
-
-struct awaited_pong {
-	const struct endpoint *endpoint;
-	uint16_t seq;
-};
-
-static bool has_pong(void *aux)
-{
-	const struct awaited_pong *p = aux;
-
-	return endpoint_got_pong(p->endpoint, p->seq);
-}
-
-bool endpoint_reaches_with(struct endpoint *e, const struct ip_addr *ip,
-			   size_t size, unsigned int n)
-{
-	while (n--) {
-		struct awaited_pong p = {.endpoint = e,
-					 .seq = endpoint_ping(e, ip, size)};
-
-		if (world_run_until(e->host->world, has_pong, &p, 200 * MS)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-bool endpoint_reaches(struct endpoint *e, const struct ip_addr *ip)
-{
-	return endpoint_reaches_with(e, ip, 84, 20);
 }
