@@ -17,11 +17,20 @@ void statements_init(struct statements *ss, const struct peer_id *own)
 	hmap_init(&ss->authors);
 	ovs_list_init(&ss->news);
 	ss->number = 0;
+	ss->n_bytes = 0;
 	id_table_init(&ss->hosts);
+}
+
+static size_t n_bytes(const struct kept *k)
+{
+	return sizeof *k + (k->has_links
+				    ? k->links.n_words * sizeof *k->links.bits
+				    : k->s.size);
 }
 
 static void kept_free(struct statements *ss, struct kept *k)
 {
+	ss->n_bytes -= n_bytes(k);
 	ovs_list_remove(&k->node);
 	statement_free(&k->s);
 	if (k->has_links) {
@@ -247,15 +256,25 @@ static struct kept *keep(struct statements *ss, struct author *a,
 
 	k->author = a;
 	copy(ss, k, s);
+	ss->n_bytes += n_bytes(k);
 	append(ss, k, now_us);
 	put(ss, a, k);
 	return k;
 }
 
-static bool is_full(const struct statements *ss)
+/* Is there no room for 's', in the place of 'old' if that is not NULL? */
+static bool is_full(const struct statements *ss, const struct author *a,
+		    const struct kept *old, const struct statement *s)
 {
-	return hmap_count(&ss->authors) >=
-	       STATEMENTS_MAX_AUTHORS + (statements_find(ss, &ss->own) != NULL);
+	const size_t left = old ? n_bytes(old) : 0;
+
+	if (!a && hmap_count(&ss->authors) >=
+			  STATEMENTS_MAX_AUTHORS +
+				  (statements_find(ss, &ss->own) != NULL)) {
+		return true;
+	}
+	return ss->n_bytes - left + sizeof *old + s->size >
+	       STATEMENTS_MAX_BYTES;
 }
 
 enum err statements_take(struct statements *ss, const struct statement *s,
@@ -277,7 +296,7 @@ enum err statements_take(struct statements *ss, const struct statement *s,
 	if (verify && expected && !sign_key_equal(expected, &s->key)) {
 		return ERR_IDENTITY;
 	}
-	if (!a && !peer_id_equal(&s->author, &ss->own) && is_full(ss)) {
+	if (!peer_id_equal(&s->author, &ss->own) && is_full(ss, a, old, s)) {
 		return ERR_LIMIT;
 	}
 	err = verify ? statement_verify(s) : FDP_OK;

@@ -20,7 +20,9 @@
 #include "session/statement.h"
 
 enum {
-	STATEMENTS_MAX_AUTHORS = 4096, /* And this host itself. */
+	/* Besides this host itself. */
+	STATEMENTS_MAX_AUTHORS = 4096,
+	STATEMENTS_MAX_BYTES = 128 * 1024 * 1024,
 	STATEMENTS_KNOWERS = 8
 };
 
@@ -59,6 +61,7 @@ struct author {
 struct statements {
 	struct peer_id own; /* For whom there is always room. */
 	struct hmap authors;
+	size_t n_bytes;	       /* Of all that is kept. */
 	struct ovs_list news;  /* All of all authors, as they were heard. */
 	uint64_t number;       /* Of the last one. */
 	struct id_table hosts; /* That are in statements. */
@@ -90,7 +93,7 @@ bool statements_states(const struct statements *, const struct kept *,
 /* Keeps a copy of 's' if it is newer than what is there: '*news', else NULL.
  * With 'verify' its signature must be good, and its key 'expected', or, if that
  * is NULL, the one of earlier statements.  ERR_AUTH, ERR_IDENTITY, ERR_LIMIT
- * (too many authors). */
+ * (too many authors, or bytes). */
 enum err statements_take(struct statements *, const struct statement *s,
 			 bool verify, const struct sign_key *expected,
 			 uint64_t now_us, struct kept **news) FDP_MUST_CHECK;

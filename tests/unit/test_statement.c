@@ -386,6 +386,47 @@ START_TEST(too_many_authors_are_refused)
 }
 END_TEST
 
+/* However many chunks, of however many authors: there is an end to what they
+ * take, which what is said anew does not move. */
+START_TEST(too_many_bytes_are_refused)
+{
+	static uint8_t body[STATEMENT_MAX_BODY];
+	struct statement s = made(1, 5, 7, 3, &pair_a);
+	struct peer_id last = s.author;
+	struct kept *news;
+	size_t n = 0;
+
+	s.body = body;
+	s.size = sizeof body;
+	for (;; n++) {
+		s.chunk = (uint8_t)(n % STATEMENT_CHUNKS);
+		s.author.b[1] = (uint8_t)(n / STATEMENT_CHUNKS);
+		if (statements_take(&store, &s, false, NULL, 7, &news)) {
+			break;
+		}
+		last = s.author;
+	}
+	ck_assert_uint_le(n * sizeof body, STATEMENTS_MAX_BYTES);
+	ck_assert_uint_gt((n + 1) * (sizeof body + sizeof(struct kept)),
+			  STATEMENTS_MAX_BYTES);
+	/* Another one instead of one that is there, and our own. */
+	s.author.b[1] = 0;
+	s.chunk = 0;
+	s.seq++;
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
+			 FDP_OK);
+	ck_assert_ptr_nonnull(news);
+	s.author = own;
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
+			 FDP_OK);
+	/* What is forgotten makes room. */
+	statements_forget(&store, statements_find(&store, &last));
+	s.author = last;
+	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
+			 FDP_OK);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("statement");
@@ -404,6 +445,7 @@ int main(void)
 	tcase_add_test(t, few_links_of_many_hosts_are_kept_as_they_came);
 	tcase_add_test(t, nobody_speaks_for_another);
 	tcase_add_test(t, too_many_authors_are_refused);
+	tcase_add_test(t, too_many_bytes_are_refused);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
