@@ -14,7 +14,8 @@ enum {
 	DIALS_MAX = 8, /* Handshakes, and dials of this age: */
 	DIAL_COUNTS_US = 1000 * 1000,
 	DIAL_PAUSE_US = 100 * 1000,
-	RX_MAX = CHANNEL_RECORD_MAX + 2
+	RX_MAX = CHANNEL_RECORD_MAX + 2,
+	SEND_MAX = 16 * 1024 * 1024
 };
 
 /* An address from which somebody authenticated once. */
@@ -194,12 +195,31 @@ static void send_bytes(struct engine *e, struct conn *c, struct wbuf *bytes)
 	send_to(e, c->id, bytes);
 }
 
+/* A few bytes can ask for all that we know, and a packet has many of those: no
+ * more is made in one step than whoever carries it out could ever keep. */
+static bool may_send(struct engine *e, struct conn *c)
+{
+	if (c->step != e->step) {
+		c->step = e->step;
+		c->sent = 0;
+	}
+	if (c->sent > SEND_MAX) {
+		c->greedy = true;
+		conn_wake(e, c, e->now_us);
+	}
+	return !c->greedy;
+}
+
 void conn_send(struct engine *e, struct conn *c, const struct message *m)
 {
 	struct wbuf payload = WBUF_INITIALIZER(CHANNEL_PAYLOAD_MAX);
 	struct wbuf tx = WBUF_INITIALIZER(0);
-	enum err err = message_encode(m, &payload);
+	enum err err;
 
+	if (!may_send(e, c)) {
+		return;
+	}
+	err = message_encode(m, &payload);
 	if (!err) {
 		err = channel_seal(&c->channel, wbuf_span(&payload), &tx);
 	}
@@ -208,6 +228,7 @@ void conn_send(struct engine *e, struct conn *c, const struct message *m)
 		engine_log(e, OP_LOG_ERR, "cannot send %s: %s",
 			   message_name(m->type), err_text(err));
 	}
+	c->sent += tx.size;
 	send_bytes(e, c, &tx);
 	wbuf_free(&payload);
 }
@@ -889,6 +910,11 @@ static void conn_timer(struct engine *e, struct conn *c)
 {
 	uint64_t silence = e->now_us - c->heard_us;
 
+	if (c->greedy) {
+		conn_end(e, c, ERR_LIMIT, REASON_CONNECTION_LOST,
+			 "it asks for more than can be sent");
+		return;
+	}
 	if (c->homeless_us && e->now_us >= c->homeless_us + HOMELESS_US) {
 		leave_home(e, c);
 		return;

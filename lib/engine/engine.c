@@ -916,6 +916,7 @@ void engine_step(struct engine *e, const struct event *event, uint64_t now_us,
 	if (e->phase == PHASE_STOPPED) {
 		return;
 	}
+	e->step++;
 	e->now_us = now_us;
 	e->rng = rng;
 	e->ops = ops;

@@ -194,6 +194,9 @@ struct conn {
 	bool silent;	      /* For SILENT_US. */
 	uint64_t homeless_us; /* Since when 'local' is no address of ours. */
 	struct wbuf rx;	      /* Not yet a whole frame or record. */
+	uint64_t step;	      /* In which it was sent... */
+	size_t sent;	      /* ...so many bytes; */
+	bool greedy;	      /* that was too much, and is its end. */
 	struct handshake *hs; /* CONN_DIALING, CONN_HANDSHAKE. */
 	/* CONN_UP. */
 	enum hs_role role;
@@ -583,6 +586,7 @@ struct engine {
 	bool start_needs_guard; /* ...and whether that of the guard. */
 
 	/* For the duration of one step. */
+	uint64_t step; /* Its number. */
 	uint64_t now_us;
 	const struct rng *rng;
 	struct ops *ops;

@@ -214,6 +214,47 @@ START_TEST(made_up_hosts_leave_room_for_our_own)
 }
 END_TEST
 
+/* One record asks a thousand times for all that is known: a peer that wants so
+ * much gets no more than a daemon can keep, and is not listened to any more. */
+START_TEST(what_one_packet_asks_for_has_an_end)
+{
+	const size_t first = straw.all.n;
+	struct message m = {.type = MSG_STATEMENT};
+	struct wbuf payload = WBUF_INITIALIZER(CHANNEL_PAYLOAD_MAX);
+	uint8_t body[STATEMENT_MAX_BODY] = {0};
+	struct far f;
+	size_t sent = 0;
+
+	connect_as(&f, NEW);
+	/* Of a host with an endless name, which is nobody's fault. */
+	m.statement.author.b[0] = NEW;
+	m.statement.incarnation = m.statement.seq = 1;
+	m.statement.chunk = STATEMENT_SELF;
+	m.statement.body = body;
+	m.statement.size = sizeof body;
+	far_send(&f, &m);
+	m.type = MSG_SUMMARY;
+	memset(&m.summary, 0, sizeof m.summary);
+	for (unsigned int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(message_encode(&m, &payload), FDP_OK);
+	}
+	f.deaf = true;
+	far_send_raw(&f, wbuf_span(&payload));
+	straw_wait(1);
+	far_read(&f);
+	for (size_t i = first; i < straw.all.n; i++) {
+		if (straw.all.v[i].type == OP_SEND) {
+			sent += straw.all.v[i].bytes.size;
+		}
+	}
+	ck_assert_uint_gt(sent, 1024 * 1024);
+	ck_assert_uint_lt(sent, 20 * 1024 * 1024);
+	ck_assert(f.closed);
+	wbuf_free(&payload);
+	far_free(&f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("gossip");
@@ -226,6 +267,7 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, links_are_where_all_who_are_there_expect_them, 0, 2);
 	tcase_add_test(tcase, made_up_hosts_leave_room_for_our_own);
+	tcase_add_test(tcase, what_one_packet_asks_for_has_an_end);
 	suite_add_tcase(suite, tcase);
 	return vectors_main(suite);
 }
