@@ -57,10 +57,21 @@ static struct flow key_of(const struct keys *k, uint16_t eth_type,
 static void visit_arp(const struct keys *k, const struct ip_addr *src,
 		      const struct ip_addr *dst)
 {
+	static const struct mac broadcast = {
+		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 	struct flow f = key_of(k, ETH_TYPE_ARP, src, dst);
+	const struct ip_addr *target;
+	unsigned int i = 0;
 
 	f.arp_sha = k->src->mac;
 	f.arp_op = ARP_REQUEST;
+	f.eth_dst = broadcast;
+	while ((target = next_ip(k->dst, true, &i))) {
+		f.nw_dst = *target;
+		k->visit(k->aux, &f);
+	}
+	f.eth_dst = k->dst->mac;
+	f.nw_dst = *dst;
 	k->visit(k->aux, &f);
 	f.arp_tha = k->dst->mac;
 	f.arp_op = ARP_REPLY;
@@ -73,7 +84,7 @@ static void visit_ports(const struct keys *k, struct flow *f)
 	const uint16_t bits = lane_port_bits(k->n_lanes);
 	uint16_t src = 0, dst = 0;
 
-	if (k->n_lanes > AHEAD_LANES_MAX) {
+	if (bits > lane_port_bits(AHEAD_LANES_MAX)) {
 		return;
 	}
 	/* Counts through the subsets of the bits. */
@@ -108,8 +119,26 @@ static void visit_ip(const struct keys *k, uint16_t eth_type,
 	visit_ports(k, &f);
 }
 
-/* As Linux sends them to confirm a neighbour: the question with its own link
- * address, the answer without (ndisc_recv_ns() in net/ipv6/ndisc.c). */
+/* Of everybody: the last bytes of the address choose the group (RFC 4291 2.7.1,
+ * RFC 2464 7). */
+static void visit_search(const struct keys *k, const struct ip_addr *src,
+			 const struct ip_addr *target)
+{
+	const uint8_t *b = target->b + 13;
+	struct ip_addr group = {{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff,
+				 b[0], b[1], b[2]}};
+	struct flow f = key_of(k, ETH_TYPE_IPV6, src, &group);
+
+	f.eth_dst = (struct mac){{0x33, 0x33, 0xff, b[0], b[1], b[2]}};
+	f.nw_proto = IP_PROTO_ICMPV6;
+	f.nw_ttl = UINT8_MAX;
+	f.tp_src = ND_NEIGHBOUR_SOLICIT;
+	f.nd_target = *target;
+	f.nd_sll = k->src->mac;
+	k->visit(k->aux, &f);
+}
+
+/* Of one, to confirm it. */
 static void visit_question(const struct keys *k, const struct ip_addr *src,
 			   const struct ip_addr *target)
 {
@@ -135,9 +164,17 @@ static void visit_neighbour(const struct keys *k, const struct ip_addr *src)
 	f.tp_src = ND_NEIGHBOUR_ADVERT;
 	f.nd_target = *src;
 	k->visit(k->aux, &f);
+	/* What is asked of a group is answered with the link address
+	 * (ndisc_recv_ns() in net/ipv6/ndisc.c). */
+	f.nd_tll = k->src->mac;
+	k->visit(k->aux, &f);
 	visit_question(k, src, &link_local);
+	if (ip_is_link_local6(src)) {
+		visit_search(k, src, &link_local);
+	}
 	while ((target = next_ip(k->dst, false, &i))) {
 		visit_question(k, src, target);
+		visit_search(k, src, target);
 	}
 }
 

@@ -3,14 +3,15 @@
  * The keys are such that, with the masks that the pipeline leaves
  * (datapath/guard.c, lane.c), each stands for its whole class:
  *
- *	IPv4	ICMP; TCP; UDP from an ephemeral port; unicast ARP, both ways
- *	IPv6	the same with echo, and unicast neighbour discovery, if both
- *		have an address that is not link-local
+ *	IPv4	ICMP; TCP; UDP from an ephemeral port; ARP, question and answer
+ *	IPv6	the same with echo and neighbour discovery, if both have an
+ *		address besides the link-local one
  *
  * from each address of the sender.  What is not among them has its first packet
  * taken to the daemon, as ever: fragments, other protocols, UDP from ports that
- * are not ephemeral, neighbour discovery with unusual options; and, if there
- *are more lanes than AHEAD_LANES_MAX, TCP and UDP to peers.
+ * are not ephemeral, neighbour discovery with unusual options; and TCP and UDP
+ * to peers if there are more lanes than AHEAD_LANES_MAX, or three, which take
+ *as many bits of the ports as five.
  */
 #ifndef FDP_DATAPATH_AHEAD_H
 #define FDP_DATAPATH_AHEAD_H 1

@@ -63,6 +63,7 @@ struct forwarding {
 	uint64_t claims;
 	struct fwd_routes routes;
 	struct deps changed;
+	bool leads_questions;
 	bool wants_news;
 	struct ovs_list news; /* struct station */
 	size_t n_detours;     /* Peers with a 'via' that is not their own. */
@@ -650,6 +651,16 @@ static void hop_news(struct forwarding *f, struct peer *hop)
 			peer_news(f, p);
 		}
 	}
+}
+
+void forwarding_lead_questions(struct forwarding *f)
+{
+	f->leads_questions = true;
+}
+
+bool forwarding_leads_questions(const struct forwarding *f)
+{
+	return f->leads_questions;
 }
 
 void forwarding_want_news(struct forwarding *f)

@@ -137,7 +137,11 @@ uint32_t forwarding_via(const struct forwarding *, uint32_t peer);
  * it no peer may pass on anything.  Copied. */
 void forwarding_set_routes(struct forwarding *, const struct fwd_routes *);
 const struct fwd_routes *forwarding_routes(const struct forwarding *);
-/* What flows may be made of before there are packets (engine/ahead.h).  A
+/* "Who has ...?" is led to who has it, as by flows that are there before, and
+ * not answered by us; at first it is not. */
+void forwarding_lead_questions(struct forwarding *);
+bool forwarding_leads_questions(const struct forwarding *);
+/* What flows may be made of before there are packets (engine/ahead.c).  A
  * station is news when it is new or has other addresses, and when packets to
  * its host can go another way than before.  Kept only after want_news(). */
 void forwarding_want_news(struct forwarding *);

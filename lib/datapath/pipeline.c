@@ -829,16 +829,13 @@ by_link_local(struct walk *w, const struct ip_addr *ip, struct ip_addr *mask)
 	return forwarding_by_mac(w->fwd, w->out->vni, &mac);
 }
 
-/* "Who has 'ip'?", asked of everybody, is answered by us alone. */
-static enum reason answer(struct walk *w, const struct ip_addr *ip,
-			  struct ip_addr *mask,
-			  void (*put_reply)(struct wbuf *, const struct flow *,
-					    const struct mac *))
+/* The station that 'ip' is asked of; NULL if nobody is known. */
+static const struct fwd_target *
+asked_for(struct walk *w, const struct ip_addr *ip, struct ip_addr *mask)
 {
 	bool arp = w->flow->eth_type == ETH_TYPE_ARP;
 	const struct fwd_target *target = NULL;
 
-	look_up_mac(&w->out->mask.eth_dst);
 	/* An IPv4-mapped target in IPv6 is nobody's. */
 	if (arp || !ip_is_v4(ip)) {
 		target = by_ip(w, ip, mask);
@@ -846,6 +843,66 @@ static enum reason answer(struct walk *w, const struct ip_addr *ip,
 	if (!target && !arp) {
 		target = by_link_local(w, ip, mask);
 	}
+	return target;
+}
+
+/* A question to one alone, whose own answer needs no daemon.  False: it does
+ * not get there now, or not straight, and is better answered by us. */
+static bool lead(struct walk *w, const struct fwd_target *target,
+		 enum reason *reason)
+{
+	struct translation *out = w->out;
+	const struct fwd_peer *hop;
+
+	if (target->local) {
+		put_local(w, target->port_no);
+		*reason = REASON_LOCAL;
+		return true;
+	}
+	hop = way_to(w, target->peer);
+	if (!hop || hop->peer != target->peer) {
+		return false;
+	}
+	*reason = send_remote(w, target);
+	if (*reason != REASON_REMOTE) {
+		out->actions.n = 0;
+		out->peer = out->hop = UINT32_MAX;
+		return false;
+	}
+	return true;
+}
+
+/* From a peer: those that have led it here asked nobody else. */
+static enum reason pass_question(struct walk *w, const struct ip_addr *ip,
+				 struct ip_addr *mask)
+{
+	const struct fwd_target *target;
+
+	look_up_mac(&w->out->mask.eth_dst);
+	target = asked_for(w, ip, mask);
+	if (!target || !target->local) {
+		return replicate(w);
+	}
+	SAY(w, "who has %s: local, port %u", IP_TEXT(ip), target->port_no);
+	put_local(w, target->port_no);
+	return REASON_LOCAL;
+}
+
+/* "Who has 'ip'?", asked of everybody, is answered by us alone, or led to who
+ * has it.  Who has no address yet is told by us. */
+static enum reason answer(struct walk *w, const struct ip_addr *ip,
+			  struct ip_addr *mask,
+			  void (*put_reply)(struct wbuf *, const struct flow *,
+					    const struct mac *))
+{
+	const struct fwd_target *target;
+	enum reason reason;
+
+	if (w->from) {
+		return pass_question(w, ip, mask);
+	}
+	look_up_mac(&w->out->mask.eth_dst);
+	target = asked_for(w, ip, mask);
 	if (!target) {
 		SAY(w, "who has %s: nobody known", IP_TEXT(ip));
 		return REASON_UNKNOWN_IP;
@@ -854,6 +911,11 @@ static enum reason answer(struct walk *w, const struct ip_addr *ip,
 		SAY(w, "who has %s: the asker itself, others shall hear it",
 		    IP_TEXT(ip));
 		return replicate(w);
+	}
+	if (forwarding_leads_questions(w->fwd) &&
+	    !ip_is_zero(&w->flow->nw_src) && lead(w, target, &reason)) {
+		SAY(w, "who has %s: asked of that one alone", IP_TEXT(ip));
+		return reason;
 	}
 	SAY(w, "who has %s: %s", IP_TEXT(ip), MAC_TEXT(&target->mac));
 	put_reply(&w->out->reply, w->flow, &target->mac);
@@ -869,7 +931,7 @@ static enum reason destination(struct walk *w)
 	if (!mac_is_group(&f->eth_dst)) {
 		return unicast(w);
 	}
-	if (w->from) {
+	if (w->from && !forwarding_leads_questions(w->fwd)) {
 		return replicate(w);
 	}
 	/* The guard has looked at what tells these two from all others. */

@@ -67,6 +67,7 @@ void ahead_start(struct engine *e)
 	/* A datapath of our own is where the daemon is. */
 	if (!e->user && e->config.flows_ahead) {
 		flow_table_allow_ahead(e->flows, e->config.flows_ahead);
+		forwarding_lead_questions(e->fwd);
 		forwarding_want_news(e->fwd);
 	}
 }

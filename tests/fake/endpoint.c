@@ -231,6 +231,24 @@ static void receive_arp(struct endpoint *e, const struct flow *f)
 	}
 }
 
+static void receive_solicitation(struct endpoint *e, const struct flow *f)
+{
+	struct flow reply = {.eth_dst = f->eth_src,
+			     .eth_type = ETH_TYPE_IPV6,
+			     .nw_proto = IP_PROTO_ICMPV6,
+			     .nw_ttl = 255,
+			     .nw_src = f->nd_target,
+			     .nw_dst = f->nw_src,
+			     .tp_src = ND_ADVERT,
+			     .nd_target = f->nd_target,
+			     .nd_tll = e->mac};
+
+	e->n_solicitations++;
+	if (has_ip(e, &f->nd_target) && !has_ip(e, &f->nw_src)) {
+		endpoint_send(e, &reply, span_of(NULL, 0));
+	}
+}
+
 static void receive_echo(struct endpoint *e, const struct flow *f,
 			 struct span rest)
 {
@@ -292,7 +310,7 @@ void endpoint_receive(struct endpoint *e, struct span frame)
 		receive_arp(e, &f);
 	} else if (f.eth_type == ETH_TYPE_IPV6 &&
 		   f.nw_proto == IP_PROTO_ICMPV6 && f.tp_src == ND_SOLICIT) {
-		e->n_solicitations++;
+		receive_solicitation(e, &f);
 	} else if (f.eth_type == ETH_TYPE_IPV6 &&
 		   f.nw_proto == IP_PROTO_ICMPV6 && f.tp_src == ND_ADVERT) {
 		learn(e, &f.nd_target, &f.nd_tll);

@@ -24,6 +24,7 @@ static size_t n_made;
 static void setup(void)
 {
 	world = world_new();
+	forwarding_lead_questions(world);
 	table = flow_table_new(FLOW_TABLE_MAX, FLOW_SOURCE_MAX);
 	flow_table_allow_ahead(table, KEYS_MAX);
 	translation_init(&tr);
@@ -152,6 +153,18 @@ static struct flow question(bool in, bool from_link_local, bool of_link_local)
 	return f;
 }
 
+/* Of everybody. */
+static struct flow search(bool in, bool from_link_local, bool of_link_local)
+{
+	struct flow f = question(in, from_link_local, of_link_local);
+	const uint8_t *b = f.nd_target.b + 13;
+
+	f.eth_dst = (struct mac){{0x33, 0x33, 0xff, b[0], b[1], b[2]}};
+	f.nw_dst = (struct ip_addr){{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+				     0xff, b[0], b[1], b[2]}};
+	return f;
+}
+
 static struct flow answer(bool in, bool link_local)
 {
 	struct flow f = packet(in, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, 136, 0);
@@ -198,9 +211,18 @@ static void demand_first_packets(bool in)
 		ck_assert(covered(&f));
 		f = answer(in, i & 1);
 		ck_assert(covered(&f));
+		f.nd_tll = f.eth_src;
+		ck_assert(covered(&f));
+		/* Nobody asks for link-local ones from others. */
+		f = search(in, i & 1, i & 2);
+		ck_assert_int_eq(covered(&f), i != 2);
 	}
 	f = arp(in, 1);
 	ck_assert(covered(&f));
+	f.eth_dst = (struct mac)BROADCAST;
+	ck_assert(covered(&f));
+	f.nw_dst = (struct ip_addr)V4(99);
+	ck_assert(!covered(&f));
 	f = arp(in, 2);
 	ck_assert(covered(&f));
 }
@@ -327,8 +349,8 @@ START_TEST(station_without_ipv6_takes_few)
 
 	dst.n_ips = 1;
 	ahead_each_key(&base, &src, &dst, 1, make, &reason);
-	/* ARP both ways, UDP, the rest. */
-	ck_assert_uint_eq(n_made, 4);
+	/* ARP: asked of all, of one, answered; UDP, the rest. */
+	ck_assert_uint_eq(n_made, 5);
 }
 END_TEST
 
