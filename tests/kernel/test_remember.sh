@@ -46,7 +46,8 @@ start_without_passwords() {
 	local n serving
 
 	for ((try = 0; try < 20; try++)); do
-		n=$(n_ready h1) serving=$(n_serving)
+		n_ready h1
+		n=$n_ready serving=$(n_serving)
 		# shellcheck disable=SC2046 # a list of options
 		ip netns exec h1 "$bin/fdpd" $(dirs h1) --password-file "$password" \
 			--peer 172.31.0.2 >> "$work/h1.log" 2>&1 &
@@ -55,7 +56,8 @@ start_without_passwords() {
 		soon eval "[ \$(n_serving) != '$serving' ]"
 		find_stretcher && kill -STOP "$child"
 		# From here on nothing depends on who is faster.
-		[ "$(n_ready h1)" != "$n" ] || { soon answers h1; return; }
+		n_ready h1
+		[ "$n_ready" != "$n" ] || { soon answers h1; return; }
 		[ -z "$child" ] || kill -CONT "$child"
 		fdpd_kill h1
 	done 2> "$work/start.err"
