@@ -66,6 +66,7 @@ struct exec *exec_new(const struct exec_config *config)
 {
 	struct exec *exec = xzalloc(sizeof *exec);
 
+	BUILD_ASSERT_DECL((int)TCP_QUEUE_MAX >= (int)OP_SEND_MAX);
 	exec->config = *config;
 	ovs_list_init(&exec->events);
 	fault_init();

@@ -26,7 +26,7 @@ struct ds;
 struct tcp;
 
 enum {
-	TCP_QUEUE_MAX = 4 * 1024 * 1024, /* Bytes. */
+	TCP_QUEUE_MAX = 16 * 1024 * 1024, /* Bytes; OP_SEND_MAX at least. */
 	TCP_LINGER_US = 2000000,
 	TCP_LINGER_MAX = 128,
 	TCP_PAUSE_US = 1000000, /* Accepting, after EMFILE and the like. */

@@ -14,8 +14,7 @@ enum {
 	DIALS_MAX = 8, /* Handshakes, and dials of this age: */
 	DIAL_COUNTS_US = 1000 * 1000,
 	DIAL_PAUSE_US = 100 * 1000,
-	RX_MAX = CHANNEL_RECORD_MAX + 2,
-	SEND_MAX = 16 * 1024 * 1024
+	RX_MAX = CHANNEL_RECORD_MAX + 2
 };
 
 /* An address from which somebody authenticated once. */
@@ -203,7 +202,7 @@ static bool may_send(struct engine *e, struct conn *c)
 		c->step = e->step;
 		c->sent = 0;
 	}
-	if (c->sent > SEND_MAX) {
+	if (c->sent + CHANNEL_RECORD_MAX + 2 > OP_SEND_MAX) {
 		c->greedy = true;
 		conn_wake(e, c, e->now_us);
 	}

@@ -22,6 +22,12 @@
 #include "packet/flow.h"
 #include "session/keys.h"
 
+enum {
+	/* Of all OP_SEND of one step, on one connection: what a host that joins
+	 * a large mesh may ask for at once, and no more. */
+	OP_SEND_MAX = 16 * 1024 * 1024
+};
+
 enum op_type {
 	/* Control connections.  'conn' numbers: the engine's are odd, those of
 	 * accepted connections (EVENT_ACCEPTED) even. */

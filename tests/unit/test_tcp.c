@@ -210,6 +210,24 @@ START_TEST(held_bytes_arrive_in_one_piece_when_released)
 }
 END_TEST
 
+/* A host that joins a large mesh asks for some thousand statements at once. */
+START_TEST(what_one_step_may_send_is_queued)
+{
+	uint8_t *bytes = xcalloc(1, OP_SEND_MAX);
+	const size_t piece = 4096;
+
+	dial("127.0.0.1");
+	tcp_hold(a.tcp);
+	for (size_t i = 0; i < OP_SEND_MAX; i += piece) {
+		tcp_send(a.tcp, a.conn, span_of(bytes + i, piece));
+	}
+	tcp_release(a.tcp);
+	RUN_UNTIL(a.n_closed || b.data.size == OP_SEND_MAX);
+	ck_assert_uint_eq(a.n_closed, 0);
+	free(bytes);
+}
+END_TEST
+
 START_TEST(who_connects_before_it_is_accepted_waits)
 {
 	struct ip_endpoint remote = loopback("127.0.0.1", &b);
@@ -570,6 +588,7 @@ int main(void)
 			    (int)ARRAY_SIZE(loopbacks));
 	tcase_add_test(tc, bytes_both_ways_arrive);
 	tcase_add_test(tc, held_bytes_arrive_in_one_piece_when_released);
+	tcase_add_test(tc, what_one_step_may_send_is_queued);
 	tcase_add_test(tc, who_connects_before_it_is_accepted_waits);
 	tcase_add_test(tc, megabytes_through_small_buffers_in_order);
 	tcase_add_test(tc, close_delivers_what_was_queued);
