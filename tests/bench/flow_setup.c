@@ -22,6 +22,7 @@
  *	mac    another destination, all of them groups
  *	nobody another destination, which no station has: none arrives
  *	tuple  other ports
+ *	known  another ephemeral port
  *	same   nothing; with DATAPATH its flows are deleted before each first
  */
 #include <arpa/inet.h>
@@ -342,6 +343,7 @@ enum kind {
 	KIND_MAC,
 	KIND_NOBODY,
 	KIND_TUPLE,
+	KIND_KNOWN,
 	KIND_SAME
 };
 
@@ -350,6 +352,7 @@ static enum kind kind_of(const char *text)
 	return !strcmp(text, "mac")	 ? KIND_MAC
 	       : !strcmp(text, "nobody") ? KIND_NOBODY
 	       : !strcmp(text, "tuple")	 ? KIND_TUPLE
+	       : !strcmp(text, "known")	 ? KIND_KNOWN
 					 : KIND_SAME;
 }
 
@@ -423,7 +426,9 @@ static void make_frame(uint8_t f[FRAME_SIZE], enum kind kind, uint32_t i,
 		sum += (uint32_t)f[k] << 8 | f[k + 1];
 	}
 	put_u16(f + 24, ~(sum + (sum >> 16)));
-	put_u16(f + 34, 1024 + (kind == KIND_TUPLE ? i % 60000 : 0));
+	put_u16(f + 34, kind == KIND_KNOWN   ? 40000 + i % 20000
+			: kind == KIND_TUPLE ? 1024 + i % 60000
+					     : 1024);
 	put_u16(f + 36,
 		1024 + (kind == KIND_TUPLE ? (run + i / 60000) % 60000 : 0));
 	put_u16(f + 38, FRAME_SIZE - 34);

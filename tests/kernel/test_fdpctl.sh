@@ -108,8 +108,9 @@ case_ok 'trace: forward to the peer' has 'peer         h2, ESP SPI 0x' trace --d
 case_ok 'trace: the reason' has 'reason       remote' trace --dst "$mac2" --ip-src 10.0.0.1 --ip-dst 10.0.0.2
 case_ok 'trace: a stranger' has 'reason       unknown-mac' trace --dst 02:99:00:00:00:00 --ip-src 10.0.0.1 --ip-dst 10.0.0.7
 case_ok 'trace: spoofing' has 'reason       spoofed-ip' trace --dst "$mac2" --ip-src 10.0.0.66 --ip-dst 10.0.0.2
-case_ok 'trace: ARP is answered' has 'verdict      answer' trace --dst ff:ff:ff:ff:ff:ff --arp-op 1 --ip-src 10.0.0.1 --ip-dst 10.0.0.2
-case_ok 'trace: ND is answered' has 'verdict      answer' trace --dst 33:33:ff:00:00:02 --ip-src fd00::1 --ip-dst ff02::1:ff00:2 --nd-target fd00::2
+case_ok 'trace: ARP is led to who has it' has 'reason       remote' trace --dst ff:ff:ff:ff:ff:ff --arp-op 1 --ip-src 10.0.0.1 --ip-dst 10.0.0.2
+case_ok 'trace: so is ND' has 'reason       remote' trace --dst 33:33:ff:00:00:02 --ip-src fd00::1 --ip-dst ff02::1:ff00:2 --nd-target fd00::2
+case_ok 'trace: who has no address yet is answered' has 'verdict      answer' trace --dst 33:33:ff:00:00:02 --ip-src :: --ip-dst ff02::1:ff00:2 --nd-target fd00::2
 case_ok 'trace: no such port' refused 'no port' ctl h1 trace --port nix --src 02:00:00:00:00:01 --dst 02:00:00:00:00:02
 
 # ---- flows
