@@ -27,7 +27,7 @@ case_ok 'ping' soon ping_ok c1 10.0.0.2
 count() {
 	local flows
 
-	flows=$(ask h1 .flows.installed status)
+	flows=$(ask h1 '.flows.installed - .flows.ahead' status)
 	[ "$flows" -gt 60 ] || flows=few
 	echo "$(ls "/proc/${daemon[h1]}/fd" | wc -l) descriptors," \
 		"$(ask h1 '.ports | length' ports) ports," \

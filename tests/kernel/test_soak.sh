@@ -80,11 +80,11 @@ settle() {
 	done 2> /dev/null
 }
 # What is to be as it was, of one host; there are flows while there is traffic,
-# and neighbours that ask for each other now and then.
+# beside those ahead of it, and neighbours that ask for each other now and then.
 counts() { # I
 	local h=h$1 flows
 
-	flows=$(ctl "$h" flows | wc -l)
+	flows=$(ctl "$h" flows | grep -vc ' ahead$')
 	[ "$flows" -gt 30 ] || flows=few
 	echo "$h: $(ns "$h" ip xfrm state | grep -c '^src') SAs," \
 		"$(ns "$h" ip xfrm policy | grep -c '^src') policies," \

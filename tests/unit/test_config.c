@@ -40,7 +40,7 @@ START_TEST(nothing_given_defaults)
 	ck_assert_uint_eq(config.conn_limit, 0);
 	ck_assert_uint_eq(config.advertise.n, 0);
 	ck_assert_uint_eq(config.sas_per_peer, 1);
-	ck_assert_uint_eq(config.flows_ahead, 8192);
+	ck_assert_uint_eq(config.flows_ahead, 4096);
 	ck_assert_int_eq(config.overlay, OVERLAY_AUTO);
 	ck_assert(!config.no_fastdp);
 	ck_assert_int_eq(config_overlay_setting(&config), OVERLAY_AUTO);
@@ -458,7 +458,7 @@ START_TEST(command_line_over_file_wins)
 					 "port = 2\n"
 					 "listen = 192.0.2.5\n"
 					 "sas-per-peer = 1\n"
-					 "flows-ahead = 8192\n"
+					 "flows-ahead = 4096\n"
 					 "overlay = auto\n"
 					 "no-fastdp = false\n"
 					 "no-aes-gcm = false\n"
