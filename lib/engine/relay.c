@@ -21,7 +21,8 @@
 #define LINK_FLAP_US  (60 * SECOND_US) /* ...so short a time ago. */
 #define DETOUR_US     (2 * SECOND_US)  /* Before a usable tunnel is left. */
 #define LINGER_US     (10 * SECOND_US) /* Frames by the way of before. */
-#define BATCH_US      (SECOND_US / 50) /* News that are taken together. */
+#define BATCH_US      (SECOND_US / 50) /* News that are taken together... */
+#define BATCH_PEER_US 250 /* ...and for each peer, if that is more. */
 
 /* ---- What forwarding asks ---- */
 
@@ -110,9 +111,15 @@ static bool is_alive(const struct peer *p)
 	return way_is_usable(p) && !p->tunnel.route_errno && !health_is_dead(p);
 }
 
+/* All peers are looked at then. */
+static uint64_t batch_us(const struct engine *e)
+{
+	return MAX(BATCH_US, hmap_count(&e->peers) * BATCH_PEER_US);
+}
+
 void relay_news(struct engine *e)
 {
-	wake(e, e->now_us + BATCH_US);
+	wake(e, e->now_us + batch_us(e));
 }
 
 /* Is it time to state a link to 'p'? */
@@ -325,8 +332,8 @@ void relay_sync(struct engine *e)
 		return;
 	}
 	/* Of the first news at once; a mesh that comes up has many. */
-	if (e->now_us < e->synced_us + BATCH_US) {
-		wake(e, e->synced_us + BATCH_US);
+	if (e->now_us < e->synced_us + batch_us(e)) {
+		wake(e, e->synced_us + batch_us(e));
 		return;
 	}
 	e->synced_us = e->now_us;
