@@ -1,10 +1,11 @@
 /* How many sessions a host wants (--conn-limit).
  *
- * With so many it dials no host that it only heard of, as long as that one is
- * reached through others; and if it has more, because others dial it, it ends
- * those that can be spared (mesh/topology.h), one after the other.  Nobody is
- * refused: a new host may know no other one.  Whoever is told that a session
- * was one too many does not dial again either as long as there is a way.
+ * With three quarters of that it dials no host that it only heard of, as long
+ * as that one is reached through others; and if it has more than so many,
+ * because others dial it, it ends those that can be spared (mesh/topology.h),
+ * one after the other.  Nobody is refused: a new host may know no other one.
+ * Whoever is told that a session was one too many does not dial again either as
+ * long as there is a way.
  *
  * So the mesh stays connected, and all can be reached; a host in the middle may
  * keep a few more for that.  What is not reached for a while is dialled beyond
@@ -35,9 +36,14 @@ static size_t count_busy(const struct engine *e)
 	return n;
 }
 
-static bool is_full(const struct engine *e)
+/* A quarter is left for others to dial: if all dialled as many as they may
+ * have, all would have more, and end them again; and whoever is left with one
+ * too few would dial again, somebody who then has one too many. */
+static bool has_enough(const struct engine *e)
 {
-	return e->config.conn_limit && count_busy(e) >= e->config.conn_limit;
+	const size_t limit = e->config.conn_limit;
+
+	return limit && count_busy(e) >= limit - limit / 4;
 }
 
 bool limit_holds(const struct engine *e, const struct target *t)
@@ -52,7 +58,7 @@ bool limit_allows(struct engine *e, struct target *t)
 {
 	const struct peer *p = peer_find(e, &t->peer);
 
-	if (!t->spared && !(t->hinted && is_full(e))) {
+	if (!t->spared && !(t->hinted && has_enough(e))) {
 		t->held = false;
 		return true;
 	}

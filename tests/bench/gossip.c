@@ -64,7 +64,7 @@ struct item {
 
 static struct host *hosts;
 static uint32_t n_hosts;
-static uint64_t now_us, order, n_bytes, seed = 1;
+static uint64_t now_us, order, n_bytes, n_begun, seed = 1;
 static struct item **heap;
 static size_t n_heap, allocated_heap;
 
@@ -263,6 +263,8 @@ static void run_op(uint32_t host, struct op *op)
 	} else if (op->type == OP_REPLY) {
 		free(hosts[host].reply);
 		hosts[host].reply = xstrdup(op->text);
+	} else if (op->type == OP_LOG) {
+		n_begun += !strncmp(op->text, "connected to ", 13);
 	} else if (op->type == OP_FATAL) {
 		fprintf(stderr, "%s\n", op->text);
 		exit(EXIT_FAILURE);
@@ -504,13 +506,13 @@ int main(int argc, char *argv[])
 		attach((uint32_t)rng_range(&rng, n_hosts), i);
 		run_until(now_us + SECOND_US);
 	}
-	printf("hosts %u limit %s sessions %.0f known_s %.1f memory_kib %.0f "
+	printf("hosts %u limit %s sessions %.0f begun %.0f known_s %.1f memory_kib %.0f "
 	       "up_kb %.1f up_ms %.1f idle_B/s %.0f idle_us/s %.1f "
 	       "attach_B %.0f attach_us %.1f\n",
-	       n_hosts, argv[2], sessions, (double)until_us / 1e6 - 1,
-	       memory / n_hosts, (double)up_bytes / 1000 / n_hosts,
-	       up_cpu * 1000 / n_hosts, idle_bytes / n_hosts,
-	       idle_cpu * 1e6 / n_hosts,
+	       n_hosts, argv[2], sessions, (double)n_begun / 2,
+	       (double)until_us / 1e6 - 1, memory / n_hosts,
+	       (double)up_bytes / 1000 / n_hosts, up_cpu * 1000 / n_hosts,
+	       idle_bytes / n_hosts, idle_cpu * 1e6 / n_hosts,
 	       ((double)(n_bytes - before) / N_ATTACHED - idle_bytes) / n_hosts,
 	       ((cpu_s() - cpu) / N_ATTACHED - idle_cpu) * 1e6 / n_hosts);
 	return EXIT_SUCCESS;

@@ -16,6 +16,7 @@ enum {
 
 struct cost {
 	double memory_kib, up_kb, idle_bytes;
+	double sessions, begun; /* In the end; all that there ever were. */
 };
 
 /* The number behind that word. */
@@ -39,13 +40,15 @@ static struct cost measure(unsigned int n, unsigned int limit)
 	ck_assert_ptr_nonnull(fgets(line, sizeof line, f));
 	ck_assert_int_eq(pclose(f), 0);
 	printf("%s", line);
+	cost.sessions = value(line, " sessions ");
+	cost.begun = value(line, " begun ");
 	cost.memory_kib = value(line, " memory_kib ");
 	cost.up_kb = value(line, " up_kb ");
 	cost.idle_bytes = value(line, " idle_B/s ");
 	return cost;
 }
 
-static void demand_linear(unsigned int limit)
+static struct cost demand_linear(unsigned int limit)
 {
 	const struct cost few = measure(FEW, limit);
 	const struct cost many = measure(MANY, limit);
@@ -56,17 +59,24 @@ static void demand_linear(unsigned int limit)
 	ck_assert_double_le(many.memory_kib, most * few.memory_kib);
 	ck_assert_double_lt(many.up_kb, 1.2 * most * few.up_kb);
 	ck_assert_double_lt(many.idle_bytes, 1.2 * most * few.idle_bytes);
+	return many;
 }
 
 START_TEST(full_mesh_costs_a_host_in_proportion)
 {
-	demand_linear(0);
+	const struct cost cost = demand_linear(0);
+
+	ck_assert_double_eq(cost.sessions, MANY * (MANY - 1) / 2);
 }
 END_TEST
 
 START_TEST(mesh_of_few_sessions_costs_a_host_in_proportion)
 {
-	demand_linear(LIMIT);
+	const struct cost cost = demand_linear(LIMIT);
+
+	/* Few are begun to be ended again as one too many. */
+	ck_assert_double_lt(cost.sessions, MANY * LIMIT / 2);
+	ck_assert_double_lt(cost.begun, 2.5 * cost.sessions);
 }
 END_TEST
 
