@@ -10,7 +10,7 @@
 
 enum {
 	FEW = 20,
-	MANY = 80,
+	MANY = 60,
 	LIMIT = 6 /* Sessions of a host in a mesh that is not full. */
 };
 
