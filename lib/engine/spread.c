@@ -23,7 +23,8 @@
 #include "util.h"
 
 #define PAUSE_US     (30 * SECOND_US / 1000) /* For each session... */
-#define PAUSE_MAX_US (3 * SECOND_US)	     /* ...up to that. */
+#define PAUSE_MAX_US (3 * SECOND_US)	     /* ...up to that... */
+#define YOUNG_MAX_US (30 * SECOND_US)	     /* ...or, of a new one, that. */
 #define WANT_US	     (1 * SECOND_US)	     /* Nobody else is asked for it. */
 #define AT_ONCE	     3
 
@@ -39,6 +40,14 @@ static bool is_session(const struct conn *c)
 static uint64_t pause_us(const struct engine *e)
 {
 	return MIN(hmap_count(&e->conns) * PAUSE_US, PAUSE_MAX_US);
+}
+
+/* For how long a new session's other end is not told of what there is.  Until a
+ * mesh has come up, and all have said so, which takes longer the more there
+ * are, each would be told of all others by all others. */
+static uint64_t young_us(const struct engine *e)
+{
+	return MIN(hmap_count(&e->conns) * PAUSE_US, YOUNG_MAX_US);
 }
 
 static void wake(struct engine *e, uint64_t when_us)
@@ -195,7 +204,7 @@ void spread_session(struct engine *e, struct conn *c)
 		/* It compares whole summaries. */
 		c->told = c->began;
 	}
-	wake(e, e->now_us + pause_us(e));
+	wake(e, e->now_us + young_us(e));
 }
 
 static void put_held(struct held_statement *held, const struct statement *s)
@@ -312,7 +321,7 @@ static uint64_t tell_news(struct engine *e, struct listener *all, uint64_t told,
 
 void spread_timers(struct engine *e)
 {
-	const uint64_t pause = pause_us(e);
+	const uint64_t pause = pause_us(e), young = young_us(e);
 	uint64_t told = UINT64_MAX, next_us = UINT64_MAX;
 	struct listener *all;
 	struct conn *c;
@@ -327,8 +336,8 @@ void spread_timers(struct engine *e)
 		if (!is_session(c) || c->told == e->statements.number) {
 			continue;
 		}
-		if (e->now_us < c->since_us + pause) {
-			next_us = MIN(next_us, c->since_us + pause);
+		if (e->now_us < c->since_us + young) {
+			next_us = MIN(next_us, c->since_us + young);
 			continue;
 		}
 		all[c->peer->mark].c = c;
