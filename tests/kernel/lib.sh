@@ -191,8 +191,9 @@ fdpd() { # H ARG...
 	# shellcheck disable=SC2046 # a list of options
 	ip netns exec "$h" "$bin/fdpd" $(dirs "$h") "$@" >> "$work/$h.log" 2>&1 &
 	daemon[$h]=$!
-	# Passwords take some seconds, in User-mode Linux.
-	within 120 was_ready "$h" $((n + 1)) || never "$h" 'is ready'
+	# Passwords take some seconds, in User-mode Linux, and far more where a
+	# guest hardly gets a turn.
+	within 240 was_ready "$h" $((n + 1)) || never "$h" 'is ready'
 	within 120 answers "$h" || never "$h" answers
 }
 
