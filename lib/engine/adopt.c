@@ -4,7 +4,9 @@
  * is there again: then they are translated anew, like ours.  Until then a
  * translation would say less than the kernel does.  Who reaches a peer through
  * others, or many peers at once, waits a little longer for all of them to be
- * back.  Those that lead nowhere any more are deleted at the start: nothing is
+ * back.  Meanwhile nothing is dropped by a flow: what is looked at to find that
+ * a peer is unknown is little, so such a flow would cover those that still lead
+ * to it.  Those that lead nowhere any more are deleted at the start: nothing is
  * lost by that, and what they match is looked at again.  What is left after
  * ADOPT_FLOWS_US leads nowhere and is deleted (forward_stats()).
  */
@@ -54,6 +56,11 @@ void adopt_touch(struct engine *e)
 			MIN(e->adopt_due_us, e->now_us + ADOPT_BATCH_US);
 		engine_wake(e, e->adopt_due_us);
 	}
+}
+
+bool adopt_goes_on(const struct engine *e)
+{
+	return e->n_found_flows;
 }
 
 bool adopt_is_final(const struct engine *e, const struct flow *key,

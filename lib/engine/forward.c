@@ -257,7 +257,7 @@ void forward_upcall(struct engine *e, const struct odp_upcall *u)
 	if (x->reply.size) {
 		send_reply(e, u, wbuf_span(&x->reply));
 	}
-	if (x->install) {
+	if (x->install && !(adopt_goes_on(e) && !x->actions.n)) {
 		put = install(e, &u->flow, x);
 	}
 	if (x->actions.n && u->packet.size) {

@@ -1352,6 +1352,8 @@ void ahead_again(struct engine *);
 
 /* ---- adopt.c ---- */
 
+/* Are there flows of an earlier run? */
+bool adopt_goes_on(const struct engine *);
 /* Of a translation while there are flows of an earlier run: does it lead where
  * such a flow would have led, by a way that will last? */
 bool adopt_is_final(const struct engine *, const struct flow *key,

@@ -75,6 +75,45 @@ SEED_TEST(flows_of_before_follow_a_new_address, SEEDS / 2)
 	world_free(w);
 }
 
+static size_t n_drops(const struct host *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->kernel.n_flows; i++) {
+		n += !h->kernel.flows[i].actions.n;
+	}
+	return n;
+}
+
+/* Until a peer is back what comes from it is from nobody.  A flow that drops
+ * it, made of a packet that no flow was for, would look at its address alone,
+ * and so cover the flows that still forward what else comes from there. */
+SEED_TEST(nothing_is_dropped_by_flow_before_peers_are_back, SEEDS / 2)
+{
+	struct world *w = running_world(seed, 2, "secret", seed & 1);
+	struct host *a = host_a(w), *b = host_b(w);
+	struct endpoint *c1 = a->endpoints[0], *c2 = b->endpoints[0];
+	const struct flow other = {.eth_dst = c2->mac, .eth_type = 0x88b5};
+
+	demand_all_reach(w, 2);
+	host_kill(b);
+	/* It remembers nobody, and its passwords take their time. */
+	free(b->peers);
+	b->peers = NULL;
+	b->password_us = SEC / 2;
+	host_start_well(b);
+	DEMAND(w, !host_is_connected(b, a), "too soon to tell");
+	endpoint_send(c1, &other, span_of("x", 1));
+	world_run(w, 50 * MS);
+	DEMAND(w, !n_drops(b), "%zu flows that drop", n_drops(b));
+	DEMAND(w, endpoint_reaches_with(c1, &c2->ips[0], 84, 1), "no answer");
+	/* Later that is not so. */
+	demand_connected(w, 20 * SEC);
+	world_run(w, 100 * SEC);
+	demand_all_reach(w, 2);
+	world_free(w);
+}
+
 SEED_TEST(killed_again_and_again_settles, SEEDS / 2)
 {
 	struct world *w = running_world(seed, 3, "secret", false);
@@ -386,6 +425,7 @@ SEED_TEST(passwords_come_late_nothing_else_waits, SEEDS)
 
 SCENARIO_MAIN("restarts", killed_and_started_adopts_all_and_loses_nothing,
 	      flows_of_before_follow_a_new_address,
+	      nothing_is_dropped_by_flow_before_peers_are_back,
 	      killed_again_and_again_settles,
 	      peer_gone_for_good_everything_of_it_removed,
 	      adopted_but_never_claimed_removed_after_grace,
