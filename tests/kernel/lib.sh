@@ -210,11 +210,11 @@ was_ready() { # H N: so often?
 
 n_ready=0
 n_ready() { # H: how often it was, in $n_ready
-	local lines line
+	local said_lines line
 
 	n_ready=0
-	mapfile -t lines < "$work/$1.log"
-	for line in "${lines[@]}"; do
+	mapfile -t said_lines < "$work/$1.log"
+	for line in "${said_lines[@]}"; do
 		[[ $line != *'ready after '* ]] || n_ready=$((n_ready + 1))
 	done
 }
@@ -258,13 +258,13 @@ ask() { # H FILTER COMMAND...
 
 # Is every connection of host H established, with N of them on fastdp?
 meshed() { # H N
-	local file=/run/connections.$BASHPID lines line overlay='' reason='' n=0 encrypted=''
+	local file=/run/connections.$BASHPID said_lines line overlay='' reason='' n=0 encrypted=''
 
 	ctl "$1" --json connections > "$file"
-	mapfile -t lines < "$file"
-	[[ ${lines[1]:-} = *'"connections"'* ]] || return
+	mapfile -t said_lines < "$file"
+	[[ ${said_lines[1]:-} = *'"connections"'* ]] || return
 	# Of each connection in the order of the alphabet.
-	for line in "${lines[@]}"; do
+	for line in "${said_lines[@]}"; do
 		case $line in
 		*' "encrypted": true,') encrypted=1 ;;
 		*' "overlay": '*) overlay=$line ;;

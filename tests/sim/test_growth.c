@@ -66,7 +66,7 @@ START_TEST(full_mesh_costs_a_host_in_proportion)
 {
 	const struct cost cost = demand_linear(0);
 
-	ck_assert_double_eq(cost.sessions, MANY * (MANY - 1) / 2);
+	ck_assert_double_eq(cost.sessions, MANY * (MANY - 1) / 2.0);
 }
 END_TEST
 
@@ -75,7 +75,7 @@ START_TEST(mesh_of_few_sessions_costs_a_host_in_proportion)
 	const struct cost cost = demand_linear(LIMIT);
 
 	/* Few are begun to be ended again as one too many. */
-	ck_assert_double_lt(cost.sessions, MANY * LIMIT / 2);
+	ck_assert_double_lt(cost.sessions, MANY * LIMIT / 2.0);
 	ck_assert_double_lt(cost.begun, 2.5 * cost.sessions);
 }
 END_TEST
