@@ -11,7 +11,7 @@
  * taken to the daemon, as ever: fragments, other protocols, UDP from ports that
  * are not ephemeral, neighbour discovery with unusual options; and TCP and UDP
  * to peers if there are more lanes than AHEAD_LANES_MAX, or three, which take
- *as many bits of the ports as five.
+ * as many bits of the ports as five.
  */
 #ifndef FDP_DATAPATH_AHEAD_H
 #define FDP_DATAPATH_AHEAD_H 1
