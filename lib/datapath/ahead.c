@@ -119,17 +119,14 @@ static void visit_ip(const struct keys *k, uint16_t eth_type,
 	visit_ports(k, &f);
 }
 
-/* Of everybody: the last bytes of the address choose the group (RFC 4291 2.7.1,
- * RFC 2464 7). */
-static void visit_search(const struct keys *k, const struct ip_addr *src,
-			 const struct ip_addr *target)
+/* Who has 'target'? */
+static void visit_solicitation(const struct keys *k, const struct ip_addr *src,
+			       const struct ip_addr *target,
+			       const struct ip_addr *dst, const struct mac *mac)
 {
-	const uint8_t *b = target->b + 13;
-	struct ip_addr group = {{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff,
-				 b[0], b[1], b[2]}};
-	struct flow f = key_of(k, ETH_TYPE_IPV6, src, &group);
+	struct flow f = key_of(k, ETH_TYPE_IPV6, src, dst);
 
-	f.eth_dst = (struct mac){{0x33, 0x33, 0xff, b[0], b[1], b[2]}};
+	f.eth_dst = *mac;
 	f.nw_proto = IP_PROTO_ICMPV6;
 	f.nw_ttl = UINT8_MAX;
 	f.tp_src = ND_NEIGHBOUR_SOLICIT;
@@ -138,18 +135,24 @@ static void visit_search(const struct keys *k, const struct ip_addr *src,
 	k->visit(k->aux, &f);
 }
 
+/* Of everybody: the last bytes of the address choose the group (RFC 4291 2.7.1,
+ * RFC 2464 7). */
+static void visit_search(const struct keys *k, const struct ip_addr *src,
+			 const struct ip_addr *target)
+{
+	const uint8_t *b = target->b + 13;
+	const struct ip_addr group = {{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+				       0xff, b[0], b[1], b[2]}};
+	const struct mac mac = {{0x33, 0x33, 0xff, b[0], b[1], b[2]}};
+
+	visit_solicitation(k, src, target, &group, &mac);
+}
+
 /* Of one, to confirm it. */
 static void visit_question(const struct keys *k, const struct ip_addr *src,
 			   const struct ip_addr *target)
 {
-	struct flow f = key_of(k, ETH_TYPE_IPV6, src, target);
-
-	f.nw_proto = IP_PROTO_ICMPV6;
-	f.nw_ttl = UINT8_MAX;
-	f.tp_src = ND_NEIGHBOUR_SOLICIT;
-	f.nd_target = *target;
-	f.nd_sll = k->src->mac;
-	k->visit(k->aux, &f);
+	visit_solicitation(k, src, target, target, &k->base.eth_dst);
 }
 
 static void visit_neighbour(const struct keys *k, const struct ip_addr *src)
