@@ -307,14 +307,13 @@ static void warn_used_up(struct sleeve_thread *t, struct sleeve_out *out)
 	}
 }
 
-/* Room in the buffer, or numbers, for who lacked them; false: there are no more
- * numbers, ever. */
-static bool make_room(struct sleeve_thread *t, struct sleeve_out *out,
-		      enum err err)
+/* Room in the buffer, or numbers; false: there are no more numbers, ever. */
+static bool make_room(void *t_, struct cut_way *way, enum err lack)
 {
-	struct cut_way *way = &out->ways[t->id];
+	struct sleeve_thread *t = t_;
+	struct sleeve_out *out = way->to;
 
-	if (err == ERR_LIMIT) {
+	if (lack == ERR_LIMIT) {
 		sleeve_thread_flush(t);
 		return true;
 	}
@@ -323,11 +322,6 @@ static bool make_room(struct sleeve_thread *t, struct sleeve_out *out,
 	}
 	warn_used_up(t, out);
 	return true;
-}
-
-static bool wants_room(enum err err)
-{
-	return err == ERR_LIMIT || err == ERR_SEQUENCE;
 }
 
 static struct cut_way *my_way(struct sleeve_thread *t, struct sleeve_out *out)
@@ -350,30 +344,17 @@ static void set_time(atomic_uint64_t *to, uint64_t now_ms)
 	}
 }
 
-static enum err cut_one(struct sleeve_thread *t, struct sleeve_out *out,
-			uint32_t vni, uint8_t ttl, uint8_t *data, size_t size)
-{
-	struct cut_way *way = &out->ways[t->id];
-	enum err err;
-
-	do {
-		err = cut_frame(&t->cut, way, vni, ttl, data, size);
-	} while (wants_room(err) && make_room(t, out, err));
-	return err;
-}
-
 /* Probes find out what the way takes: each is a datagram of its own, however
  * large. */
-static enum err cut_probe(struct sleeve_thread *t, struct sleeve_out *out,
+static enum err cut_probe(struct sleeve_thread *t, struct cut_way *way,
 			  uint8_t ttl, uint8_t *data, size_t size)
 {
-	struct cut_way *way = &out->ways[t->id];
 	const uint16_t datagram_size = way->datagram_size;
 	enum err err;
 
 	cut_close(&t->cut);
 	way->datagram_size = SLEEVE_DATAGRAM_MAX;
-	err = cut_one(t, out, PROBE_VNI, ttl, data, size);
+	err = cut_frame(&t->cut, way, PROBE_VNI, ttl, data, size);
 	cut_close(&t->cut);
 	way->datagram_size = datagram_size;
 	return err;
@@ -407,9 +388,10 @@ enum err sleeve_send(struct sleeve_thread *t, uint32_t number, uint32_t vni,
 	}
 	way = my_way(t, out);
 	if (vni == PROBE_VNI) {
-		err = cut_probe(t, out, ttl, data, frame->size + VNET_BYTES);
+		err = cut_probe(t, way, ttl, data, frame->size + VNET_BYTES);
 	} else {
-		err = cut_one(t, out, vni, ttl, data, frame->size + VNET_BYTES);
+		err = cut_frame(&t->cut, way, vni, ttl, data,
+				frame->size + VNET_BYTES);
 	}
 	switch (err) {
 	case FDP_OK:
@@ -432,13 +414,7 @@ enum err sleeve_send(struct sleeve_thread *t, uint32_t number, uint32_t vni,
 
 static void send_keepalive(struct sleeve_thread *t, struct sleeve_out *out)
 {
-	struct cut_way *way = my_way(t, out);
-	enum err err;
-
-	do {
-		err = cut_keepalive(&t->cut, way);
-	} while (wants_room(err) && make_room(t, out, err));
-	if (!err) {
+	if (!cut_keepalive(&t->cut, my_way(t, out))) {
 		set_time(&out->peer->sent_ms, t->now_ms);
 	}
 }
@@ -1034,7 +1010,7 @@ void sleeve_thread_init(struct sleeve_thread *t, struct sleeve *sleeve,
 	t->cut_buf = xmalloc(CUT_BUFFER_BYTES);
 	t->copy_buf = xmalloc(VNET_BYTES + VNET_FRAME_MAX);
 	t->tx = xzalloc(sizeof *t->tx);
-	cut_init(&t->cut, t->cut_buf, CUT_BUFFER_BYTES, id);
+	cut_init(&t->cut, t->cut_buf, CUT_BUFFER_BYTES, id, make_room, t);
 	if (!t->is_main) {
 		t->pieces_buf = xmalloc(VNET_FRAME_MAX);
 		t->rx = xzalloc(sizeof *t->rx);

@@ -31,26 +31,49 @@ struct job {
 	size_t room; /* Bytes of a frame that one datagram takes. */
 };
 
-void cut_init(struct cut *c, uint8_t *buf, size_t size, unsigned int thread)
+void cut_init(struct cut *c, uint8_t *buf, size_t size, unsigned int thread,
+	      cut_room *room, void *aux)
 {
 	ovs_assert(size >= SLEEVE_DATAGRAM_MAX);
 	memset(c, 0, sizeof *c);
 	c->buf = buf;
 	c->size = size;
 	c->thread = thread;
+	c->room = room;
+	c->aux = aux;
+}
+
+/* What the next datagram lacks, where 'n' have numbers that follow one
+ * another. */
+static enum err lack(const struct cut *c, const struct cut_way *way, size_t n)
+{
+	if (c->n_runs == CUT_RUNS_MAX ||
+	    c->size - c->used < way->datagram_size) {
+		return ERR_LIMIT;
+	}
+	return way->seq_end - way->seq < n ? ERR_SEQUENCE : FDP_OK;
+}
+
+static enum err make_room(struct cut *c, struct cut_way *way, size_t n)
+{
+	enum err err;
+
+	do {
+		err = lack(c, way, n);
+	} while (err && c->room(c->aux, way, err));
+	return err;
 }
 
 /* Opens a datagram at the buffer's end. */
 static enum err begin(struct cut *c, struct cut_way *way, uint32_t vni,
 		      uint8_t ttl)
 {
+	enum err err;
+
 	ovs_assert(!c->open);
-	if (c->n_runs == CUT_RUNS_MAX ||
-	    c->size - c->used < way->datagram_size) {
-		return ERR_LIMIT;
-	}
-	if (way->seq >= way->seq_end) {
-		return ERR_SEQUENCE;
+	err = make_room(c, way, 1);
+	if (err) {
+		return err;
 	}
 	c->open = way;
 	c->seq = way->seq++;
@@ -160,45 +183,40 @@ static enum err put_pieces(struct job *j, uint8_t flags, struct span head,
 			   struct span body)
 {
 	struct cut *c = j->cut;
-	size_t total = head.size + body.size;
+	size_t total = head.size + body.size, done = 0;
 	enum err err;
 
-	if (!c->pieced &&
-	    j->way->seq_end - j->way->seq < (total + j->room - 1) / j->room) {
-		return ERR_SEQUENCE;
-	}
-	while (c->pieced < total) {
-		size_t n = MIN(total - c->pieced, j->room);
-		size_t of_head = c->pieced < head.size
-					 ? MIN(n, head.size - c->pieced)
-					 : 0;
+	err = make_room(c, j->way, (total + j->room - 1) / j->room);
+	while (!err && done < total) {
+		size_t n = MIN(total - done, j->room);
+		size_t of_head = done < head.size ? MIN(n, head.size - done)
+						  : 0;
 		uint8_t f = (uint8_t)(flags | FRAME_PIECE);
 		uint8_t *at;
 
 		err = begin(c, j->way, j->vni, j->ttl);
 		if (err) {
-			return err;
+			break;
 		}
-		if (c->pieced) {
+		if (done) {
 			f |= FRAME_FOLLOWS;
 		}
-		if (c->pieced + n < total) {
+		if (done + n < total) {
 			f |= FRAME_MORE;
 		}
 		at = begin_record(c, f, n);
 		if (of_head) {
-			memcpy(at, head.data + c->pieced, of_head);
+			memcpy(at, head.data + done, of_head);
 		}
 		if (n > of_head) {
 			memcpy(at + of_head,
-			       body.data + (c->pieced + of_head - head.size),
+			       body.data + (done + of_head - head.size),
 			       n - of_head);
 		}
 		cut_close(c);
-		c->pieced += n;
+		done += n;
 	}
-	c->pieced = 0;
-	return FDP_OK;
+	return err;
 }
 
 /* What segmentation makes of the headers, but for the TCP or UDP checksum.
@@ -234,18 +252,18 @@ static void segment_headers(uint8_t *head, const struct vnet_l4 *l, size_t n,
 static enum err put_segments(struct job *j, const struct vnet_l4 *l, size_t mss)
 {
 	struct cut *c = j->cut;
-	size_t total = j->size - l->payload;
+	size_t total = j->size - l->payload, done = 0;
 	enum err err = FDP_OK;
 
-	while (!err && c->done < total) {
-		size_t n = MIN(total - c->done, mss);
-		bool last = c->done + n == total;
-		const uint8_t *payload = j->frame + l->payload + c->done;
+	while (!err && done < total) {
+		size_t n = MIN(total - done, mss);
+		bool last = done + n == total;
+		const uint8_t *payload = j->frame + l->payload + done;
 		uint8_t head[VNET_HEADERS_MAX];
 		uint8_t flags = FRAME_PARTIAL;
 
 		memcpy(head, j->frame, l->payload);
-		segment_headers(head, l, c->done / mss, c->done, n, last);
+		segment_headers(head, l, done / mss, done, n, last);
 		if (l->payload + n > j->room) {
 			err = put_pieces(j, flags, span_of(head, l->payload),
 					 span_of(payload, n));
@@ -254,7 +272,7 @@ static enum err put_segments(struct job *j, const struct vnet_l4 *l, size_t mss)
 			if (!err) {
 				uint8_t *at;
 
-				if (c->done) {
+				if (done) {
 					flags |= FRAME_FOLLOWS;
 				}
 				at = begin_record(c, flags, l->payload + n);
@@ -263,9 +281,7 @@ static enum err put_segments(struct job *j, const struct vnet_l4 *l, size_t mss)
 				cut_close(c);
 			}
 		}
-		if (!err) {
-			c->done += n;
-		}
+		done += n;
 	}
 	return err;
 }
@@ -334,8 +350,7 @@ static enum err put_super_frame(struct job *j, const struct vnet_hdr *h)
 	return put_segments(j, &l, mss);
 }
 
-static enum err put_small(struct job *j, const struct vnet_hdr *h,
-			  uint8_t *header)
+static enum err put_small(struct job *j, const struct vnet_hdr *h)
 {
 	struct vnet_l4 l;
 
@@ -353,7 +368,6 @@ static enum err put_small(struct job *j, const struct vnet_hdr *h,
 	if (vnet_complete(h, j->frame, j->size)) {
 		return ERR_MALFORMED;
 	}
-	header[0] = 0; /* Once, even if we come back. */
 	return put_whole(j, 0);
 }
 
@@ -366,13 +380,13 @@ static bool is_cuttable(const struct job *j, struct vnet_l4 *l)
 	       !(j->frame[l->l4 + 13] & (TCP_SYN | TCP_RST | TCP_URG));
 }
 
-static enum err put_large(struct job *j, struct vnet_hdr *h, uint8_t *header)
+static enum err put_large(struct job *j, const struct vnet_hdr *h)
 {
 	struct span frame = span_of(j->frame, j->size);
 	struct vnet_l4 l;
 
 	if (is_cuttable(j, &l)) {
-		if (!wants_l4_sum(h, &l) && !j->cut->done &&
+		if (!wants_l4_sum(h, &l) &&
 		    (h->flags & VNET_NEEDS_CSUM || !vnet_is_right(frame, &l))) {
 			return ERR_MALFORMED;
 		}
@@ -381,11 +395,9 @@ static enum err put_large(struct job *j, struct vnet_hdr *h, uint8_t *header)
 	if (can_be_told(j)) {
 		return ERR_OVERSIZED;
 	}
-	if (h->flags & VNET_NEEDS_CSUM) {
-		if (vnet_complete(h, j->frame, j->size)) {
-			return ERR_MALFORMED;
-		}
-		header[0] = 0; /* As above. */
+	if (h->flags & VNET_NEEDS_CSUM &&
+	    vnet_complete(h, j->frame, j->size)) {
+		return ERR_MALFORMED;
 	}
 	return put_pieces(j, 0, frame, span_of(NULL, 0));
 }
@@ -403,7 +415,6 @@ enum err cut_frame(struct cut *c, struct cut_way *way, uint32_t vni,
 		.room = (size_t)way->datagram_size - SLEEVE_OVERHEAD_BYTES,
 	};
 	struct vnet_hdr h;
-	enum err err;
 
 	ovs_assert(way->datagram_size >= SLEEVE_DATAGRAM_MIN);
 	if (size < VNET_BYTES + SLEEVE_ETH_BYTES || j.size > VNET_FRAME_MAX) {
@@ -411,13 +422,9 @@ enum err cut_frame(struct cut *c, struct cut_way *way, uint32_t vni,
 	}
 	memcpy(&h, data, sizeof h);
 	if (h.gso_type == VNET_GSO_NONE && j.size <= j.room) {
-		return put_small(&j, &h, data);
+		return put_small(&j, &h);
 	}
 	cut_close(c);
-	err = h.gso_type == VNET_GSO_NONE ? put_large(&j, &h, data)
-					  : put_super_frame(&j, &h);
-	if (err != ERR_LIMIT && err != ERR_SEQUENCE) {
-		c->done = c->pieced = 0;
-	}
-	return err;
+	return h.gso_type == VNET_GSO_NONE ? put_large(&j, &h)
+					   : put_super_frame(&j, &h);
 }

@@ -48,11 +48,22 @@ struct cut_run {
 	uint16_t n;
 };
 
+/* The caller makes room for the next datagram of 'way'.
+ *
+ * ERR_LIMIT: the buffer is full.  Send the runs, cut_clear().
+ * ERR_SEQUENCE: 'way' has too few numbers left.  Reserve CUT_NUMBERS_MIN or
+ * more.
+ *
+ * False: it cannot.  The frame ends there. */
+typedef bool cut_room(void *aux, struct cut_way *way, enum err lack);
+
 /* One per thread.  What is not marked is private. */
 struct cut {
 	uint8_t *buf; /* The caller's, 'size' bytes. */
 	size_t size, used;
 	unsigned int thread; /* For the ciphers. */
+	cut_room *room;
+	void *aux;
 
 	struct cut_run runs[CUT_RUNS_MAX]; /* For the caller to send. */
 	size_t n_runs;
@@ -63,20 +74,15 @@ struct cut {
 	size_t inner; /* Bytes in it so far, behind the header. */
 	uint32_t vni;
 	uint8_t ttl;
-
-	/* Of a frame that did not fit: bytes of the payload that are cut
-	 * already, and of the segment that goes in pieces. */
-	size_t done, pieced;
 };
 
-void cut_init(struct cut *, uint8_t *buf, size_t size, unsigned int thread);
+void cut_init(struct cut *, uint8_t *buf, size_t size, unsigned int thread,
+	      cut_room *, void *aux);
 
 /* Adds the frame; 'data' begins with a vnet header and may be changed.
  *
- * ERR_LIMIT: the buffer is full.  Send the runs, cut_clear(), call again with
- * the same arguments; it goes on where it was.
- * ERR_SEQUENCE: 'way' has too few numbers left.  Reserve CUT_NUMBERS_MIN or
- * more, call again in the same way.
+ * ERR_LIMIT, ERR_SEQUENCE: no room was made.  Segments that were cut before
+ * are frames of their own, and go; what is left is dropped.
  * ERR_OVERSIZED: larger than a datagram takes, and its sender can be told of
  * sleeve_inner_mtu(way->datagram_size).
  * ERR_MALFORMED: the header does not fit the frame, or the checksum of one that

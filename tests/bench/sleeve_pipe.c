@@ -50,6 +50,7 @@ struct pipe_end {
 	struct sockaddr_in remote;
 	struct cipher_key *seal, *open;
 	bool side;
+	struct cut cut;
 };
 
 static void die(const char *what)
@@ -90,8 +91,9 @@ static int udp_open(const struct sockaddr_in *local)
 	return fd;
 }
 
-static void send_runs(struct pipe_end *e, struct cut *cut)
+static void send_runs(struct pipe_end *e)
 {
+	struct cut *cut = &e->cut;
 	struct mmsghdr m[CUT_RUNS_MAX];
 	struct iovec iov[CUT_RUNS_MAX];
 	_Alignas(struct cmsghdr) char control[CUT_RUNS_MAX]
@@ -130,6 +132,13 @@ static void send_runs(struct pipe_end *e, struct cut *cut)
 	cut_clear(cut);
 }
 
+static bool make_room(void *e, struct cut_way *way, enum err lack)
+{
+	(void)way;
+	send_runs(e);
+	return lack == ERR_LIMIT; /* There are numbers enough. */
+}
+
 static void *outwards(void *e_)
 {
 	static uint8_t buf[CUT_BUFFER_BYTES], in[VNET_BYTES + VNET_FRAME_MAX];
@@ -138,26 +147,23 @@ static void *outwards(void *e_)
 			      .datagram_size = 1472,
 			      .seq_end = UINT64_MAX};
 	struct pollfd p = {.fd = e->tap, .events = POLLIN};
-	struct cut cut;
 
-	cut_init(&cut, buf, sizeof buf, 0);
+	cut_init(&e->cut, buf, sizeof buf, 0, make_room, e);
 	for (unsigned int burst = 0;;) {
 		ssize_t n = read(e->tap, in, sizeof in);
 
 		if (n < 0) {
-			cut_close(&cut);
-			send_runs(e, &cut);
+			cut_close(&e->cut);
+			send_runs(e);
 			burst = 0;
 			poll(&p, 1, -1);
 			continue;
 		}
-		while (cut_frame(&cut, &way, 1, 0, in, (size_t)n) ==
-		       ERR_LIMIT) {
-			send_runs(e, &cut);
-		}
-		if (++burst == BURST || cut.used > BUFFER_BYTES) {
-			cut_close(&cut);
-			send_runs(e, &cut);
+		/* What cannot be cut is lost. */
+		(void)!cut_frame(&e->cut, &way, 1, 0, in, (size_t)n);
+		if (++burst == BURST || e->cut.used > BUFFER_BYTES) {
+			cut_close(&e->cut);
+			send_runs(e);
 			burst = 0;
 		}
 	}

@@ -11,7 +11,7 @@
 
 enum {
 	DATAGRAMS_MAX = 8,
-	ROUNDS_MAX = 10000
+	ROOMS_MAX = 10000
 };
 
 static uint8_t linear[VNET_BYTES + VNET_FRAME_MAX + 4];
@@ -46,9 +46,19 @@ static void arrived(void *aux, struct join_frame *f)
 	check_frame(linear, join_copy(f, linear));
 }
 
+/* On to another peer. */
+struct onward {
+	struct cut cut;
+	struct join join;
+	unsigned int n_rooms;
+};
+
 /* Opens what was cut, and joins it. */
-static void arrive(struct cut *cut, struct join *join)
+static void arrive(struct onward *o)
 {
+	struct cut *cut = &o->cut;
+	struct join *join = &o->join;
+
 	cut_close(cut);
 	for (size_t i = 0; i < cut->n_runs; i++) {
 		const struct cut_run *r = &cut->runs[i];
@@ -71,30 +81,33 @@ static void arrive(struct cut *cut, struct join *join)
 	cut_clear(cut);
 }
 
+static bool make_room(void *o_, struct cut_way *way, enum err lack)
+{
+	struct onward *o = o_;
+
+	REQUIRE(o->n_rooms++ < ROOMS_MAX);
+	if (lack == ERR_LIMIT) {
+		arrive(o);
+	} else {
+		way->seq_end = way->seq + CUT_NUMBERS_MIN;
+	}
+	return true;
+}
+
 /* 'at' is changed. */
 static enum err through(uint8_t *at, size_t size)
 {
 	static uint8_t pieces[VNET_FRAME_MAX];
-	static struct cut cut;
-	static struct join join;
+	static struct onward o;
 	struct cut_way way = {.key = {.cipher = key, .index = 1},
 			      .datagram_size = datagram_size};
 	enum err err;
 
-	cut_init(&cut, buffer, sizeof buffer, 0);
-	join_init(&join, pieces, true, arrived, NULL);
-	for (size_t i = 0; i < ROUNDS_MAX; i++) {
-		err = cut_frame(&cut, &way, 1, 1, at, size);
-		if (err == ERR_LIMIT) {
-			arrive(&cut, &join);
-		} else if (err == ERR_SEQUENCE) {
-			way.seq_end = way.seq + CUT_NUMBERS_MIN;
-		} else {
-			arrive(&cut, &join);
-			return err;
-		}
-	}
-	REQUIRE(!"comes to an end");
+	o.n_rooms = 0;
+	cut_init(&o.cut, buffer, sizeof buffer, 0, make_room, &o);
+	join_init(&o.join, pieces, true, arrived, NULL);
+	err = cut_frame(&o.cut, &way, 1, 1, at, size);
+	arrive(&o);
 	return err;
 }
 

@@ -77,9 +77,11 @@ struct line {
 	struct out out;
 	uint8_t *buf, *pieces;
 	uint32_t loss, swap;	     /* Per mille of datagrams. */
-	uint32_t numbers;	     /* Reserved at a time. */
+	uint32_t numbers;	     /* Reserved at a time; 0: no more. */
 	size_t n_datagrams, n_sends; /* So far. */
 };
+
+static bool make_room(void *, struct cut_way *, enum err lack);
 
 static void line_init(struct line *l, uint16_t datagram_size)
 {
@@ -93,7 +95,7 @@ static void line_init(struct line *l, uint16_t datagram_size)
 				  CIPHER_OPEN, &secret, 1, &l->open));
 	l->buf = malloc(CUT_BUFFER_BYTES);
 	l->pieces = malloc(VNET_FRAME_MAX);
-	cut_init(&l->cut, l->buf, CUT_BUFFER_BYTES, 0);
+	cut_init(&l->cut, l->buf, CUT_BUFFER_BYTES, 0, make_room, l);
 	l->way.key = (struct frame_key){l->seal, 77, 3, true};
 	l->way.datagram_size = datagram_size;
 	l->rx = (struct frame_key){l->open, 77, 3, true};
@@ -170,24 +172,28 @@ static void line_send(struct line *l)
 	cut_clear(&l->cut);
 }
 
+static bool make_room(void *l_, struct cut_way *way, enum err lack)
+{
+	struct line *l = l_;
+
+	ck_assert_ptr_eq(way, &l->way);
+	if (lack == ERR_LIMIT) {
+		ck_assert_uint_gt(l->cut.n_runs, 0);
+		line_send(l);
+		return true;
+	}
+	ck_assert_int_eq(lack, ERR_SEQUENCE);
+	way->seq = way->seq_end;
+	way->seq_end += l->numbers;
+	return l->numbers;
+}
+
 static enum err line_put(struct line *l, const uint8_t *data, size_t size)
 {
 	static uint8_t copy[VNET_BYTES + VNET_FRAME_MAX];
-	enum err err;
 
 	memcpy(copy, data, size);
-	while ((err = cut_frame(&l->cut, &l->way, VNI, TTL, copy, size)) ==
-		       ERR_LIMIT ||
-	       err == ERR_SEQUENCE) {
-		if (err == ERR_LIMIT) {
-			ck_assert_uint_gt(l->cut.n_runs, 0);
-			line_send(l);
-		} else {
-			l->way.seq = l->way.seq_end;
-			l->way.seq_end += l->numbers;
-		}
-	}
-	return err;
+	return cut_frame(&l->cut, &l->way, VNI, TTL, copy, size);
 }
 
 static void line_flush(struct line *l)
@@ -594,6 +600,55 @@ START_TEST(nobody_is_told_of_less_than_the_least)
 	ck_assert_int_eq(line_put(&l, data, packet_make(&v4, data)),
 			 ERR_OVERSIZED);
 	line_done(&l);
+}
+END_TEST
+
+/* As on the last numbers of a key: what is left of that frame is lost, and
+ * nothing of any other, wherever it goes. */
+START_TEST(numbers_that_run_out_end_one_frame_only)
+{
+	static const struct {
+		struct packet p;
+		size_t came; /* Of the payload, with three numbers. */
+	} table[] = {
+		{{.payload = 5000, .mss = 1000}, 3000},
+		{{.payload = 5000, .partial = true}, 3 * 1379},
+		{{.udp = true, .payload = 5000, .mss = 1000}, 3000},
+		/* Segments of two pieces each. */
+		{{.udp = true, .payload = 5800, .mss = 1450}, 1450},
+		/* Pieces for which all numbers are needed at once. */
+		{{.udp = true, .payload = 5000}, 0},
+	};
+	static uint8_t data[VNET_BYTES + VNET_FRAME_MAX];
+	static bool came[65536];
+	static struct line l;
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		const struct packet *p = &table[i].p;
+		size_t size = packet_make(p, data), at = 0;
+
+		line_init(&l, 1472);
+		l.way.seq_end = 3;
+		l.numbers = 0;
+		ck_assert_int_eq(line_put(&l, data, size), ERR_SEQUENCE);
+		line_flush(&l);
+		memset(came, 0, sizeof came);
+		for (size_t k = 0; k < l.out.n; k++) {
+			at += check_frame(&l.out, k, p, at, came);
+		}
+		ck_assert_uint_eq(at, table[i].came);
+		out_clear(&l.out);
+		l.numbers = CUT_NUMBERS_MIN;
+		ck_assert_int_eq(line_put(&l, data, size), FDP_OK);
+		line_flush(&l);
+		memset(came, 0, sizeof came);
+		at = 0;
+		for (size_t k = 0; k < l.out.n; k++) {
+			at += check_frame(&l.out, k, p, at, came);
+		}
+		ck_assert_uint_eq(at, p->payload);
+		line_done(&l);
+	}
 }
 END_TEST
 
@@ -1038,6 +1093,7 @@ int main(void)
 	tcase_add_test(tc, large_tcp_is_cut_if_its_checksum_is_right);
 	tcase_add_test(tc, large_others_are_told_or_go_in_pieces);
 	tcase_add_test(tc, nobody_is_told_of_less_than_the_least);
+	tcase_add_test(tc, numbers_that_run_out_end_one_frame_only);
 	tcase_add_test(tc, small_frames_share_datagrams);
 	tcase_add_test(tc, other_network_or_peer_is_another_datagram);
 	tcase_add_test(tc, other_partial_checksums_are_completed);
