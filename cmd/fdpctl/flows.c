@@ -259,6 +259,46 @@ static bool is_wanted(const struct walk *w, const struct seen *seen)
 	return !w->peer || is_of_peer(w, seen);
 }
 
+/* Which addresses are of peers, the daemon alone knows. */
+static bool is_known_peer(const struct walk *w)
+{
+	const struct json *numbers = reply_object(w->names, "peer_numbers");
+	struct shash_node *node;
+
+	if (w->peer_is_ip) {
+		return !w->names || *host_name(w, &w->peer_ip);
+	}
+	if (!numbers) {
+		return false;
+	}
+	SHASH_FOR_EACH (node, json_object(numbers)) {
+		if (!strcmp(reply_text(numbers, node->name, ""), w->peer)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* To find no flow is an answer, but not where what was asked for is not there
+ * at all.  Flows may outlive their port or peer, so they are looked for
+ * first. */
+static enum health judge_nothing(const struct walk *w)
+{
+	if (w->by_port && (w->port >= N_PORTS || !*port_name(w, w->port))) {
+		return fail(w->ctx, HEALTH_REFUSED,
+			    "the datapath \"%s\" has no port %" PRIu32
+			    "; see fdpctl ports",
+			    w->ctx->datapath, w->port);
+	}
+	if (w->peer && !is_known_peer(w)) {
+		return fail(w->ctx, HEALTH_REFUSED,
+			    "no peer has the name or address \"%.70s\"; see "
+			    "fdpctl peers",
+			    w->peer);
+	}
+	return HEALTH_GOOD;
+}
+
 /* ---- output -------------------------------------------------------------- */
 
 static void put_text(struct walk *w, const struct odp_flow *flow,
@@ -319,7 +359,7 @@ static void put_json(struct walk *w, const struct odp_flow *flow,
 	} else {
 		json_object_put(object, "used_ms", json_null_create());
 	}
-	ds_put_cstr(&w->line, w->n_printed ? ",\n " : "\n ");
+	ds_put_cstr(&w->line, w->n_printed ? ",\n " : "[\n ");
 	json_to_ds(object, JSSF_SORT, &w->line);
 	json_destroy(object);
 }
@@ -441,16 +481,18 @@ static enum health begin(struct walk *w, const struct json *args)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	w->now_ms = (uint64_t)now.tv_sec * 1000 +
 		    (uint64_t)now.tv_nsec / (1000 * 1000);
-	if (ctx->json) {
-		fputs("[", stdout);
-	}
 	return HEALTH_GOOD;
 }
 
 static enum health end(const struct walk *w)
 {
+	enum health health = w->n_printed ? HEALTH_GOOD : judge_nothing(w);
+
+	if (health) {
+		return health;
+	}
 	if (w->ctx->json) {
-		fputs(w->n_printed ? "\n]\n" : "]\n", stdout);
+		fputs(w->n_printed ? "\n]\n" : "[]\n", stdout);
 	}
 	if (fflush(stdout) || ferror(stdout)) {
 		return fail(w->ctx, HEALTH_REFUSED, "cannot write: %s",
@@ -479,7 +521,7 @@ static enum health print_flows(struct walk *w, struct odp *odp,
 		return health;
 	}
 	error = odp_flow_dump(odp, datapath.ifindex, false, visit, w);
-	health = end(w);
+	health = error && !w->n_printed ? HEALTH_GOOD : end(w);
 	return health  ? health
 	       : error ? kernel_failure(ctx, odp, error)
 		       : HEALTH_GOOD;

@@ -131,7 +131,11 @@ case_ok 'flows --port NUMBER' only "in=$host_end " flows --port "$(ask h1 '.port
 case_ok 'flows --port of nothing' refused 'no port' ctl h1 flows --port nix
 case_ok 'flows --peer NAME' only 'peer=h2' flows --peer h2
 case_ok 'flows --peer ADDRESS' only 'peer=h2' flows --peer 172.31.0.2
-case_ok 'flows --peer of nobody' [ -z "$(flows --peer h3)" ]
+case_ok 'flows --port of no such number' refused 'no port 99' ctl h1 flows --port 99
+nothing() { out=$("$@") && [ -z "$out" ]; }
+case_ok 'flows --port of one without flows' nothing ctl h1 flows --port fdp
+case_ok 'flows --peer of nobody' refused 'no peer' ctl h1 flows --peer h3
+case_ok 'flows --peer of no such address' refused 'no peer' ctl h1 flows --peer 172.31.0.3
 case_ok 'flows --mac' only "$mac2" flows --mac "$mac2"
 case_ok 'flows --json' [ "$(flows --json | jq -r 'map(select(.peer == "h2" and .reason == "remote")) | .[0] | keys | join(" ")')" = 'ahead bytes flow in_port packets peer port reason ufid used_ms via' ]
 case_ok 'flows: no such datapath' exits 3 ctl h1 flows --datapath nix

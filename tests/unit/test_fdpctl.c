@@ -496,6 +496,9 @@ static const char *const asking[][MAX_WORDS] = {
 	{"attach", "--pid", self_pid, "--address", "10.0.0.1/8"},
 	{"expose", "10.0.0.1/8"},
 	{"hide"},
+	{"why", "beta"},
+	{"rekey", "beta"},
+	{"peers", "--forget-key", "beta"},
 	{"trace", "--port", "2", "--src", "02:00:00:00:00:01", "--dst",
 	 "02:00:00:00:00:02"},
 };
@@ -854,6 +857,66 @@ START_TEST(help_is_no_longer_than_a_terminal_is_wide)
 }
 END_TEST
 
+/* ---- flows --------------------------------------------------------------- */
+
+static const struct {
+	const char *words[MAX_WORDS];
+	const char *wrong; /* NULL: nothing is. */
+} lookups[] = {
+	{{"flows"}, NULL},
+	{{"flows", "--port", "3"}, NULL},
+	{{"flows", "--port", "fdp1"}, NULL},
+	{{"flows", "--port", "4"}, "no port 4;"},
+	{{"flows", "--port", "65535"}, "no port 65535;"},
+	{{"flows", "--port", "fdp2"}, "no port \"fdp2\";"},
+	{{"flows", "--peer", "beta"}, NULL},
+	{{"flows", "--peer", "192.0.2.2"}, NULL},
+	{{"flows", "--peer", "2001:DB8::2"}, NULL},
+	/* Reached through others. */
+	{{"flows", "--peer", "gamma"}, NULL},
+	{{"flows", "--peer", "delta"}, "no peer has the name or address"},
+	{{"flows", "--peer", "bet"}, "\"bet\""},
+	{{"flows", "--peer", "192.0.2.3"}, "\"192.0.2.3\""},
+	{{"flows", "--peer", "2001:db8::3"}, "\"2001:db8::3\""},
+	{{"flows", "--port", "3", "--peer", "delta"}, "\"delta\""},
+	/* Any MAC address may be in a packet. */
+	{{"flows", "--mac", "02:00:00:00:00:09"}, NULL},
+};
+
+START_TEST(no_flows_is_an_answer_no_such_thing_is_none)
+{
+	const struct canned canned[] = {
+		{"fdp/names",
+		 "{\"ports\":{\"0\":\"fdp\",\"3\":\"fdp1\"},\"peers\":{"
+		 "\"192.0.2.2\":\"beta\",\"2001:db8::2\":\"beta\"},"
+		 "\"peer_numbers\":{\"7\":\"beta\",\"8\":\"gamma\"}}",
+		 false},
+		{"fdp/flows", "{\"flows\":[]}", false},
+		{NULL, "{}", true}};
+	const char *wrong = lookups[_i].wrong;
+
+	start(canned);
+	for (int json = 0; json < 2; json++) {
+		const char *words[MAX_WORDS + 1] = {json ? "--json" : NULL};
+		struct result r;
+
+		memcpy(words + json, lookups[_i].words,
+		       sizeof lookups[_i].words);
+		r = run(words);
+		ck_assert_int_eq(r.status, wrong ? 1 : 0);
+		if (wrong) {
+			check_one_line(r.err);
+			ck_assert_ptr_nonnull(strstr(r.err, wrong));
+			ck_assert_int_eq(!!strstr(r.out, "\"error\""), json);
+		} else {
+			ck_assert_str_eq(r.err, "");
+			ck_assert_str_eq(r.out, json ? "[]\n" : "");
+		}
+		result_free(&r);
+	}
+}
+END_TEST
+
 /* ---- attach -------------------------------------------------------------- */
 
 START_TEST(refused_attach_check_is_the_end)
@@ -1135,6 +1198,8 @@ int main(void)
 	tcase_add_test(t, what_is_missing_is_told_for_that_command);
 	tcase_add_loop_test(t, help_is_no_longer_than_a_terminal_is_wide, 0, 7);
 	tcase_add_test(t, refused_attach_check_is_the_end);
+	tcase_add_loop_test(t, no_flows_is_an_answer_no_such_thing_is_none, 0,
+			    N_OF(lookups));
 	tcase_add_loop_test(t, incomplete_attach_check_makes_nothing, 0, 4);
 	tcase_add_test(t, host_itself_is_not_attached);
 	tcase_add_loop_test(t, exposed_and_hidden_is_what_is_asked, 0,
