@@ -268,23 +268,15 @@ static void parse_library_options(int argc, char *argv[],
 	}
 }
 
-/* What is not allowed in a name becomes a dash. */
+/* Linux has names of one byte more than ours. */
 static char *host_name(void)
 {
 	char whole[HOST_NAME_MAX + 1] = "", name[IDENTITY_NAME_SIZE];
 
-	/* Linux has names of one byte more than ours. */
 	if (gethostname(whole, sizeof whole) || !*whole) {
 		ovs_strlcpy(whole, "unnamed", sizeof whole);
 	}
-	ovs_strlcpy(name, whole, sizeof name);
-	for (char *p = name; *p; p++) {
-		char c[IDENTITY_NAME_SIZE] = {*p};
-
-		if (!identity_name_is_valid(c)) {
-			*p = '-';
-		}
-	}
+	identity_name_from(whole, name);
 	return xstrdup(name);
 }
 

@@ -281,7 +281,7 @@ static void run_forget(struct engine *e, uint32_t command,
 	}
 	if (!found) {
 		command_refuse(e, command,
-			       "no peer has the name, id or address \"%.60s\"; "
+			       "no peer has the name, id or address \"%.70s\"; "
 			       "`fdpctl peers` and `fdpctl status connections` "
 			       "list them",
 			       text);
@@ -346,7 +346,7 @@ static void run_rekey(struct engine *e, uint32_t command,
 	if (name && !jsonget_n(list)) {
 		json_destroy(list);
 		command_refuse(e, command,
-			       "no connected peer is called \"%.60s\"; `fdpctl "
+			       "no connected peer is called \"%.70s\"; `fdpctl "
 			       "peers` lists them",
 			       name);
 		return;

@@ -315,7 +315,7 @@ void show_why(struct engine *e, uint32_t command, const struct json *args)
 
 	if (!text || !find(e, text, &s)) {
 		command_refuse(e, command,
-			       "nothing is known of a host \"%.60s\"; `fdpctl "
+			       "nothing is known of a host \"%.70s\"; `fdpctl "
 			       "status connections` and `fdpctl peers` list "
 			       "them",
 			       text ? text : "");

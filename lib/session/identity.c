@@ -58,6 +58,19 @@ bool identity_name_is_valid(const char *name)
 	return name_bytes_are_valid(name, strnlen(name, IDENTITY_NAME_SIZE));
 }
 
+void identity_name_from(const char *text, char name[IDENTITY_NAME_SIZE])
+{
+	size_t i;
+
+	for (i = 0; text[i] && i + 1 < IDENTITY_NAME_SIZE; i++) {
+		name[i] = '-';
+		if (name_char_is_valid(text[i])) {
+			name[i] = text[i];
+		}
+	}
+	name[i] = '\0';
+}
+
 void identity_encode(const struct identity *self, struct wbuf *out)
 {
 	ovs_assert(identity_name_is_valid(self->name) &&

@@ -64,6 +64,10 @@ struct identity_context {
  * anywhere. */
 bool identity_name_is_valid(const char *name);
 
+/* A name for whom others call 'text', which is not empty: each byte that is not
+ * allowed becomes a dash, what is too long is cut. */
+void identity_name_from(const char *text, char name[IDENTITY_NAME_SIZE]);
+
 /* Reads a name from outside.  ERR_OVERSIZED, ERR_MALFORMED. */
 enum err identity_name_decode(struct span value,
 			      char name[IDENTITY_NAME_SIZE]) FDP_MUST_CHECK;

@@ -50,7 +50,7 @@ struct weather {
 struct host {
 	struct world *world;
 	unsigned int index;
-	char name[16];
+	char name[IDENTITY_NAME_SIZE];
 	struct peer_id id;
 	struct ip_addr v4, v6; /* 192.0.2.(index + 1), 2001:db8::(index + 1) */
 	struct hs_slot slots[2];

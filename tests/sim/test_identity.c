@@ -48,7 +48,7 @@ static void demand_verdict(struct host *h, const char *verdict,
 
 static void forget_key(struct host *h, const char *name)
 {
-	char args[64];
+	char args[128];
 
 	snprintf(args, sizeof args, "{\"name\": \"%s\"}", name);
 	json_destroy(host_ask(h, "forget-key", args));
@@ -63,6 +63,71 @@ static struct world *acquainted(uint64_t seed)
 	host_stop(host_b(w));
 	world_run(w, SEC);
 	return w;
+}
+
+/* Is the peer of this name called so by all who are asked for it? */
+static void demand_called(struct host *h, const char *name)
+{
+	char args[128], more[IDENTITY_NAME_SIZE + 1];
+	struct json *json;
+
+	snprintf(args, sizeof args, "{\"peer\": \"%s\"}", name);
+	json = host_ask(h, "why", args);
+	DEMAND(h->world, !strcmp(jsonget_string(json, "name"), name),
+	       "why calls it %s", jsonget_string(json, "name"));
+	json_destroy(json);
+	/* Who is not known is called as the operator did. */
+	snprintf(more, sizeof more, "%s+", name);
+	snprintf(args, sizeof args, "{\"peer\": \"%s\"}", more);
+	DEMAND(h->world, !host_command(h, "why", args), "one more is known");
+	DEMAND(h->world, strstr(h->reply, more), "%s", h->reply);
+	DEMAND(h->world, !host_command(h, "rekey", args), "one more is known");
+	DEMAND(h->world, strstr(h->reply, more), "%s", h->reply);
+	snprintf(args, sizeof args, "{\"address\": \"%s\"}", more);
+	DEMAND(h->world, !host_command(h, "forget", args), "one more is known");
+	DEMAND(h->world, strstr(h->reply, more), "%s", h->reply);
+}
+
+/* They differ in the last byte; a and c hear of each other through b. */
+SEED_TEST(longest_names_are_whole_everywhere, 5)
+{
+	struct world *w = world_new(seed);
+	struct host *a, *b, *c;
+	struct json *json;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		char name[IDENTITY_NAME_SIZE] = "";
+
+		memset(name, 'n', sizeof name - 1);
+		name[sizeof name - 2] = (char)('a' + i);
+		world_add_host(w, name, "secret");
+	}
+	a = host_a(w);
+	b = host_b(w);
+	c = host_c(w);
+	dial_all(w, 3, seed & 1);
+	world_partition(w, a, c, true);
+	start_all(w, 3);
+	world_run(w, 30 * SEC);
+	json = host_ask(a, "status", NULL);
+	DEMAND(w, !strcmp(jsonget_string(json, "name"), a->name), "%s",
+	       jsonget_string(json, "name"));
+	json_destroy(json);
+	demand_identity(a, b->name, "new");
+	demand_row(a, c, "via", b->name);
+	demand_called(a, b->name);
+	demand_called(a, c->name);
+	host_kill(a);
+	DEMAND(w, strstr(a->state, b->name), "it is not in the state file");
+	DEMAND(w, strstr(a->peers, b->name), "nor in that of peers");
+	host_start_well(a);
+	world_run(w, 30 * SEC);
+	demand_identity(a, b->name, "pinned");
+	demand_row(a, c, "via", b->name);
+	DEMAND(w, !a->n_alarms, "alarms");
+	forget_key(a, b->name);
+	demand_identity(a, b->name, "new");
+	world_free(w);
 }
 
 SEED_TEST(key_is_pinned_at_first_use, 5)
@@ -497,7 +562,8 @@ START_TEST(torn_or_changed_state_is_not_valid)
 }
 END_TEST
 
-SCENARIO_MAIN("identity", copy_is_an_alarm_and_no_fight,
+SCENARIO_MAIN("identity", longest_names_are_whole_everywhere,
+	      copy_is_an_alarm_and_no_fight,
 	      copies_that_meet_both_alarm, host_that_moved_is_no_copy,
 	      torn_or_changed_state_is_not_valid, key_is_pinned_at_first_use,
 	      pins_are_saved_together, impostor_that_dials_is_refused,

@@ -236,6 +236,22 @@ START_TEST(zero_byte_refused)
 }
 END_TEST
 
+START_TEST(name_of_64_refused_of_63_taken)
+{
+	char name[65];
+
+	memset(name, 'n', 64);
+	name[64] = '\0';
+	ck_assert_int_eq(config_set(&config, CONFIG_KEY_NAME, name, &why),
+			 ERR_MALFORMED);
+	ck_assert(strstr(ds_cstr(&why), "is not a name (1 to 63 "));
+	name[63] = '\0';
+	ck_assert_int_eq(config_set(&config, CONFIG_KEY_NAME, name, &why),
+			 FDP_OK);
+	ck_assert_str_eq(config.name, name);
+}
+END_TEST
+
 START_TEST(long_value_refused)
 {
 	char *text = xmalloc(CONFIG_MAX_VALUE + 2);
@@ -503,6 +519,7 @@ int main(void)
 	tcase_add_loop_test(tc, bad_file_says_line_and_reason, 0,
 			    (int)ARRAY_SIZE(bad_files));
 	tcase_add_test(tc, zero_byte_refused);
+	tcase_add_test(tc, name_of_64_refused_of_63_taken);
 	tcase_add_test(tc, long_value_refused);
 	tcase_add_test(tc, large_file_refused);
 	tcase_add_test(tc, blank_ends_on_command_line_refused);

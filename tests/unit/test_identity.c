@@ -388,6 +388,35 @@ START_TEST(names_are_judged_as_in_table)
 }
 END_TEST
 
+START_TEST(any_host_name_makes_a_valid_name)
+{
+	static const struct {
+		const char *text, *name;
+	} table[] = {
+		{"alpha.example", "alpha.example"},
+		{"al pha\xff/x", "al-pha--x"},
+		{"-", "-"},
+		/* The longest, and the longest of Linux. */
+		{"012345678901234567890123456789012345678901234567890123456789"
+		 "012",
+		 "012345678901234567890123456789012345678901234567890123456789"
+		 "012"},
+		{"012345678901234567890123456789012345678901234567890123456789"
+		 "01 3",
+		 "012345678901234567890123456789012345678901234567890123456789"
+		 "01-"},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		char name[IDENTITY_NAME_SIZE];
+
+		identity_name_from(table[i].text, name);
+		ck_assert_str_eq(name, table[i].name);
+		ck_assert(identity_name_is_valid(name));
+	}
+}
+END_TEST
+
 /* TLVs themselves. */
 
 START_TEST(tlv_longer_than_its_list_is_refused)
@@ -433,6 +462,7 @@ int main(void)
 		       signature_for_other_role_or_handshake_does_not_verify);
 	tcase_add_test(tc, field_behind_the_signature_is_refused);
 	tcase_add_test(tc, names_are_judged_as_in_table);
+	tcase_add_test(tc, any_host_name_makes_a_valid_name);
 	tcase_add_test(tc, tlv_longer_than_its_list_is_refused);
 	suite_add_tcase(suite, tc);
 	return vectors_main(suite);
