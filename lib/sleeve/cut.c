@@ -189,8 +189,8 @@ static enum err put_pieces(struct job *j, uint8_t flags, struct span head,
 	err = make_room(c, j->way, (total + j->room - 1) / j->room);
 	while (!err && done < total) {
 		size_t n = MIN(total - done, j->room);
-		size_t of_head = done < head.size ? MIN(n, head.size - done)
-						  : 0;
+		size_t of_head =
+			done < head.size ? MIN(n, head.size - done) : 0;
 		uint8_t f = (uint8_t)(flags | FRAME_PIECE);
 		uint8_t *at;
 
@@ -395,8 +395,7 @@ static enum err put_large(struct job *j, const struct vnet_hdr *h)
 	if (can_be_told(j)) {
 		return ERR_OVERSIZED;
 	}
-	if (h->flags & VNET_NEEDS_CSUM &&
-	    vnet_complete(h, j->frame, j->size)) {
+	if (h->flags & VNET_NEEDS_CSUM && vnet_complete(h, j->frame, j->size)) {
 		return ERR_MALFORMED;
 	}
 	return put_pieces(j, 0, frame, span_of(NULL, 0));

@@ -60,19 +60,27 @@ static void kill_all(struct world *w, unsigned int n)
 	}
 }
 
-/* Every container of every host reaches every other, and nobody is asked. */
+/* The daemons are dead: they reach each other, and nobody is asked. */
+static void demand_reach_alone(struct endpoint *a, struct endpoint *b)
+{
+	struct world *w = a->host->world;
+
+	DEMAND(w, reaches(a, b), "%s does not reach %s", a->netns, b->netns);
+	DEMAND(w, reaches(b, a), "%s does not reach %s", b->netns, a->netns);
+	DEMAND(w,
+	       !a->host->kernel.n_upcalls_lost &&
+		       !b->host->kernel.n_upcalls_lost,
+	       "upcalls between %s and %s", a->netns, b->netns);
+}
+
+/* So it is with the first containers of all hosts. */
 static void demand_daemons_not_needed(struct world *w, unsigned int n)
 {
 	kill_all(w, n);
 	for (unsigned int i = 0; i < n; i++) {
 		for (unsigned int j = 0; j < i; j++) {
-			struct endpoint *a = world_host(w, i)->endpoints[0];
-			struct endpoint *b = world_host(w, j)->endpoints[0];
-
-			DEMAND(w, reaches(a, b), "%s does not reach %s",
-			       a->netns, b->netns);
-			DEMAND(w, reaches(b, a), "%s does not reach %s",
-			       b->netns, a->netns);
+			demand_reach_alone(world_host(w, i)->endpoints[0],
+					   world_host(w, j)->endpoints[0]);
 		}
 	}
 	DEMAND(w, !n_lost(w, n), "upcalls");
@@ -111,9 +119,7 @@ SEED_TEST(two_of_one_host_need_no_daemon, SEEDS)
 	attach(a, 3);
 	world_run(w, SEC);
 	kill_all(w, 2);
-	DEMAND(w, reaches(a->endpoints[0], a->endpoints[1]), "not reached");
-	DEMAND(w, reaches(a->endpoints[1], a->endpoints[0]), "not reached");
-	DEMAND(w, !n_lost(w, 2), "upcalls");
+	demand_reach_alone(a->endpoints[0], a->endpoints[1]);
 	world_free(w);
 }
 
@@ -169,9 +175,8 @@ SEED_TEST(container_moves_flows_follow, SEEDS)
 	DEMAND(w, e, "%s", host_c(w)->reply);
 	world_run(w, SEC);
 	kill_all(w, 3);
-	DEMAND(w, reaches(host_a(w)->endpoints[0], e), "not reached");
-	DEMAND(w, reaches(e, host_c(w)->endpoints[0]), "not reached");
-	DEMAND(w, !n_lost(w, 3), "upcalls");
+	demand_reach_alone(host_a(w)->endpoints[0], e);
+	demand_reach_alone(e, host_c(w)->endpoints[0]);
 	world_free(w);
 }
 
@@ -230,11 +235,8 @@ SEED_TEST(restart_does_not_wait_for_the_lost, SEEDS)
 	host_start_well(a);
 	world_run(w, 150 * SEC);
 	DEMAND(w, a->kernel.n_flows == flows_ahead(a), "others are there");
-	host_kill(host_c(w));
-	kill_all(w, 1);
-	DEMAND(w, reaches(a->endpoints[0], host_c(w)->endpoints[0]),
-	       "not reached");
-	DEMAND(w, !a->kernel.n_upcalls_lost, "upcalls");
+	kill_all(w, 3);
+	demand_reach_alone(a->endpoints[0], host_c(w)->endpoints[0]);
 	world_free(w);
 }
 
@@ -280,9 +282,7 @@ SEED_TEST(room_again_is_used, SEEDS)
 	}
 	world_run(w, 30 * SEC);
 	kill_all(w, 3);
-	DEMAND(w, reaches(a->endpoints[0], host_c(w)->endpoints[0]),
-	       "not reached");
-	DEMAND(w, !a->kernel.n_upcalls_lost, "upcalls");
+	demand_reach_alone(a->endpoints[0], host_c(w)->endpoints[0]);
 	world_free(w);
 }
 

@@ -563,10 +563,10 @@ START_TEST(torn_or_changed_state_is_not_valid)
 END_TEST
 
 SCENARIO_MAIN("identity", longest_names_are_whole_everywhere,
-	      copy_is_an_alarm_and_no_fight,
-	      copies_that_meet_both_alarm, host_that_moved_is_no_copy,
-	      torn_or_changed_state_is_not_valid, key_is_pinned_at_first_use,
-	      pins_are_saved_together, impostor_that_dials_is_refused,
+	      copy_is_an_alarm_and_no_fight, copies_that_meet_both_alarm,
+	      host_that_moved_is_no_copy, torn_or_changed_state_is_not_valid,
+	      key_is_pinned_at_first_use, pins_are_saved_together,
+	      impostor_that_dials_is_refused,
 	      impostor_that_is_dialled_is_refused,
 	      known_host_without_key_is_refused,
 	      new_key_gets_in_after_forget_key,
