@@ -31,6 +31,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -263,7 +264,7 @@ static uint64_t wait_for(struct side *side, size_t offset, uint64_t wanted)
 {
 	uint64_t value = 0;
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1000; i++) {
 		struct sleeve_load load = load_of(side);
 
 		memcpy(&value, (const char *)&load + offset, sizeof value);
@@ -447,8 +448,14 @@ static void check_replay(void)
 			WAIT_FOR(&b, forged, before.forged + flips / 2);
 		}
 	}
-	rest_ms(200);
-	after = load_of(&b);
+	for (int i = 0; i < 500; i++) {
+		after = load_of(&b);
+		if (after.forged + after.replayed >=
+		    before.forged + before.replayed + flips) {
+			break;
+		}
+		rest_ms(20);
+	}
 	check(after.forged + after.replayed ==
 		      before.forged + before.replayed + flips,
 	      "every_flipped_bit_refused", "%u forged and %u replayed of %u",
@@ -505,21 +512,27 @@ static void check_leak(void)
 static void check_rekey(void)
 {
 	char out[4096];
-	FILE *ping = popen("ip netns exec a ping -n -q -i 0.002 -c 500 "
+	FILE *ping = popen("ip netns exec a ping -n -q -i 0.002 -c 1500 "
 			   "10.9.0.2 | grep -o '[0-9]* received'",
 			   "r");
 	size_t n;
 
 	for (uint32_t epoch = 4; epoch < 14; epoch++) {
-		rest_ms(50);
+		struct sleeve_load a_before, b_before;
+
 		rekey(epoch);
+		/* What was sealed with the key before the last is through. */
+		a_before = load_of(&a);
+		b_before = load_of(&b);
+		WAIT_FOR(&a, rx_datagrams, a_before.rx_datagrams + 5);
+		WAIT_FOR(&b, rx_datagrams, b_before.rx_datagrams + 5);
 		sleeve_del_in(a.sleeve, 10000 * a.other + epoch - 2);
 		sleeve_del_in(b.sleeve, 10000 * b.other + epoch - 2);
 	}
 	n = fread(out, 1, sizeof out - 1, ping);
 	out[n] = '\0';
 	pclose(ping);
-	check(!strncmp(out, "500 ", 4), "ten_rekeys_lose_nothing", "%s", out);
+	check(!strncmp(out, "1500 ", 5), "ten_rekeys_lose_nothing", "%s", out);
 }
 
 /* A middlebox, from one of whose ports it goes to b; then from another. */
@@ -647,7 +660,8 @@ static void check_ipv6(void)
 
 static void check_trunk(void)
 {
-	unsigned int wanted;
+	unsigned int wanted, most;
+	time_t begin;
 
 	check(pings("-c 3 -i 0.2"), "ping_from_tag_to_tag", "no answer");
 	check(pings("-c 2 -i 0.2 -s 1391 -M do"), "largest_packet_answers",
@@ -656,6 +670,7 @@ static void check_trunk(void)
 
 	must(sleeve_set_vlan(b.sleeve, 200, b.other, VNI, true),
 	     "sleeve_set_vlan");
+	begin = time(NULL);
 	check(!pings("-c 3 -i 0.2"), "without_tag_nothing_gets_in",
 	      "it was answered");
 	sleeve_run(b.sleeve, on_event, &b);
@@ -663,9 +678,11 @@ static void check_trunk(void)
 		      b.last.vni == VNI,
 	      "missing_tag_is_told", "event %d, network %u", (int)b.last.what,
 	      b.last.vni);
+	/* Once a second. */
+	most = 2 + (unsigned int)(time(NULL) - begin);
 	wanted = b.n_wanted;
-	check(wanted >= 1 && wanted <= 4, "and_not_too_often", "%u times",
-	      wanted);
+	check(wanted >= 1 && wanted <= most, "and_not_too_often",
+	      "%u times, at most %u", wanted, most);
 	must(sleeve_set_vlan(b.sleeve, 200, b.other, VNI, false),
 	     "sleeve_set_vlan");
 	check(pings("-c 2 -i 0.2"), "ping_with_tag_again", "no answer");
@@ -730,10 +747,10 @@ static void check_memory(void)
 		sleeve_del_in(a.sleeve, 10000 * a.other + 99 + i);
 		sleeve_del_in(b.sleeve, 10000 * b.other + 99 + i);
 		if (i % 50 == 0) {
-			rest_ms(1); /* RCU's thread frees. */
+			ovsrcu_barrier(); /* Its thread frees. */
 		}
 	}
-	rest_ms(500);
+	ovsrcu_barrier();
 	after = rss_kib();
 	check(after <= before + SLACK_KIB, "keys_come_and_go",
 	      "%zu KiB, before %zu", after, before);

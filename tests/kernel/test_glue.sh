@@ -3,6 +3,7 @@
 # Each draws its own topology.
 #
 # tier: uml
+# timeout: 200
 set -u
 failed=0
 for program in "${FDP_BUILD:?}"/tests/kernel/*_check; do

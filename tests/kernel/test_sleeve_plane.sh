@@ -3,6 +3,7 @@
 # beforehand; the picture is in sleeve_check.c.
 #
 # tier: bare
+# timeout: 240
 set -u
 failed=0
 for cipher in aes-gcm xsalsa; do
