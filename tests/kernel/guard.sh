@@ -172,6 +172,5 @@ guard_scenario() {
 }
 
 fdpd_plain() { # H
-	fdpd_try "$1" > "$work/plain.log" 2>&1
-	! grep -q 'still blocks' "$work/plain.log"
+	fdpd_try "$1" --detach > "$work/plain.log" 2>&1 && ctl "$1" reset
 }

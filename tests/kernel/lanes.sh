@@ -33,14 +33,18 @@ def receive():
         if i >= N_UDP:
             s.listen()
         sel.register(s, selectors.EVENT_READ, i)
-    swapped = 0
-    while not end:
-        for key, _ in sel.select(0.2):
+    swapped, quiet = 0, False
+    # Those on their way when we are told to stop still come.
+    while not (end and quiet):
+        events = sel.select(0.2)
+        quiet = not events
+        for key, _ in events:
             if key.data is None:
                 data = key.fileobj.recv(65536)
                 tcp[key.fileobj] = tcp.get(key.fileobj, 0) + len(data)
                 if not data:
                     sel.unregister(key.fileobj)
+                    key.fileobj.close()
             elif key.data >= N_UDP:
                 sel.register(key.fileobj.accept()[0], selectors.EVENT_READ)
             else:
@@ -70,8 +74,8 @@ def send(to):
         time.sleep(0.05)
     for s in tcp:
         s.shutdown(socket.SHUT_WR)
-        s.settimeout(10)
-        s.recv(1)
+        s.settimeout(60)
+        s.recv(1)  # the end: all has been read
     print(json.dumps({"udp": n * N_UDP, "tcp": sent}))
 
 signal.signal(signal.SIGTERM, stop)
@@ -90,9 +94,9 @@ listening() { [ "$(ns c2 ss -Hltn | wc -l)" -ge 8 ]; }
 connected() { [ "$(ns c1 ss -Htn state established | wc -l)" -ge 8 ]; }
 end() { # NAME
 	kill -TERM $tx
-	sleep 1.5
+	wait $tx
 	kill -TERM $rx
-	wait $tx $rx
+	wait $rx
 	echo "# $1: sent $(cat "$work/tx.json"), received $(cat "$work/rx.json")"
 	case_ok "$1: not one datagram lost" same udp
 	case_ok "$1: none overtook another of its flow" \

@@ -5,7 +5,9 @@
 #
 #   hosts N [MTU]       hosts h1..hN: 172.31.0.i/24 and fd31::i/64 on device u0
 #   fdpd H ARG...       starts fdpd on host H and waits until it is ready
-#   fdpd_try H ARG...   the same in the foreground, at most 60 s, as a user sees it
+#   fdpd_try H ARG...   the same in the foreground, for three minutes at most, as a
+#                       user sees it
+#   listens NS PORT [-u]  does somebody there, by TCP or UDP?
 #   fdpd_kill H [SIG]   ends it (KILL) and waits until it is gone
 #   ctl H ARG...        fdpctl on host H
 #   box H NAME CIDR...  container NAME on host H with these addresses
@@ -16,7 +18,7 @@
 #   keys_ok             no key or salt in more than one SA since hosts()?
 #   keys_stop           no more of them are noted
 #   case_ok NAME COMMAND...  the case passes if COMMAND succeeds
-#   soon COMMAND...     tries for a minute or two until COMMAND succeeds
+#   soon COMMAND...     tries for two minutes until COMMAND succeeds
 #   within S COMMAND... tries for S seconds
 #   not COMMAND...      succeeds if COMMAND fails
 #   pings_whole FILE [N]     N (20) or more were answered, and none missed
@@ -66,11 +68,8 @@ within() { # SECONDS COMMAND...
 
 # and what is asked most often, below, is read without grep and jq.
 soon() {
-	local time=60
-
 	# Interpreted, under sanitizers and on a busy machine a start takes long.
-	[ "${FDP_TIER:-}" != qemu ] || time=120
-	within $time "$@"
+	within 120 "$@"
 }
 
 case_ok() { # NAME COMMAND...
@@ -177,7 +176,7 @@ fdpd_try() { # H ARG...
 
 	shift
 	# shellcheck disable=SC2046 # a list of options
-	ns "$h" timeout 60 "$bin/fdpd" $(dirs "$h") "$@"
+	ns "$h" timeout 180 "$bin/fdpd" $(dirs "$h") "$@"
 }
 
 fdpd() { # H ARG...
@@ -297,6 +296,10 @@ pings_whole() { # FILE [N]
 	sed -nE 's/.*icmp_seq=([0-9]+) ttl.*/\1/p' "$1" | sort -nu |
 		awk -v least="${2:-20}" '$1 != ++n { print "no answer to " n; n = $1; bad = 1 }
 			END { print n + 0 " answered"; exit bad || n < least }'
+}
+
+listens() { # NS PORT [-u]
+	[ -n "$(ns "$1" ss -Hln "${3:--t}" "sport = :$2")" ]
 }
 
 # Three answers in a row; -6 and so on may come first.

@@ -37,7 +37,7 @@ transfer() { # FROM TO ADDRESS [BYTES]
 	sum=$(sha256sum < "/run/bulk.$1")
 	rm -f "/run/got.$1"
 	ns "$2" timeout 150 nc -l "$3" 5001 > "/run/got.$1" &
-	soon ns "$2" sh -c 'ss -Hltn "sport = :5001" | grep -q .'
+	soon listens "$2" 5001
 	timeout 150 ip netns exec "$1" nc -N "$3" 5001 < "/run/bulk.$1" || return
 	wait $!
 	got=$(sha256sum < "/run/got.$1")
@@ -53,9 +53,9 @@ tell() { # FROM TO ADDRESS
 	pattern=$(printf %s "$secret" | head -c 16 | od -An -tx1 | tr -d ' \n')
 	ns "$1" ping -n -q -c 5 -i 0.1 -p "$pattern" "$3" > /dev/null
 	ns "$1" ping -n -q -c 5 -i 0.1 -s 1300 -p "$pattern" "$3" > /dev/null
-	ns "$2" timeout 30 nc -l "$3" 5002 > /run/told &
-	soon ns "$2" sh -c 'ss -Hltn "sport = :5002" | grep -q .'
-	yes "$secret" | head -c 2M | timeout 30 ip netns exec "$1" nc -N "$3" 5002
+	ns "$2" timeout 120 nc -l "$3" 5002 > /run/told &
+	soon listens "$2" 5002
+	yes "$secret" | head -c 2M | timeout 90 ip netns exec "$1" nc -N "$3" 5002
 	wait $!
 	[ "$(stat -c %s /run/told)" = 2097152 ]
 }

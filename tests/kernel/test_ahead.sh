@@ -7,7 +7,7 @@
 #            h3                  c3; it is told to have none
 #
 # tier: uml
-# timeout: 200
+# timeout: 300
 . "$(dirname "$0")/lib.sh"
 
 of() { # H NETNS FIELD
@@ -31,23 +31,22 @@ quiet_box() { # H NAME N
 one_ping() { ns "$1" ping -n -q -c 1 -W "${3:-5}" "$2"; }
 # A connection, and what is said on it.
 says() { # FROM TO IP
-	ns "$2" timeout 20 nc -l "$3" 5000 > "$work/said" &
+	ns "$2" timeout 90 nc -l "$3" 5000 > "$work/said" &
 	local server=$!
 
-	soon listens "$2" -t
-	echo hello | ns "$1" timeout 10 nc -N "$3" 5000
+	soon listens "$2" 5000
+	echo hello | ns "$1" timeout 30 nc -N "$3" 5000
 	wait $server
 	grep -q hello "$work/said"
 }
-listens() { ns "$1" ss -Hln "$2" | grep -q :5000; }
 # One datagram.
 tells() { # FROM TO IP
-	ns "$2" timeout 20 nc -u -l "$3" 5000 > "$work/told" &
+	ns "$2" timeout 90 nc -u -l "$3" 5000 > "$work/told" &
 	local server=$! heard=
 
-	soon listens "$2" -u
-	echo hello | ns "$1" timeout 2 nc -u -w 1 "$3" 5000
-	! within 5 grep -q hello "$work/told" || heard=1
+	soon listens "$2" 5000 -u
+	echo hello | ns "$1" timeout 30 nc -u -w 1 "$3" 5000
+	! within 30 grep -q hello "$work/told" || heard=1
 	kill $server 2> /dev/null
 	wait $server 2> /dev/null
 	[ -n "$heard" ]

@@ -166,7 +166,8 @@ done
 retry > /dev/null
 block -I esp
 case_ok 'ESP is blocked again' soon by sleeve sleeve
-sleep 7 # By then it is written down.
+written() { grep -q '"sleeve"' /run/h1.state/peers && grep -q '"sleeve"' /run/h2.state/peers; }
+case_ok 'which is written down' soon written
 fdpd_kill h1
 fdpd h1 --overlay auto --password-file "$password" --peer 172.31.0.2
 case_ok 'h1 was killed: by sleeve as before' soon grep -q 'to h2 by sleeve as before: ' "$work/h1.log"

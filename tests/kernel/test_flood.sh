@@ -77,7 +77,7 @@ refused() { # KIND REASON FILTER
 	local before
 
 	before=$(dropped "$2")
-	ip netns exec c2 timeout 20 tcpdump -i eth0 -nn -l --immediate-mode -c 1 "$3" > "$work/$1.heard" 2> "$work/$1.tcpdump" &
+	ip netns exec c2 timeout 120 tcpdump -i eth0 -nn -l --immediate-mode -c 1 "$3" > "$work/$1.heard" 2> "$work/$1.tcpdump" &
 	soon grep -q 'listening on' "$work/$1.tcpdump"
 	forge "$1"
 	if [ "$2" = none ]; then

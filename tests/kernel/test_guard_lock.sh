@@ -55,7 +55,8 @@ for ((i = 1; i <= 8; i++)); do
 	start h$i
 done
 for ((i = 1; i <= 8; i++)); do
-	case_ok "h$i is ready" soon says h$i 'ready after'
+	# All eight stretch their passwords at once, on one processor.
+	case_ok "h$i is ready" within 240 says h$i 'ready after'
 	case_ok "h$i has all rules" soon has_all h$i
 done
 for ((i = 3; i <= 8; i++)); do

@@ -97,15 +97,16 @@ case_ok 'the SAs are the same' [ "$(ns h1 ip xfrm state | grep -c 'proto esp')" 
 
 # The tunnel's UDP port is taken as soon as it is free.
 ip netns exec h1 python3 -c '
-import socket, sys, time
+import socket, time
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-for i in range(100000):
+while True:
     try:
         s.bind(("::", 6784))
-        print("taken", flush=True)
-        time.sleep(600)
+        break
     except OSError:
-        pass' > "$work/taker" &
+        pass
+print("taken", flush=True)
+time.sleep(3600)' > "$work/taker" &
 taker=$!
 sleep 1
 while ! grep -q taken "$work/taker"; do

@@ -85,9 +85,9 @@ act_teardown() {
 # Is there nothing more to come?  (Beside looks at idle flows, and the like.)
 over() { # STAGE
 	case $1 in
-	rekey | teardown) sleep 1 ;;
-	*) answers h1 && meshed h1 1 && sleep 0.5 ;;
-	esac > /dev/null 2>&1
+	rekey | teardown) ;;
+	*) answers h1 && meshed h1 1 ;;
+	esac > /dev/null 2>&1 && not within 10 dead h1
 }
 
 # After a reset, whoever made the container attaches it again.
@@ -99,7 +99,7 @@ reattach() {
 
 # One death, and what comes after it: $died, $bad.
 die_at() { # STAGE N
-	local end=$((SECONDS + 120))
+	local end=$((SECONDS + 240))
 
 	died=''
 	"prepare_$1"

@@ -6,6 +6,7 @@
 #    c1                c2        floods of pings, datagrams, TCP
 #
 # tier: uml
+# timeout: 200
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/soak.sh"
 

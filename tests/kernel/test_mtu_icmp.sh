@@ -54,7 +54,7 @@ ping_df() { # FROM TO SIZE
 	[ "${2#*:}" = "$2" ] || header=48
 	ip -n "$1" route flush cache
 	ip -n "$1" -6 route flush cache
-	ns "$1" ping -n -c 1 -W 1 -M 'do' -s $(($3 - header)) "$2"
+	ns "$1" ping -n -c 1 -W 5 -M 'do' -s $(($3 - header)) "$2"
 }
 told() { # FROM TO SIZE MTU
 	local text
@@ -67,16 +67,15 @@ learned() { # FROM TO MTU
 	ip -n "$1" route get "$2" | grep -o 'mtu [0-9]*'
 	ip -n "$1" route get "$2" | grep -q "mtu $3"
 }
-listens() { ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
 # 2 MB; the sum of what arrived is compared.
 head -c 2M /dev/urandom > "$work/bulk"
 transfer() { # FROM TO ADDRESS PORT [OPTION]
 	local sink
 
-	timeout 60 ip netns exec "$2" nc ${5:-} -N -l "$4" > "$work/got" < /dev/null &
+	timeout 150 ip netns exec "$2" nc ${5:-} -N -l "$4" > "$work/got" < /dev/null &
 	sink=$!
 	soon listens "$2" "$4"
-	timeout 50 ip netns exec "$1" nc -N "$3" "$4" < "$work/bulk"
+	timeout 120 ip netns exec "$1" nc -N "$3" "$4" < "$work/bulk"
 	wait $sink
 	stat -c '%s bytes' "$work/got"
 	cmp "$work/bulk" "$work/got"

@@ -29,7 +29,8 @@ refused() { # TEXT ARG...: does fdpd refuse to start, and say TEXT in one line?
 	[ $status -ne 0 ] && [ $status -ne 124 ] || return 1
 	[ "$(printf '%s\n' "$out" | wc -l)" -le 2 ] || return 1
 	printf '%s' "$out" | grep -qiE "$text" || return 1
-	untouched
+	# Its agent ends a moment later.
+	soon untouched
 }
 
 case_ok 'no such password file' refused 'no such file|not found|cannot' --password-file /run/nothing
@@ -42,7 +43,8 @@ case_ok 'short password' refused '12' --password-file /run/short
 case_ok 'empty password file' refused 'empty|password' --password-file /run/empty
 ln -s "$password" /run/link
 case_ok 'password file is a link' refused 'link' --password-file /run/link
-case_ok 'FDP_PASSWORD in the environment' env FDP_PASSWORD=secretsecret bash -c "$(declare -f refused fdpd_try untouched ns dirs); bin=$bin; refused 'FDP_PASSWORD' ${p[*]}"
+in_environment() { FDP_PASSWORD=secretsecret refused 'FDP_PASSWORD' "${p[@]}"; }
+case_ok 'FDP_PASSWORD in the environment' in_environment
 case_ok 'unknown option' refused 'nonsense' --nonsense
 echo 'nonsense = 1' > /run/config
 case_ok 'unknown key in the configuration' refused 'nonsense' --config /run/config
@@ -64,12 +66,12 @@ case_ok 'UDP 6784 is taken by a tunnel' refused '6784' "${p[@]}"
 ns h1 ip link del taken
 ip netns exec h1 nc -u -l 6784 > /dev/null &
 nc=$!
-sleep 0.5
+soon listens h1 6784 -u
 case_ok 'UDP 6784 is taken by a program' refused '6784' "${p[@]}"
 kill $nc
 ip netns exec h1 nc -l 6783 > /dev/null &
 nc=$!
-sleep 0.5
+soon listens h1 6783
 case_ok 'TCP 6783 is taken' refused '6783' "${p[@]}"
 kill $nc
 
@@ -116,7 +118,9 @@ case_ok 'detach removes the interface' soon gone
 # Garbage on the control port.
 garbage() { # BYTES
 	ns h2 bash -c "printf '$1' > /dev/tcp/172.31.0.1/6783" 2> /dev/null
-	sleep 0.3
+	soon rejected
+}
+rejected() {
 	[ "$(ask h1 '[.connections[] | select(.direction == "in" and .state == "failed")] | length' connections)" -ge 1 ]
 }
 case_ok 'wrong magic' garbage 'GET / HTTP/1.0\r\n\r\n'

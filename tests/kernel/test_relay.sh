@@ -80,12 +80,11 @@ case_ok 'the largest packet passes' ping_ok c1 -M 'do' -s $((mtu - 28)) 10.0.0.3
 mb=${FDP_TEST_MB:-5}
 head -c "${mb}M" /dev/urandom > /run/bulk
 sum=$(sha256sum < /run/bulk)
-listens() { ns "$1" ss -Hltn | grep -q ':5001 '; }
 transfer() { # FROM TO ADDRESS
 	rm -f /run/got
-	ns "$2" timeout 120 nc -l -p 5001 > /run/got &
-	soon listens "$2" > /dev/null || return
-	ns "$1" timeout 110 nc -N "$3" 5001 < /run/bulk || return
+	ns "$2" timeout 200 nc -l -p 5001 > /run/got &
+	soon listens "$2" 5001 || return
+	ns "$1" timeout 180 nc -N "$3" 5001 < /run/bulk || return
 	wait $!
 	stat -c '%s bytes' /run/got
 	[ "$(sha256sum < /run/got)" = "$sum" ]

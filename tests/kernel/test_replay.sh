@@ -11,7 +11,7 @@
 # FDP_TEST_PINGS: how many each way before each state (8).
 #
 # tier: uml
-# timeout: 500
+# timeout: 700
 . "$(dirname "$0")/lib.sh"
 
 pings=${FDP_TEST_PINGS:-8}
@@ -95,7 +95,7 @@ judge() { # STATE
 
 	n=$(awk '{ n += $2 } END { print n }' "$work/sent.txt")
 	total=$((total + n))
-	case_ok "$1: nothing is accepted" none_accepted "$work/sent.txt"
+	case_ok "$1: nothing is accepted" soon none_accepted "$work/sent.txt"
 	echo "# $1: $n frames"
 }
 talk() {
@@ -177,6 +177,7 @@ replay 'after a flush'
 
 # ---- frames that nobody has received yet -----------------------------------------
 
+held() { [ "$(wire_count "$1" esp)" -ge 30 ]; }
 # Takes a host from the wire and records what it sends.
 withhold() { # I NAME
 	local pid
@@ -189,7 +190,7 @@ withhold() { # I NAME
 	pid=$!
 	soon grep -q 'listening on' "$work/$2.tcpdump"
 	ns "c$1" ping -n -q -c 30 -s 250 -i 0.01 -W 0.1 10.0.0.1 > /dev/null
-	sleep 0.2
+	soon held "$2"
 	kill $pid
 	wait $pid
 	ip link set "w$1" master wire
@@ -201,11 +202,13 @@ accepted() { # by h1 since look()
 	read -r out no < <(counts h1)
 	echo $((out - before[h1]))
 }
+came() { [ "$(accepted)" -ge "$1" ]; }
 fresh() { # NAME RECORDING N HOW...: N and no more come in at h1
 	local name=$1 want=$3 n
 
 	look
 	inject "$2" "${@:4}" > "$work/sent.txt"
+	soon came "$want"
 	n=$(accepted)
 	case_ok "$name: $n of $(awk '$1 == "172.31.0.1" { print $2 }' "$work/sent.txt") accepted" \
 		[ "$n" -eq "$want" ]
@@ -246,11 +249,13 @@ for _ in range(10):
              b'\x08\0' + ip + icmp, ('172.31.0.1', 6784))
 PYTHON
 }
+heard() { [ $(($(rx_echoes c1) - was)) -ge "$1" ]; }
 echoes() { # NAME N ARGUMENT...: N of 10 reach the container
 	local name=$1 want=$2 was n
 
 	was=$(rx_echoes c1)
 	by_hand "${@:3}"
+	soon heard "$want"
 	sleep 0.5
 	n=$(($(rx_echoes c1) - was))
 	case_ok "$name: $n of 10 delivered" [ "$n" -eq "$want" ]
@@ -282,9 +287,10 @@ again() { # the inbound SA from h2, as it is
 case_ok 'an SA is installed a second time' again
 look
 inject wire same > "$work/sent.txt"
+soon came "$pings"
 n=$(accepted)
 case_ok "control: then the same frames are accepted ($n)" [ "$n" -ge "$pings" ]
-case_ok 'control: the check of keys finds it' not keys_ok
+case_ok 'control: the check of keys finds it' soon not keys_ok
 echo "# $total frames were injected in all"
 keys_stop
 rm -f "$work"/keys.*

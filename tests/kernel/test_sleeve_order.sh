@@ -27,6 +27,8 @@ for i in 1 2; do
 done
 ns r sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 ip -n r tuntap add dev mess mode tun
+# Nothing but what it is told to lose, though it may have to wait for its turn.
+ip -n r link set mess txqueuelen 10000
 ip -n r link set mess up
 for i in 1 2; do
 	ip -n r rule add iif leg$i ipproto udp dport 6783 lookup 100

@@ -12,7 +12,7 @@
 # the same faults again.  FDP_TEST_FAULTS="kill cable" takes these alone.
 #
 # tier: uml
-# timeout: 420
+# timeout: 700
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/soak.sh"
 
