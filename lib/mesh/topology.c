@@ -43,6 +43,7 @@ struct node {
 	bool fresh;	/* Who asked for it was told that it is unknown. */
 	bool gone;	/* Until trees are settled, its slot is not free. */
 	bool marked;	/* By topology_mark(). */
+	bool linked;	/* Now or before: trees may know its slot. */
 	size_t n_named; /* By how many authors. */
 	uint32_t rank;	/* By id. */
 	struct tree *tree;
@@ -54,6 +55,7 @@ struct topology {
 	struct hmap by_id;
 	struct node **nodes; /* By slot; NULL: free. */
 	size_t room;	     /* Slots, a multiple of WORD. */
+	size_t n_slots;	     /* That are not free. */
 	size_t words;	     /* Of a row. */
 	uint64_t *says;	     /* Row: the author. */
 	uint64_t *links;     /* Both say it. */
@@ -178,8 +180,18 @@ static struct node *get(struct topology *t, const struct peer_id *id)
 	n->fresh = true;
 	hmap_insert(&t->by_id, &n->hmap_node, hash_id(id));
 	t->nodes[slot] = n;
+	t->n_slots++;
 	t->ranked = false;
 	return n;
+}
+
+static void free_node(struct topology *t, struct node *n)
+{
+	t->nodes[n->slot] = NULL;
+	t->n_slots--;
+	tree_free(n->tree);
+	free(n->lately);
+	free(n);
 }
 
 /* If nobody speaks of it, its row and its column are empty. */
@@ -189,6 +201,10 @@ static void put(struct topology *t, struct node *n)
 		return;
 	}
 	hmap_remove(&t->by_id, &n->hmap_node);
+	if (!n->linked && !n->tree) {
+		free_node(t, n);
+		return;
+	}
 	t->n_lately -= n->lately != NULL;
 	free(n->lately);
 	n->lately = NULL;
@@ -245,6 +261,7 @@ static void state(struct topology *t, struct node *author, struct node *other,
 		return;
 	}
 	link = value;
+	author->linked = other->linked = true;
 	t->version++;
 	if (!link) {
 		if (t->n_ended == t->allocated_ended) {
@@ -269,13 +286,14 @@ static size_t count_unknown(const struct topology *t,
 	return unknown;
 }
 
-/* Is there room for the author and for those? */
+/* Is there room for the author and for those?  Slots that are not free yet are
+ * none, or there would be no end to them. */
 static bool has_room(const struct topology *t, const struct peer_id *author,
 		     const struct peer_id *links, size_t n)
 {
-	return hmap_count(&t->by_id) + count_unknown(t, links, n) +
-		       !find(t, author) <=
-	       TOPOLOGY_MAX_HOSTS;
+	const size_t n_new = count_unknown(t, links, n) + !find(t, author);
+
+	return !n_new || t->n_slots + n_new <= TOPOLOGY_MAX_HOSTS;
 }
 
 static struct node *get_author(struct topology *t, const struct peer_id *id)
@@ -789,9 +807,7 @@ static void free_gone(struct topology *t,
 			n->tree = NULL;
 		}
 		if (!t->n_lately) {
-			free(n->lately);
-			free(n);
-			t->nodes[i] = NULL;
+			free_node(t, n);
 		}
 	}
 	t->any_gone = t->any_gone && t->n_lately;

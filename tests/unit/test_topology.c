@@ -445,6 +445,52 @@ START_TEST(too_many_hosts_are_refused)
 	ck_assert_int_eq(topology_set(t, &ids[0], NULL, 0), ERR_LIMIT);
 	ck_assert_int_eq(topology_set(t, &ids[1], ids, 2), ERR_LIMIT);
 	topology_remove(t, &ids[0]);
+	/* Peers have their numbers all the same, and who says something may
+	 * cease to. */
+	ck_assert_int_eq(topology_set(t, &ids[1], ids + 2, 1), FDP_OK);
+	topology_mark(t, &ids[0]);
+	topology_remove(t, &ids[1]);
+	ck_assert(!topology_states(t, &ids[1], &ids[2]));
+	topology_free(t);
+	free(ids);
+}
+END_TEST
+
+/* Somebody names others each time, or makes up links that come and go. */
+START_TEST(hosts_that_come_and_go_take_no_more_and_more_room)
+{
+	enum {
+		N = 1000,
+		WORD = 64
+	};
+	struct dice d = {10};
+	struct peer_id self, *ids = calloc(N, sizeof *ids);
+	struct topology *t;
+	unsigned int n_refused = 0;
+
+	dice_fill(&d, &self, sizeof self);
+	t = topology_new(&self);
+	for (unsigned int i = 0; i < 100; i++) {
+		dice_fill(&d, ids, N * sizeof *ids);
+		ck_assert_int_eq(topology_set(t, &self, ids, N), FDP_OK);
+	}
+	ck_assert_uint_le(topology_words(t), 2048 / WORD);
+	for (unsigned int i = 0; i < TOPOLOGY_MAX_HOSTS; i++) {
+		dice_fill(&d, ids, 2 * sizeof *ids);
+		if (topology_set(t, &ids[0], &ids[1], 1)) {
+			n_refused++;
+			topology_settle(t, ignore, NULL);
+			continue;
+		}
+		REQUIRE(!topology_set(t, &ids[1], &ids[0], 1));
+		REQUIRE(topology_linked(t, &ids[0], &ids[1]));
+		topology_remove(t, &ids[0]);
+		topology_remove(t, &ids[1]);
+	}
+	ck_assert_uint_le(topology_words(t), TOPOLOGY_MAX_HOSTS / WORD);
+	/* When nothing leads there any more there is room again. */
+	ck_assert_uint_ge(n_refused, 1);
+	ck_assert_uint_le(n_refused, 3);
 	topology_free(t);
 	free(ids);
 }
@@ -759,6 +805,7 @@ int main(void)
 	tcase_add_loop_test(
 		t, marked_hosts_without_a_link_are_found_all_at_once, 0, 20);
 	tcase_add_test(t, too_many_hosts_are_refused);
+	tcase_add_test(t, hosts_that_come_and_go_take_no_more_and_more_room);
 	tcase_add_test(t, thousand_hosts_are_no_burden);
 	tcase_set_timeout(t, 120);
 	suite_add_tcase(s, t);
