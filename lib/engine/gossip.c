@@ -19,12 +19,17 @@
 #define NEW_LINK_US	 (SECOND_US / 100) /* Later, for each link... */
 #define NEW_LINK_MAX_US	 (10 * SECOND_US)  /* ...up to that. */
 #define FORGET_AUTHOR_US (600 * SECOND_US) /* Without a way to it. */
+#define CROWDED_US	 (60 * SECOND_US)  /* Between two words of that. */
 #define MAX_OUTDONE	 4		   /* What several runs have said. */
 #define MAX_HELD_TOTAL	 (256 * 1024)	   /* In one summary. */
 /* In one chunk.  More: the links are spread over more chunks, less: over
  * fewer. */
 #define MANY_LINKS 256
 #define FEW_LINKS  64
+
+enum {
+	TELLERS = 1024 /* Peers, by number, that are told apart. */
+};
 
 static bool is_self(const struct engine *e, const struct peer_id *id)
 {
@@ -373,6 +378,7 @@ static enum err heard(struct engine *e, struct conn *c, struct kept *k,
 	enum err err = FDP_OK;
 
 	if (!a->lost_us) {
+		a->teller = c->peer->number;
 		a->lost_us = e->now_us;
 		look_at_authors(e, a->lost_us + FORGET_AUTHOR_US);
 	}
@@ -390,6 +396,81 @@ static enum err heard(struct engine *e, struct conn *c, struct kept *k,
 		spread_news(e, k, c, urgent);
 	}
 	return err;
+}
+
+/* ---- Room ---- */
+
+/* One to which there is no way, other than 'author': of those of whom the same
+ * peer has told, the one that is so for longest; of peers, the one who has told
+ * of most.  Whoever makes hosts up crowds out his own. */
+static struct author *find_unreached(const struct engine *e,
+				     const struct peer_id *author)
+{
+	uint16_t n_told[TELLERS] = {0};
+	struct author *a, *found = NULL;
+
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		n_told[a->teller % TELLERS] += !a->reached;
+	}
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		const unsigned int n = n_told[a->teller % TELLERS];
+		const unsigned int most =
+			found ? n_told[found->teller % TELLERS] : 0;
+
+		if (found &&
+		    (n < most || (n == most && a->lost_us >= found->lost_us))) {
+			continue;
+		}
+		if (!gossip_is_present(e, a) &&
+		    !peer_id_equal(&a->id, author)) {
+			found = a;
+		}
+	}
+	return found;
+}
+
+/* One that is known only by what others say: the last that was reached.  Who
+ * was there before is not crowded out. */
+static struct author *find_latest(const struct engine *e,
+				  const struct peer_id *author)
+{
+	struct author *a, *found = NULL;
+
+	HMAP_FOR_EACH (a, node, &e->statements.authors) {
+		if ((!found || a->lost_us > found->lost_us) &&
+		    !is_self(e, &a->id) && !has_session(e, &a->id) &&
+		    !peer_id_equal(&a->id, author)) {
+			found = a;
+		}
+	}
+	return found;
+}
+
+/* There is no room for what 'author' says.  Hosts to which there is no way give
+ * way to anybody, those that are only spoken of to one with a session: so who
+ * makes up hosts with all their links can keep out no real one for longer than
+ * it takes to connect to it. */
+static bool make_room(struct engine *e, const struct peer_id *author)
+{
+	struct author *a = find_unreached(e, author);
+
+	if (!a && has_session(e, author)) {
+		a = find_latest(e, author);
+	}
+	if (!a) {
+		return false;
+	}
+	if (!e->crowded_us || e->now_us >= e->crowded_us + CROWDED_US) {
+		const struct peer *teller = peer_by_number(e, a->teller);
+
+		e->crowded_us = e->now_us;
+		engine_log(e, OP_LOG_WARN,
+			   "others speak of more hosts than this one can know; "
+			   "some are forgotten, mostly such of which %s told",
+			   teller ? teller->name : "a peer that is gone");
+	}
+	gossip_forget(e, &a->id);
+	return true;
 }
 
 enum err gossip_take(struct engine *e, struct conn *c,
@@ -419,6 +500,10 @@ enum err gossip_take(struct engine *e, struct conn *c,
 	}
 	err = statements_take(&e->statements, s, engine_encrypts(e),
 			      pin ? &pin->key : NULL, e->now_us, &news);
+	while (err == ERR_LIMIT && make_room(e, &s->author)) {
+		err = statements_take(&e->statements, s, false, NULL, e->now_us,
+				      &news);
+	}
 	if (!err && news) {
 		err = heard(e, c, news, before, &then);
 	} else if (!err) {

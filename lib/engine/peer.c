@@ -536,6 +536,24 @@ static bool is_the_only_one(struct engine *e, struct conn *c, struct peer *p,
 	return false;
 }
 
+/* There are too many, but a session counts for more than what others say: the
+ * last of those that are known by that alone has to go. */
+static bool make_room(struct engine *e)
+{
+	struct peer *p, *latest = NULL;
+
+	HMAP_FOR_EACH (p, node, &e->peers) {
+		if (!p->conn && !p->tunnel.placed &&
+		    (!latest || p->lost_us > latest->lost_us)) {
+			latest = p;
+		}
+	}
+	if (latest) {
+		peer_remove(e, latest);
+	}
+	return latest != NULL;
+}
+
 bool peer_session(struct engine *e, struct conn *c)
 {
 	struct peer *p = peer_find(e, &c->identity.id);
@@ -544,7 +562,7 @@ bool peer_session(struct engine *e, struct conn *c)
 	if (!take_address(e, c)) {
 		return false;
 	}
-	if (!p && hmap_count(&e->peers) >= MAX_PEERS) {
+	if (!p && hmap_count(&e->peers) >= MAX_PEERS && !make_room(e)) {
 		conn_end(e, c, ERR_LIMIT, REASON_CONNECTION_LOST,
 			 "too many peers");
 		return false;

@@ -710,6 +710,7 @@ struct engine {
 	uint64_t synced_us;    /* When conclusions were drawn last. */
 	uint64_t linger_us;    /* When ways of before are forgotten. */
 	uint64_t authors_us;   /* When a host may be to forget. */
+	uint64_t crowded_us;   /* When we said last that they are too many. */
 	unsigned int n_checks; /* Under way. */
 };
 

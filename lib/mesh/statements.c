@@ -296,12 +296,12 @@ enum err statements_take(struct statements *ss, const struct statement *s,
 	if (verify && expected && !sign_key_equal(expected, &s->key)) {
 		return ERR_IDENTITY;
 	}
-	if (!peer_id_equal(&s->author, &ss->own) && is_full(ss, a, old, s)) {
-		return ERR_LIMIT;
-	}
 	err = verify ? statement_verify(s) : FDP_OK;
 	if (err) {
 		return err;
+	}
+	if (!peer_id_equal(&s->author, &ss->own) && is_full(ss, a, old, s)) {
+		return ERR_LIMIT;
 	}
 	if (!a) {
 		a = xzalloc(sizeof *a);

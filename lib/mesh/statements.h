@@ -56,6 +56,7 @@ struct author {
 	uint32_t mtu;	   /* The least of its tunnels; 0: unknown. */
 	bool reached;
 	uint64_t lost_us; /* When it ceased to be, or appeared. */
+	uint32_t teller;  /* Number of the peer who told of it first. */
 };
 
 struct statements {
@@ -93,7 +94,7 @@ bool statements_states(const struct statements *, const struct kept *,
 /* Keeps a copy of 's' if it is newer than what is there: '*news', else NULL.
  * With 'verify' its signature must be good, and its key 'expected', or, if that
  * is NULL, the one of earlier statements.  ERR_AUTH, ERR_IDENTITY, ERR_LIMIT
- * (too many authors, or bytes). */
+ * (too many authors, or bytes; all else is right with it). */
 enum err statements_take(struct statements *, const struct statement *s,
 			 bool verify, const struct sign_key *expected,
 			 uint64_t now_us, struct kept **news) FDP_MUST_CHECK;

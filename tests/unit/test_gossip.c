@@ -58,16 +58,21 @@ static void say(struct far *f, uint8_t author, const struct peer_id *link)
 	wbuf_free(&body);
 }
 
-/* A host behind NEW, and all that has to be said for that. */
+/* A host behind 'via', and all that has to be said for that. */
+static void say_links(struct far *f, uint8_t via)
+{
+	const struct peer_id next = {{via}}, behind = {{BEHIND}};
+
+	say(f, BEHIND, &next);
+	say(f, via, NULL);
+	say(f, via, &behind);
+	say(f, via, &(struct peer_id){{0x80}});
+}
+
 static void say_behind(struct far *f)
 {
-	const struct peer_id new = {{NEW}}, behind = {{BEHIND}};
-
 	say(f, BEHIND, NULL);
-	say(f, BEHIND, &new);
-	say(f, NEW, NULL);
-	say(f, NEW, &behind);
-	say(f, NEW, &(struct peer_id){{0x80}});
+	say_links(f, NEW);
 }
 
 static bool got_statement(const struct far *f, uint8_t author)
@@ -214,6 +219,153 @@ START_TEST(made_up_hosts_leave_room_for_our_own)
 }
 END_TEST
 
+static struct peer_id made_up(unsigned int i)
+{
+	return (struct peer_id){{0x40, (uint8_t)(i >> 8), (uint8_t)i}};
+}
+
+/* What a host says that there is not: its name, or that it has a link to NEW.
+ */
+static void make_up(struct far *f, unsigned int i, bool link)
+{
+	const struct peer_id new = {{NEW}};
+	struct wbuf body = WBUF_INITIALIZER(0);
+	struct message m = {.type = MSG_STATEMENT};
+	struct statement_self self = {.capabilities = CAPABILITY_HAVE};
+
+	snprintf(self.name, sizeof self.name, "m%u", i);
+	if (link) {
+		statement_put_links(&new, 1, &body);
+	} else {
+		statement_put_self(&self, &body);
+	}
+	m.statement.author = made_up(i);
+	m.statement.incarnation = 5;
+	m.statement.seq = 1 + link;
+	m.statement.chunk = link ? statement_link_chunk(&new, STATEMENT_N_LINKS)
+				 : STATEMENT_SELF;
+	m.statement.body = body.data;
+	m.statement.size = body.size;
+	far_send(f, &m);
+	wbuf_free(&body);
+}
+
+/* NEW has links to the first 'n' of them, and to the engine. */
+static void say_made_up_links(struct far *f, unsigned int n)
+{
+	struct message m = {.type = MSG_STATEMENT};
+	struct peer_id *v = malloc((n + 1) * sizeof *v);
+
+	m.statement.author.b[0] = NEW;
+	m.statement.incarnation = 6;
+	for (unsigned int k = 0; k < STATEMENT_N_LINKS; k++) {
+		struct wbuf body = WBUF_INITIALIZER(0);
+		size_t n_links = 0;
+
+		m.statement.chunk = (uint8_t)(STATEMENT_LINKS + k);
+		for (unsigned int i = 0; i <= n; i++) {
+			v[n_links] =
+				i < n ? made_up(i) : (struct peer_id){{0x80}};
+			n_links += statement_link_chunk(&v[n_links],
+							STATEMENT_N_LINKS) ==
+				   m.statement.chunk;
+		}
+		statement_put_links(v, n_links, &body);
+		m.statement.seq = k + 1;
+		m.statement.body = body.data;
+		m.statement.size = body.size;
+		far_send(f, &m);
+		wbuf_free(&body);
+	}
+	free(v);
+}
+
+/* How many peers of this name the engine shows; NULL: of any. */
+static unsigned int n_shown(const char *name)
+{
+	struct event event = {.type = EVENT_COMMAND};
+	size_t first = straw.all.n;
+	unsigned int n = 0;
+	struct json *json;
+	const struct json *list;
+
+	event.command.id = 1;
+	event.command.name = "peers";
+	straw_step(&event);
+	ck_assert_int_eq(straw.all.v[first].type, OP_REPLY);
+	json = json_from_string(straw.all.v[first].text);
+	list = vector_member(json, "peers");
+	for (size_t i = 0; i < json_array(list)->n; i++) {
+		n += !name ||
+		     !strcmp(vector_string(vector_at(list, i), "name"), name);
+	}
+	json_destroy(json);
+	return n;
+}
+
+/* Who makes up more hosts than there is room for crowds out his own; one that
+ * there is comes to be known by what others say, however long that takes. */
+START_TEST(made_up_hosts_leave_room_for_those_there_are)
+{
+	enum {
+		TURN = STATEMENTS_MAX_AUTHORS + 1
+	};
+	struct far liar, other;
+	unsigned int n = 0;
+
+	connect_as(&liar, NEW);
+	connect_as(&other, LATE);
+	straw_wait(SECOND / 2);
+	for (; n < TURN; n++) {
+		make_up(&liar, n, false);
+	}
+	say(&other, BEHIND, NULL);
+	for (; n < 2 * TURN; n++) {
+		make_up(&liar, n, false);
+	}
+	say_links(&other, LATE);
+	straw_wait(SECOND);
+	ck_assert_uint_eq(n_shown("n10"), 1);
+	for (; n < 3 * TURN; n++) {
+		make_up(&liar, n, false);
+	}
+	straw_wait(SECOND);
+	ck_assert_uint_eq(n_shown("n10"), 1);
+	ck_assert_uint_eq(n_shown(NULL), 3);
+	ck_assert(!liar.closed);
+	far_free(&liar);
+	far_free(&other);
+}
+END_TEST
+
+/* They come with links and all, so that there seems to be a way to each: a host
+ * that connects itself is let in, and heard. */
+START_TEST(session_counts_for_more_than_made_up_hosts)
+{
+	struct far liar, late;
+
+	connect_as(&liar, NEW);
+	straw_wait(SECOND / 2);
+	for (unsigned int i = 0; i < STATEMENTS_MAX_AUTHORS - 1; i++) {
+		make_up(&liar, i, false);
+		make_up(&liar, i, true);
+	}
+	say_made_up_links(&liar, STATEMENTS_MAX_AUTHORS - 1);
+	straw_wait(2 * SECOND);
+	ck_assert_uint_eq(n_shown(NULL), STATEMENTS_MAX_AUTHORS);
+	connect_as(&late, LATE);
+	ck_assert(!late.closed);
+	say(&late, LATE, NULL);
+	straw_wait(SECOND);
+	far_read(&liar);
+	ck_assert(!late.closed && !liar.closed);
+	ck_assert(got_statement(&liar, LATE));
+	ck_assert_uint_eq(n_shown(NULL), STATEMENTS_MAX_AUTHORS);
+	far_free(&liar);
+	far_free(&late);
+}
+END_TEST
+
 /* One record asks a thousand times for all that is known: a peer that wants so
  * much gets no more than a daemon can keep, and is not listened to any more. */
 START_TEST(what_one_packet_asks_for_has_an_end)
@@ -260,6 +412,7 @@ int main(void)
 	Suite *suite = suite_create("gossip");
 	TCase *tcase = tcase_create("gossip");
 
+	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, late_peer_hears_in_the_way_that_it_knows, 0,
 			    2);
@@ -267,6 +420,8 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, links_are_where_all_who_are_there_expect_them, 0, 2);
 	tcase_add_test(tcase, made_up_hosts_leave_room_for_our_own);
+	tcase_add_test(tcase, made_up_hosts_leave_room_for_those_there_are);
+	tcase_add_test(tcase, session_counts_for_more_than_made_up_hosts);
 	tcase_add_test(tcase, what_one_packet_asks_for_has_an_end);
 	suite_add_tcase(suite, tcase);
 	return vectors_main(suite);

@@ -66,7 +66,7 @@ START_TEST(bodies_come_back_as_put)
 {
 	const struct statement_self self = {
 		.name = "alpha", .mtu = 1416, .capabilities = 0x80000001};
-	struct statement_self self_back;
+	struct statement_self self_back, longest = {.mtu = 1416};
 	struct peer_id ids[3] = {{.b = {1}}}, *v;
 	struct wbuf body = WBUF_INITIALIZER(0);
 	struct statement s = {.chunk = STATEMENT_SELF};
@@ -87,6 +87,17 @@ START_TEST(bodies_come_back_as_put)
 	while (s.size--) {
 		ck_assert_int_ne(statement_get_self(&s, &self_back), FDP_OK);
 	}
+	wbuf_clear(&body);
+
+	/* The longest name, and one more. */
+	memset(longest.name, 'n', IDENTITY_NAME_SIZE - 1);
+	statement_put_self(&longest, &body);
+	s.body = body.data;
+	s.size = body.size;
+	ck_assert_int_eq(statement_get_self(&s, &self_back), FDP_OK);
+	ck_assert_str_eq(self_back.name, longest.name);
+	body.data[0]++;
+	ck_assert_int_eq(statement_get_self(&s, &self_back), ERR_OVERSIZED);
 	wbuf_clear(&body);
 
 	/* Three that belong together. */
@@ -372,6 +383,9 @@ START_TEST(too_many_authors_are_refused)
 	s.author.b[3] = 1;
 	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
 			 ERR_LIMIT);
+	/* For one that is forged nobody need give way. */
+	ck_assert_int_eq(statements_take(&store, &s, true, NULL, 7, &news),
+			 ERR_AUTH);
 	/* This host itself is not one of them, before and after. */
 	s.author = own;
 	ck_assert_int_eq(statements_take(&store, &s, false, NULL, 7, &news),
