@@ -72,7 +72,11 @@ case_ok 'and over, too' soon ping_ok c1 10.0.0.2
 for h in h1 h2; do
 	wall $h 'udp dport 6783 numgen random mod 100 < 30 counter drop'
 done
-# Not much: TCP doubles its patience with each loss in a row, up to minutes.
+# Not much, and without TCP's patience, which doubles with each loss in a row, up
+# to minutes.
+for c in c1 c2; do
+	ns $c sysctl -qw net.ipv4.tcp_thin_linear_timeouts=1
+done
 case_ok 'every third datagram is lost, and TCP is whole' transfer c1 c2 10.0.0.2 20K
 some_pings() {
 	ns c1 ping -n -q -c 40 -i 0.05 -W 1 10.0.0.2 | tee "$work/lossy" |
@@ -147,8 +151,10 @@ ip -n h4 link set u0 up
 ip -n h4 addr add 192.168.4.2/24 dev u0
 ip -n h4 route add default via 192.168.4.1
 # Not past the router either.
-ns nat nft 'add table ip apart; add chain ip apart fwd { type filter hook forward priority 0; };
-	add rule ip apart fwd iifname inside4 oifname inside drop; add rule ip apart fwd iifname inside oifname inside4 drop'
+case_ok 'they do not reach each other behind it' ns nat nft 'add table ip apart;
+	add chain ip apart past { type filter hook forward priority 0; };
+	add rule ip apart past iifname inside4 oifname inside drop;
+	add rule ip apart past iifname inside oifname inside4 drop'
 fdpd h4 --password-file "$password" --peer 172.31.0.2
 case_ok 'two hosts behind one address' soon sleeved h2 2
 seen_at() { ask h2 '[.connections[] | select(.state == "established") | .address | sub(":.*"; "")] | unique | join(" ")' connections; }
