@@ -115,6 +115,15 @@ static const struct fwd_port *trunk_port(struct walk *w)
 	return forwarding_trunk(w->fwd);
 }
 
+/* One bit tells those from what is for one station.  What is for all goes the
+ * same way whatever group it is for, so nothing else of the address is looked
+ * at: new groups open no flows. */
+static bool is_for_all(struct walk *w)
+{
+	w->out->mask.eth_dst.b[0] |= 1; /* mac_is_group() */
+	return mac_is_group(&w->flow->eth_dst);
+}
+
 static bool is_own(const struct walk *w, const struct fwd_target *target)
 {
 	return target->local && target->port_no == w->port->port_no;
@@ -322,10 +331,8 @@ static bool relay_is_right(struct walk *w)
 	const uint32_t from = w->from->peer;
 
 	note(w, dep_tree(w->origin));
-	w->out->mask.eth_dst.b[0] |= 1; /* mac_is_group() */
-	return mac_is_group(&w->flow->eth_dst)
-		       ? routes->parent(routes->aux, w->origin) == from
-		       : routes->may_relay(routes->aux, w->origin, from);
+	return is_for_all(w) ? routes->parent(routes->aux, w->origin) == from
+			     : routes->may_relay(routes->aux, w->origin, from);
 }
 
 /* A MAC and its addresses are believed only from the peer that has bound them,
@@ -797,7 +804,6 @@ static enum reason replicate(struct walk *w)
 	size_t n_ports = 0, n_peers;
 	bool late = false;
 
-	look_up_mac(&out->mask.eth_dst);
 	note(w, dep_network(out->vni));
 	for (size_t i = 0; i < members.n_ports; i++) {
 		if (members.ports[i] != w->port->port_no) {
@@ -878,7 +884,6 @@ static enum reason pass_question(struct walk *w, const struct ip_addr *ip,
 {
 	const struct fwd_target *target;
 
-	look_up_mac(&w->out->mask.eth_dst);
 	target = asked_for(w, ip, mask);
 	if (!target || !target->local) {
 		return replicate(w);
@@ -901,7 +906,6 @@ static enum reason answer(struct walk *w, const struct ip_addr *ip,
 	if (w->from) {
 		return pass_question(w, ip, mask);
 	}
-	look_up_mac(&w->out->mask.eth_dst);
 	target = asked_for(w, ip, mask);
 	if (!target) {
 		SAY(w, "who has %s: nobody known", IP_TEXT(ip));
@@ -928,7 +932,7 @@ static enum reason destination(struct walk *w)
 	const struct flow *f = w->flow;
 	struct flow *mask = &w->out->mask;
 
-	if (!mac_is_group(&f->eth_dst)) {
+	if (!is_for_all(w)) {
 		return unicast(w);
 	}
 	if (w->from && !forwarding_leads_questions(w->fwd)) {

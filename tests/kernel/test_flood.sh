@@ -97,6 +97,17 @@ case_ok 'a claim of an IPv6 address is dropped' refused na spoofed-arp 'icmp6 an
 case_ok 'a router advertisement is dropped' refused ra rogue-ra 'icmp6 and ip6[40] == 134'
 case_ok 'a DHCP reply is dropped' refused dhcp rogue-dhcp 'udp src port 67'
 
+# What is for all goes the same way, whatever group it is for.
+groups() {
+	local before arrived
+
+	before=$(of c1 flows)
+	read -r arrived _ <<< "$("$tool" burst c1 c2 mac 2000)"
+	echo "$arrived of 2000 arrived, $before flows before, now $(of c1 flows)"
+	[ "$arrived" = 2000 ] && [ $(($(of c1 flows) - before)) -lt 10 ]
+}
+case_ok 'two thousand groups take a few flows' groups
+
 # ---- a flood -------------------------------------------------------------------------
 
 # Each frame is for a station that there is not.  At first as many as can be sent,

@@ -54,6 +54,6 @@ static UNUSED void make_line(void)
 }
 
 #define RELAYED_TCP4 FROM_RELAY " eth_dst tci/1000 type nw_src proto/f0 frag"
-#define RELAYED_ALL  FROM_RELAY " eth_dst tci/1000 type"
+#define RELAYED_ALL  FROM_RELAY TO_ALL
 
 #endif

@@ -222,7 +222,7 @@ static const struct {
 	  .nw_proto = 17, .tp_src = 68, .tp_dst = 67},
 	 REASON_REPLICATED,
 	 ALL_OF_1,
-	 FROM_ENDPOINT " nw_src proto frag tp_src tp_dst",
+	 " eth_src" TO_ALL " nw_src proto frag tp_src tp_dst",
 	 0},
 	{"DHCP request from another port",
 	 {ETH(2, M(2), BROADCAST, ETH_TYPE_IPV4), .nw_src = NO_V4,
@@ -316,13 +316,13 @@ static const struct {
 	 {ICMP6(2, 2, MULTICAST6, {{0}}, 133)},
 	 REASON_REPLICATED,
 	 ALL_OF_1,
-	 FROM_ENDPOINT " nw_src proto frag tp_src/ff",
+	 " eth_src" TO_ALL_6 " nw_src proto frag tp_src/ff",
 	 0},
 	{"MLD report without address",
 	 {ICMP6(2, 2, MULTICAST6, {{0}}, 143)},
 	 REASON_REPLICATED,
 	 ALL_OF_1,
-	 FROM_ENDPOINT " nw_src proto frag tp_src/ff",
+	 " eth_src" TO_ALL_6 " nw_src proto frag tp_src/ff",
 	 0},
 	{"echo request without address",
 	 {ICMP6(2, 2, MULTICAST6, {{0}}, 128)},
@@ -371,7 +371,7 @@ static const struct {
 	  .nd_tll = M(2)},
 	 REASON_REPLICATED,
 	 ALL_OF_1,
-	 FROM_ENDPOINT " nw_src proto frag tp_src/ff target sll tll",
+	 " eth_src" TO_ALL_6 " nw_src proto frag tp_src/ff target sll tll",
 	 0},
 
 	/* Step 3: questions. */
@@ -421,7 +421,7 @@ static const struct {
 	 {ARP(2, 2, BROADCAST, 2, V4(2), V4(2))},
 	 REASON_REPLICATED,
 	 ALL_OF_1,
-	 FROM_ENDPOINT " nw_src op/fffe sha",
+	 " eth_src" TO_ALL " nw_src op/fffe sha",
 	 0},
 	{"ARP request to one",
 	 {ARP(2, 2, M(3), 1, V4(2), V4(66))},
@@ -433,7 +433,7 @@ static const struct {
 	 {ARP(WORLD_TUNNEL, 7, BROADCAST, 1, V4(7), V4(3)), TUNNEL(7, 1)},
 	 REASON_REPLICATED,
 	 "2,3",
-	 FROM_TUNNEL " nw_src op sha",
+	 FROM_PEER TO_ALL " nw_src op sha",
 	 0},
 	{"neighbour solicitation for a known address",
 	 {ICMP6(2, 2, MULTICAST6, V6(2), 135), .nd_target = V6(8),
@@ -580,14 +580,14 @@ static const struct {
 	  .nw_proto = 6},
 	 REASON_REPLICATED,
 	 "2,tnl(192.0.2.7>1),1,tnl(2001:db8::8>1),1",
-	 TCP4,
+	 " eth_src" TO_ALL " nw_src proto/f0 frag",
 	 0},
 	{"broadcast from the tunnel",
 	 {ETH(WORLD_TUNNEL, M(7), BROADCAST, ETH_TYPE_IPV4), .nw_src = V4(7),
 	  .nw_proto = 6, TUNNEL(7, 1)},
 	 REASON_REPLICATED,
 	 "2,3",
-	 TUNNEL_TCP4,
+	 FROM_PEER TO_ALL " nw_src proto/f0 frag",
 	 0},
 };
 
@@ -733,10 +733,12 @@ START_TEST(trace_tells_each_step)
 }
 END_TEST
 
-/* Of 'n' packets of one kind with random ports, how many masked keys are there?
- * That is the number of megaflows they take. */
+/* Of 'n' packets of one kind with random ports, and groups if it is for one,
+ * how many masked keys are there?  That is the number of megaflows they take.
+ */
 static int count_megaflows(struct dice *d, struct flow flow, int n)
 {
+	const bool for_all = mac_is_group(&flow.eth_dst);
 	struct flow *seen = calloc((size_t)n, sizeof *seen);
 	int n_seen = 0;
 
@@ -746,8 +748,13 @@ static int count_megaflows(struct dice *d, struct flow flow, int n)
 		flow.tp_src = (uint16_t)dice_roll(d, 65536);
 		flow.tp_dst = (uint16_t)dice_roll(d, 65536);
 		flow.nw_dst.b[15] = (uint8_t)dice_roll(d, 256);
+		if (for_all) {
+			dice_fill(d, flow.eth_dst.b, sizeof flow.eth_dst.b);
+			flow.eth_dst.b[0] |= 1;
+		}
 		pipeline_translate(world, &flow, NULL, &tr);
-		ck_assert_int_eq(tr.reason, REASON_LOCAL);
+		ck_assert_int_eq(tr.reason,
+				 for_all ? REASON_REPLICATED : REASON_LOCAL);
 		while (at < n_seen &&
 		       !flow_equal_masked(&flow, &seen[at], &tr.mask)) {
 			at++;
@@ -767,6 +774,7 @@ START_TEST(many_connections_take_few_megaflows)
 	static const struct flow udp4 = {IP4(2, 2, 3, 17)};
 	static const struct flow in = {IP4(WORLD_TUNNEL, 7, 2, 17),
 				       TUNNEL(7, 1)};
+	struct flow all = tcp4;
 	struct dice d = {1};
 
 	ck_assert_int_eq(count_megaflows(&d, tcp4, 1000), 1);
@@ -774,6 +782,9 @@ START_TEST(many_connections_take_few_megaflows)
 	/* One for each bit of the port, and the port 67 itself aside. */
 	ck_assert_int_le(count_megaflows(&d, in, 1000), 16);
 	ck_assert_int_le(count_megaflows(&d, udp4, 1000), 16);
+	/* One for each bit that tells it from the reserved groups. */
+	all.eth_dst = (struct mac){{1}};
+	ck_assert_int_le(count_megaflows(&d, all, 1000), 16);
 }
 END_TEST
 

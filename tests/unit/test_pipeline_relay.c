@@ -19,7 +19,7 @@ static const struct {
 	 {ETH(2, M(2), BROADCAST, 0)},
 	 REASON_REPLICATED,
 	 ALL_OF_1,
-	 FROM_ENDPOINT,
+	 " eth_src" TO_ALL,
 	 255},
 	{"from a host behind a neighbour",
 	 {IP4(WORLD_TUNNEL, 6, 2, 6), TUNNEL(7, 1)},
