@@ -252,15 +252,18 @@ static void far_read(struct far *f)
 			break;
 		}
 		for (struct span rest = wbuf_span(&payload);;) {
-			struct message *m =
-				&f->got[f->n_got % STRAW_MAX_MESSAGES];
+			struct message m, *place;
 
-			ck_assert_int_eq(message_decode(&rest, m, &found),
+			ck_assert_int_eq(message_decode(&rest, &m, &found),
 					 FDP_OK);
 			if (!found) {
 				break;
 			}
-			f->n_got++;
+			place = &f->got[f->n_got % STRAW_MAX_MESSAGES];
+			if (f->n_got++ >= STRAW_MAX_MESSAGES) {
+				message_free(place);
+			}
+			*place = m;
 		}
 	}
 	wbuf_pull(&f->rx, f->rx.size - in.size);
