@@ -19,7 +19,8 @@ bool engine_encrypts(const struct engine *e)
 
 uint32_t engine_capabilities(const struct engine *e)
 {
-	uint32_t bits = CAPABILITY_PROBE | CAPABILITY_HAVE | CAPABILITY_LINKS;
+	uint32_t bits = CAPABILITY_PROBE | CAPABILITY_HAVE | CAPABILITY_LINKS |
+			CAPABILITY_NAMED;
 
 	if (!e->user) {
 		bits |= CAPABILITY_FASTDP;

@@ -17,6 +17,7 @@
 
 #define ISSUE_US	 (SECOND_US / 5)   /* Between ours of one chunk. */
 #define NEW_LINK_US	 (SECOND_US / 100) /* Later, for each link... */
+#define MORE_LINKS_US	 (SECOND_US / 50)  /* ...or host, while more come... */
 #define NEW_LINK_MAX_US	 (10 * SECOND_US)  /* ...up to that. */
 #define FORGET_AUTHOR_US (600 * SECOND_US) /* Without a way to it. */
 #define CROWDED_US	 (60 * SECOND_US)  /* Between two words of that. */
@@ -377,6 +378,7 @@ static enum err heard(struct engine *e, struct conn *c, struct kept *k,
 	bool urgent = !statement_has_links(k->s.chunk);
 	enum err err = FDP_OK;
 
+	statements_name(&e->statements, a, gossip_is_present(e, a));
 	if (!a->lost_us) {
 		a->teller = c->peer->number;
 		a->lost_us = e->now_us;
@@ -594,6 +596,8 @@ static void update_author(struct engine *e, struct author *a)
 	struct peer *p = peer_find(e, &a->id);
 	bool news = reached && !a->reached;
 
+	statements_name(&e->statements, a, reached || (p && p->conn));
+
 	if (reached != a->reached) {
 		a->lost_us = e->now_us;
 		a->reached = reached;
@@ -649,6 +653,7 @@ void gossip_link_changed(struct engine *e, const struct peer_id *to, bool gone)
 	e->unsaid[statement_link_chunk(to, e->link_chunks)] = true;
 	e->any_unsaid = true;
 	e->link_gone |= gone;
+	e->link_came_us = gone ? e->link_came_us : e->now_us;
 }
 
 void gossip_binding_changed(struct engine *e, const struct binding_key *key)
@@ -750,19 +755,19 @@ static void say(struct engine *e, uint8_t chunk, const struct wbuf *body)
 			      .chunk = chunk,
 			      .body = body->data,
 			      .size = body->size};
-	struct links_said before;
+	struct links_before before;
 	struct kept *news;
 	enum err err;
 
 	if (engine_encrypts(e)) {
 		statement_sign(&s, &e->key);
 	}
-	links_said(e, chunk, &before);
+	links_before_init(&before, e, chunk);
 	err = statements_take(&e->statements, &s, false, NULL, e->now_us,
 			      &news);
 	ovs_assert(!err && news);
 	spread_own(e, news, &before);
-	free(before.v);
+	links_before_done(&before);
 }
 
 static void issue(struct engine *e, uint8_t chunk)
@@ -790,18 +795,28 @@ static bool may_speak(const struct engine *e)
 	       (e->statement_seq || e->n_links);
 }
 
-/* When those that changed may be said.  New links may wait: in a large mesh
- * that comes up there are many, and each is said to all. */
+/* When new links may be said.  They may wait: in a large mesh that comes up
+ * there are many, each is said to all, and when no more come all know the same
+ * hosts (links.c). */
+static uint64_t new_links_us(const struct engine *e)
+{
+	const uint64_t n_hosts = MAX(hmap_count(&e->peers), target_count(e));
+	const uint64_t since_us = e->links_said_us + ISSUE_US;
+	const uint64_t soonest_us =
+		since_us + MIN(e->n_links * NEW_LINK_US, NEW_LINK_MAX_US);
+	const uint64_t latest_us =
+		since_us + MIN(n_hosts * MORE_LINKS_US, NEW_LINK_MAX_US);
+
+	return MAX(soonest_us, MIN(e->link_came_us + ISSUE_US, latest_us));
+}
+
+/* When those that changed may be said. */
 static uint64_t say_us(const struct engine *e, bool links)
 {
 	if (!e->statement_seq) {
 		return 0;
 	}
-	if (links && !e->link_gone) {
-		return e->links_said_us + ISSUE_US +
-		       MIN(e->n_links * NEW_LINK_US, NEW_LINK_MAX_US);
-	}
-	return e->said_us + ISSUE_US;
+	return links && !e->link_gone ? new_links_us(e) : e->said_us + ISSUE_US;
 }
 
 /* Do all know links that are not spread over all chunks? */

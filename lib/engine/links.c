@@ -7,12 +7,23 @@
  * by a hash of its id; they make the statement of it, and the signature, which
  * is that of the whole, says whether it is the one that was meant.  If it is
  * not, or if they cannot, they ask for the whole.
+ *
+ * While a mesh comes up what has changed is nearly all, and told to all it
+ * would grow with the square.  But soon all know whom all together state links
+ * to (mesh/idset.h), and then it takes a hash of those, and the few to which
+ * there is no link yet.  Who knows others asks, and is sent them one by one.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/state.h"
 #include "util.h"
+
+enum {
+	/* In numbers, what may be lost: the other end has to ask, as it knows
+	 * others. */
+	NAMED_COST = 16
+};
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -31,16 +42,41 @@ void links_of(const struct engine *e, const struct kept *k,
 	out->number = k->number;
 }
 
-void links_said(const struct engine *e, uint8_t chunk, struct links_said *out)
+/* Whom anybody names, as far as that is known, but 'author'. */
+static void named_of(const struct engine *e, const struct peer_id *author,
+		     uint8_t chunk, unsigned int n_chunks,
+		     struct links_said *out)
+{
+	*out = (struct links_said){.v = NULL};
+	out->v = id_table_named(&e->statements.hosts, chunk, n_chunks, author,
+				&out->n);
+}
+
+void links_before_init(struct links_before *b, const struct engine *e,
+		       uint8_t chunk)
 {
 	const struct author *a = statements_find(&e->statements, &e->config.id);
 	const struct kept *k = author_said(a, chunk);
 
-	*out = (struct links_said){.v = NULL};
-	if (k && statement_has_links(chunk) &&
-	    k->s.incarnation == e->statement_incarnation) {
-		links_of(e, k, out);
+	memset(b, 0, sizeof *b);
+	if (!statement_has_links(chunk)) {
+		return;
 	}
+	if (k && k->s.incarnation == e->statement_incarnation) {
+		links_of(e, k, &b->said);
+	}
+	/* Else we have just ceased to use it. */
+	if (chunk < STATEMENT_LINKS + e->link_chunks) {
+		b->n_chunks = e->link_chunks;
+		b->named_hash = e->statements.hosts.named_hash;
+		named_of(e, &e->config.id, chunk, b->n_chunks, &b->named);
+	}
+}
+
+void links_before_done(struct links_before *b)
+{
+	free(b->said.v);
+	free(b->named.v);
 }
 
 static void add_number(uint32_t *v, size_t *n, const struct peer_id *id)
@@ -81,7 +117,7 @@ static void fill_in(struct message *m, const struct statement *s,
 }
 
 void links_forms_init(struct links_forms *f, const struct engine *e,
-		      const struct kept *k, const struct links_said *before)
+		      const struct kept *k, const struct links_before *before)
 {
 	const struct links_said nothing = {.v = NULL};
 	struct links_said now = {.v = NULL};
@@ -93,8 +129,11 @@ void links_forms_init(struct links_forms *f, const struct engine *e,
 	if (f->is_links) {
 		links_of(e, k, &now);
 		fill_in(&f->anew, &k->s, &nothing, &now);
-		fill_in(&f->step, &k->s, before, &now);
-		f->before = before->number;
+		fill_in(&f->step, &k->s, &before->said, &now);
+		fill_in(&f->named, &k->s, &before->named, &now);
+		f->named.links.named = (uint8_t)before->n_chunks;
+		f->named.links.named_hash = before->named_hash;
+		f->before = before->said.number;
 	}
 	free(now.v);
 }
@@ -105,17 +144,52 @@ void links_forms_done(struct links_forms *f)
 	if (f->is_links) {
 		message_free(&f->anew);
 		message_free(&f->step);
+		message_free(&f->named);
 	}
+}
+
+static size_t n_numbers(const struct message *m)
+{
+	return m->links.n_gone + m->links.n_come;
 }
 
 const struct message *links_form(const struct links_forms *f,
 				 const struct conn *c)
 {
+	const struct message *best = &f->anew;
+
 	if (!f->is_links || !(c->identity.capabilities & CAPABILITY_LINKS)) {
 		return &f->whole;
 	}
 	/* What was said since the session began was said to it. */
-	return f->before > c->began ? &f->step : &f->anew;
+	if (f->before > c->began && n_numbers(&f->step) <= n_numbers(best)) {
+		best = &f->step;
+	}
+	if (f->named.links.named &&
+	    c->identity.capabilities & CAPABILITY_NAMED &&
+	    n_numbers(&f->named) + NAMED_COST < n_numbers(best)) {
+		best = &f->named;
+	}
+	return best;
+}
+
+bool links_answer(struct engine *e, struct conn *c, struct kept *k)
+{
+	const struct links_said nothing = {.v = NULL};
+	struct message m = {.type = MSG_LINKS};
+	struct links_said now;
+
+	if (!peer_id_equal(&k->s.author, &e->config.id) ||
+	    !statement_has_links(k->s.chunk)) {
+		return false;
+	}
+	links_of(e, k, &now);
+	fill_in(&m, &k->s, &nothing, &now);
+	conn_send(e, c, &m);
+	spread_known(k, c);
+	message_free(&m);
+	free(now.v);
+	return true;
 }
 
 /* ---- To hear ---- */
@@ -212,12 +286,20 @@ static bool all_found(const struct sought *v, size_t n)
 }
 
 /* The links that 'm' is to be applied to; false if they are not there. */
-static bool get_base(const struct engine *e, const struct author *a,
+static bool get_base(const struct engine *e, const struct peer_id *author,
 		     const struct msg_links *m, struct links_said *base)
 {
+	const struct author *a = statements_find(&e->statements, author);
 	const struct kept *k = author_said(a, m->chunk);
 
 	*base = (struct links_said){.v = NULL};
+	if (m->named) {
+		if (m->named_hash != e->statements.hosts.named_hash) {
+			return false;
+		}
+		named_of(e, author, m->chunk, m->named, base);
+		return true;
+	}
 	if (!m->base) {
 		return true;
 	}
@@ -263,8 +345,10 @@ static struct peer_id *apply(const struct engine *e, const struct msg_links *m,
 	return v;
 }
 
-static bool is_old(const struct author *a, const struct msg_links *m)
+static bool is_old(const struct engine *e, const struct peer_id *author,
+		   const struct msg_links *m)
 {
+	const struct author *a = statements_find(&e->statements, author);
 	const struct kept *k = author_said(a, m->chunk);
 
 	return a && (m->incarnation < a->incarnation ||
@@ -283,21 +367,25 @@ void links_heard(struct engine *e, struct conn *c, const struct msg_links *m)
 				      .incarnation = m->incarnation,
 				      .seq = m->seq,
 				      .chunk = m->chunk};
-	const struct msg_held held = {.v = &what, .n = 1};
-	const struct author *a = statements_find(&e->statements, &s.author);
+	/* By number, unless that is what cannot be made. */
+	const struct msg_held held = {.v = &what,
+				      .n = 1,
+				      .in_short = (m->named || m->base) &&
+						  c->identity.capabilities &
+							  CAPABILITY_NAMED};
 	struct wbuf body = WBUF_INITIALIZER(STATEMENT_MAX_BODY);
 	struct links_said base;
 	struct peer_id *v = NULL;
 	enum err err = ERR_AUTH;
 	size_t n;
 
-	if (is_old(a, m)) {
+	if (is_old(e, &s.author, m)) {
 		return;
 	}
-	if (get_base(e, a, m, &base)) {
+	if (get_base(e, &s.author, m, &base)) {
 		v = apply(e, m, &base, &n);
 	}
-	if (v) {
+	if (v && n <= STATEMENT_MAX_LINKS) {
 		statement_put_links(v, n, &body);
 		s.body = body.data;
 		s.size = body.size;

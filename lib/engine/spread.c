@@ -155,7 +155,7 @@ void spread_kept(struct engine *e, struct conn *c, struct kept *k)
 }
 
 void spread_own(struct engine *e, struct kept *k,
-		const struct links_said *before)
+		const struct links_before *before)
 {
 	struct links_forms forms;
 	struct conn *c;
@@ -228,10 +228,10 @@ static struct ovs_list *first_after(const struct engine *e, uint64_t told)
 	return at->next;
 }
 
-static void send_held(struct engine *e, struct conn *c, enum msg_type type,
+static void send_have(struct engine *e, struct conn *c,
 		      struct held_statement *v, size_t *n)
 {
-	struct message m = {.type = type, .held = {.v = v, .n = *n}};
+	struct message m = {.type = MSG_HAVE, .held = {.v = v, .n = *n}};
 
 	if (*n) {
 		conn_send(e, c, &m);
@@ -262,7 +262,7 @@ static void tell(struct engine *e, struct listener *l, struct kept *k)
 	}
 	put_held(&l->held[l->n++], &k->s);
 	if (l->n == MSG_MAX_HELD) {
-		send_held(e, c, MSG_HAVE, l->held, &l->n);
+		send_have(e, c, l->held, &l->n);
 	}
 }
 
@@ -311,7 +311,7 @@ static uint64_t tell_news(struct engine *e, struct listener *all, uint64_t told,
 		struct listener *l = &all[i];
 
 		if (l->c) {
-			send_held(e, l->c, MSG_HAVE, l->held, &l->n);
+			send_have(e, l->c, l->held, &l->n);
 			l->c->told = MAX(l->c->told, told);
 			free(l->held);
 		}
@@ -374,15 +374,18 @@ static struct wanted *wanted_at(struct engine *e,
 			  ARRAY_SIZE(e->wanted)];
 }
 
-/* Has somebody who is still there been asked for it just now? */
-static bool is_wanted(struct engine *e, const struct held_statement *h)
+/* Has somebody who is still there been asked for it just now?  What one has
+ * sent in short may have been of no use. */
+static bool is_wanted(struct engine *e, const struct conn *c,
+		      const struct held_statement *h)
 {
 	const struct wanted *w = wanted_at(e, h);
 
 	return peer_id_equal(&w->what.author, &h->author) &&
 	       w->what.chunk == h->chunk &&
 	       w->what.incarnation == h->incarnation && w->what.seq >= h->seq &&
-	       e->now_us - w->us < WANT_US && conn_find(e, w->conn);
+	       e->now_us - w->us < WANT_US && conn_find(e, w->conn) &&
+	       !(w->in_short && w->conn == c->id);
 }
 
 static bool lacks(struct engine *e, const struct conn *c,
@@ -400,23 +403,29 @@ static bool lacks(struct engine *e, const struct conn *c,
 		}
 		return false;
 	}
-	return !is_wanted(e, h);
+	return !is_wanted(e, c, h);
 }
 
 void spread_have(struct engine *e, struct conn *c, const struct msg_held *m)
 {
-	struct held_statement *want = xmalloc((m->n + 1) * sizeof *want);
-	size_t n = 0;
+	struct held_statement *v = xmalloc((m->n + 1) * sizeof *v);
+	struct message want = {.type = MSG_WANT,
+			       .held = {.v = v, .in_short = m->in_short}};
 
 	for (size_t i = 0; i < m->n; i++) {
 		if (lacks(e, c, &m->v[i])) {
 			*wanted_at(e, &m->v[i]) =
-				(struct wanted){m->v[i], c->id, e->now_us};
-			want[n++] = m->v[i];
+				(struct wanted){.what = m->v[i],
+						.conn = c->id,
+						.us = e->now_us,
+						.in_short = m->in_short};
+			v[want.held.n++] = m->v[i];
 		}
 	}
-	send_held(e, c, MSG_WANT, want, &n);
-	free(want);
+	if (want.held.n) {
+		conn_send(e, c, &want);
+	}
+	free(v);
 }
 
 void spread_want(struct engine *e, struct conn *c, const struct msg_held *m)
@@ -426,7 +435,8 @@ void spread_want(struct engine *e, struct conn *c, const struct msg_held *m)
 			statements_find(&e->statements, &m->v[i].author);
 		struct kept *k = author_said(a, m->v[i].chunk);
 
-		if (k && !is_older(&k->s, &m->v[i])) {
+		if (k && !is_older(&k->s, &m->v[i]) &&
+		    !(m->in_short && links_answer(e, c, k))) {
 			spread_kept(e, c, k);
 		}
 	}

@@ -495,6 +495,7 @@ struct wanted {
 	struct held_statement what;
 	uint32_t conn; /* Through which. */
 	uint64_t us;   /* When; 0: none. */
+	bool in_short; /* Which may not be enough. */
 };
 
 enum alarm_kind {
@@ -698,6 +699,7 @@ struct engine {
 	unsigned int link_chunks; /* That our links are spread over. */
 	uint64_t said_us;	  /* When ours were made last... */
 	uint64_t links_said_us;	  /* ...and those about links. */
+	uint64_t link_came_us;	  /* The last one. */
 	/* spread.c */
 	uint64_t tell_us;	   /* When others are told what is new. */
 	struct wanted wanted[256]; /* By a hash of author and chunk. */
@@ -1203,23 +1205,36 @@ struct links_said {
 
 /* What is said there; the caller frees 'v'. */
 void links_of(const struct engine *, const struct kept *, struct links_said *);
-/* What we say now; the caller frees 'v'. */
-void links_said(const struct engine *, uint8_t chunk, struct links_said *);
 
-/* A statement of ours in its three forms: whole, in short, and as what is
- * another than before. */
+/* Before we say something of links in one chunk. */
+struct links_before {
+	struct links_said said;	 /* What we said there. */
+	struct links_said named; /* Whom anybody named that belongs there... */
+	uint64_t named_hash;
+	unsigned int n_chunks; /* ...if we use so many; 0: nobody does. */
+};
+
+void links_before_init(struct links_before *, const struct engine *,
+		       uint8_t chunk);
+void links_before_done(struct links_before *);
+
+/* A statement of ours in its forms: whole; in short; as what is another than
+ * before, or than whom anybody named. */
 struct links_forms {
-	struct message whole, anew, step;
+	struct message whole, anew, step, named;
 	bool is_links;
 	uint64_t before; /* links_said.number; 0: there is no 'step'. */
 };
 
 void links_forms_init(struct links_forms *, const struct engine *,
-		      const struct kept *, const struct links_said *before);
+		      const struct kept *, const struct links_before *);
 void links_forms_done(struct links_forms *);
 /* The one for that peer. */
 const struct message *links_form(const struct links_forms *,
 				 const struct conn *);
+/* Sends one of ours in short to somebody who wants it so; false: it is none
+ * that can be. */
+bool links_answer(struct engine *, struct conn *, struct kept *);
 
 void links_heard(struct engine *, struct conn *, const struct msg_links *);
 
@@ -1231,7 +1246,7 @@ void spread_session(struct engine *, struct conn *);
 void spread_lost(struct engine *, const struct conn *);
 /* We have said something; of links, after 'before'. */
 void spread_own(struct engine *, struct kept *,
-		const struct links_said *before);
+		const struct links_before *before);
 /* Somebody else has, as was heard through 'from'. */
 void spread_news(struct engine *, struct kept *, const struct conn *from,
 		 bool urgent);

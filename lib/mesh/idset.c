@@ -15,13 +15,15 @@ struct id_entry {
 	struct hmap_node node; /* In id_table.by_id. */
 	struct peer_id id;
 	uint32_t number;
-	size_t n_sets; /* That it is in. */
+	size_t n_sets;	/* That it is in, and lists that name it. */
+	size_t n_named; /* How often it is named. */
 };
 
 /* All together, as lists are made by walking them. */
 struct id_place {
 	struct peer_id id;
 	uint32_t number;
+	uint32_t link_number;
 };
 
 void id_table_init(struct id_table *t)
@@ -30,6 +32,8 @@ void id_table_init(struct id_table *t)
 	t->v = NULL;
 	t->sorted = NULL;
 	t->n = t->allocated = t->n_sorted = t->allocated_sorted = 0;
+	t->n_named = 0;
+	t->named_hash = 0;
 }
 
 void id_table_done(struct id_table *t)
@@ -105,7 +109,8 @@ static void sort_in(struct id_table *t, const struct id_entry *entry)
 	}
 	memmove(&t->sorted[i + 1], &t->sorted[i],
 		(t->n_sorted++ - i) * sizeof *t->sorted);
-	t->sorted[i] = (struct id_place){entry->id, entry->number};
+	t->sorted[i] = (struct id_place){entry->id, entry->number,
+					 statement_link_number(&entry->id)};
 }
 
 static void sort_out(struct id_table *t, const struct peer_id *id)
@@ -152,6 +157,79 @@ static void put(struct id_table *t, struct id_entry *entry)
 	}
 }
 
+/* ---- Who is named ---- */
+
+/* FNV-1a, its bits mixed well (the end of MurmurHash3). */
+static uint64_t hash_named(const struct peer_id *id)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < sizeof id->b; i++) {
+		h = (h ^ id->b[i]) * UINT64_C(0x100000001b3);
+	}
+	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+static void name(struct id_table *t, struct id_entry *entry)
+{
+	if (!entry->n_named++) {
+		t->n_named++;
+		t->named_hash += hash_named(&entry->id);
+	}
+}
+
+static void unname(struct id_table *t, struct id_entry *entry)
+{
+	if (!--entry->n_named) {
+		t->n_named--;
+		t->named_hash -= hash_named(&entry->id);
+	}
+}
+
+void id_table_name(struct id_table *t, const struct peer_id *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct id_entry *entry = get(t, &v[i]);
+
+		entry->n_sets++;
+		name(t, entry);
+	}
+}
+
+void id_table_unname(struct id_table *t, const struct peer_id *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct id_entry *entry = find(t, &v[i]);
+
+		unname(t, entry);
+		put(t, entry);
+	}
+}
+
+struct peer_id *id_table_named(const struct id_table *t, uint8_t chunk,
+			       unsigned int n_chunks, const struct peer_id *but,
+			       size_t *n)
+{
+	struct peer_id *v = xmalloc((t->n_named + 1) * sizeof *v);
+
+	*n = 0;
+	for (size_t i = 0; i < t->n_sorted; i++) {
+		const struct id_place *at = &t->sorted[i];
+
+		if (t->v[at->number]->n_named &&
+		    statement_number_chunk(at->link_number, n_chunks) ==
+			    chunk &&
+		    !peer_id_equal(&at->id, but)) {
+			v[(*n)++] = at->id;
+		}
+	}
+	return v;
+}
+
+/* ---- Sets ---- */
+
 void id_set_init(struct id_set *set, struct id_table *t,
 		 const struct peer_id *v, size_t n)
 {
@@ -196,6 +274,26 @@ void id_set_done(struct id_set *set, struct id_table *t)
 	}
 	free(set->bits);
 	*set = (struct id_set){.bits = NULL};
+}
+
+void id_set_name(const struct id_set *set, struct id_table *t)
+{
+	size_t number = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		number = next_number(set, number);
+		name(t, t->v[number++]);
+	}
+}
+
+void id_set_unname(const struct id_set *set, struct id_table *t)
+{
+	size_t number = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		number = next_number(set, number);
+		unname(t, t->v[number++]);
+	}
 }
 
 static bool has(const struct id_set *set, uint32_t number)

@@ -28,8 +28,36 @@ static size_t n_bytes(const struct kept *k)
 				    : k->s.size);
 }
 
+/* Those that 'k' states links to are named by it now, or no more. */
+static void name_links(struct statements *ss, const struct kept *k, bool names)
+{
+	struct peer_id *v;
+	size_t n;
+
+	if (k->has_links && names) {
+		id_set_name(&k->links, &ss->hosts);
+	} else if (k->has_links) {
+		id_set_unname(&k->links, &ss->hosts);
+	} else if (statement_has_links(k->s.chunk) &&
+		   !statements_links(ss, k, &v, &n)) {
+		(names ? id_table_name : id_table_unname)(&ss->hosts, v, n);
+		free(v);
+	}
+}
+
+void statements_name(struct statements *ss, struct author *a, bool names)
+{
+	for (size_t i = 0; i < a->n && a->names != names; i++) {
+		name_links(ss, a->v[i], names);
+	}
+	a->names = names;
+}
+
 static void kept_free(struct statements *ss, struct kept *k)
 {
+	if (k->author->names) {
+		name_links(ss, k, false);
+	}
 	ss->n_bytes -= n_bytes(k);
 	ovs_list_remove(&k->node);
 	statement_free(&k->s);
@@ -258,6 +286,9 @@ static struct kept *keep(struct statements *ss, struct author *a,
 	copy(ss, k, s);
 	ss->n_bytes += n_bytes(k);
 	append(ss, k, now_us);
+	if (a->names) {
+		name_links(ss, k, true);
+	}
 	put(ss, a, k);
 	return k;
 }
@@ -306,6 +337,7 @@ enum err statements_take(struct statements *ss, const struct statement *s,
 	if (!a) {
 		a = xzalloc(sizeof *a);
 		a->id = s->author;
+		a->names = peer_id_equal(&a->id, &ss->own);
 		hmap_insert(&ss->authors, &a->node, hash_id(&a->id));
 	}
 	if (s->incarnation > a->incarnation) {

@@ -5,6 +5,9 @@
  * (mesh/idset.h).  With the first statement of a newer incarnation all of an
  * older one are gone.  Who may sign for an author, the caller knows; where he
  * does not, the first key stays.
+ *
+ * 'hosts' knows whom the authors state links to, all together
+ * (id_table_named()): those whom hosts that hear the same know alike.
  */
 #ifndef FDP_MESH_STATEMENTS_H
 #define FDP_MESH_STATEMENTS_H 1
@@ -48,6 +51,7 @@ struct author {
 	uint64_t incarnation;
 	struct kept **v; /* Owned; by chunk, as many as there are. */
 	size_t n;
+	bool names; /* Those that it states links to. */
 	/* The caller's. */
 	bool knows_have; /* CAPABILITY_HAVE, by its own word. */
 	bool has_mtus;	 /* CAPABILITY_MTUS, by its own word. */
@@ -75,6 +79,10 @@ struct author *statements_find(const struct statements *,
 /* What it has said of that chunk; NULL: nothing, or there is no author. */
 struct kept *author_said(const struct author *, size_t chunk);
 void statements_forget(struct statements *, struct author *);
+/* Do those that it states links to count as named?  Of the host itself they do,
+ * of others not, until they are there: one that is gone may be the last to name
+ * some. */
+void statements_name(struct statements *, struct author *, bool names);
 /* All that it has said counts as heard just now. */
 void statements_renew(struct statements *, struct author *, uint64_t now_us);
 

@@ -39,7 +39,8 @@ enum {
 	/* Its containers take what gets to it, even if it knows of smaller
 	 * ways. */
 	CAPABILITY_MTUS = 1 << 6,
-	CAPABILITY_LINKS = 1 << 7 /* LINKS. */
+	CAPABILITY_LINKS = 1 << 7, /* LINKS. */
+	CAPABILITY_NAMED = 1 << 8  /* LINKS after those named; WANT in short. */
 };
 
 struct identity {

@@ -16,7 +16,14 @@ enum {
 
 	/* Of a PEERS. */
 	FIELD_ADVERTISED = 0x0001, /* IP address and u16 port each. */
-	ENDPOINT_BYTES = 16 + 2
+	ENDPOINT_BYTES = 16 + 2,
+
+	/* Of a WANT. */
+	FIELD_IN_SHORT = 0x0001,
+
+	/* Of a LINKS, which is to be understood in another way. */
+	FIELD_NAMED = TLV_CRITICAL | 0x0001, /* u64 hash, u8 chunks. */
+	NAMED_BYTES = 8 + 1
 };
 
 /* The promise of the header: what is within the bounds fits. */
@@ -50,7 +57,8 @@ _Static_assert(TLV_HEADER_BYTES + 1 + 1 + 2 + MSG_MAX_HELD * (16 + 8 + 8 + 1) <=
 	       "a SUMMARY");
 
 _Static_assert(TLV_HEADER_BYTES + 8 + 8 + 8 + 1 +
-			       2 * (2 + STATEMENT_MAX_LINKS * 4) + SIGN_BYTES <=
+			       2 * (2 + STATEMENT_MAX_LINKS * 4) + SIGN_BYTES +
+			       TLV_HEADER_BYTES + NAMED_BYTES <=
 		       CHANNEL_PAYLOAD_MAX,
 	       "a LINKS");
 
@@ -180,6 +188,16 @@ static enum err put_summary(struct wbuf *out, const struct msg_summary *m)
 	return put_held(out, m->v, m->n);
 }
 
+static enum err put_want(struct wbuf *out, const struct msg_held *m)
+{
+	enum err err = put_held(out, m->v, m->n);
+
+	if (!err && m->in_short) {
+		tlv_put(out, FIELD_IN_SHORT, NULL, 0);
+	}
+	return err;
+}
+
 static void put_numbers(struct wbuf *out, const uint32_t *v, size_t n)
 {
 	wbuf_u16(out, (uint16_t)n);
@@ -201,6 +219,12 @@ static enum err put_links(struct wbuf *out, const struct msg_links *m)
 	put_numbers(out, m->gone, m->n_gone);
 	put_numbers(out, m->come, m->n_come);
 	wbuf_bytes(out, m->signature, sizeof m->signature);
+	if (m->named) {
+		wbuf_u16(out, FIELD_NAMED);
+		wbuf_u16(out, NAMED_BYTES);
+		wbuf_u64(out, m->named_hash);
+		wbuf_u8(out, m->named);
+	}
 	return FDP_OK;
 }
 
@@ -287,8 +311,9 @@ static enum err put_body(struct wbuf *out, const struct message *m)
 	case MSG_SUMMARY:
 		return put_summary(out, &m->summary);
 	case MSG_HAVE:
-	case MSG_WANT:
 		return put_held(out, m->held.v, m->held.n);
+	case MSG_WANT:
+		return put_want(out, &m->held);
 	case MSG_LINKS:
 		return put_links(out, &m->links);
 	case MSG_SA_OFFER:
@@ -591,6 +616,26 @@ static enum err get_held(struct span *in, struct held_statement **v, size_t *n)
 	return err;
 }
 
+static enum err get_want(struct span *in, struct msg_held *m)
+{
+	enum err err = get_held(in, &m->v, &m->n);
+
+	while (!err && in->size) {
+		struct span value;
+		uint16_t type;
+
+		err = tlv_next(in, &type, &value);
+		if (!err && type == FIELD_IN_SHORT) {
+			err = m->in_short || value.size ? ERR_MALFORMED
+							: FDP_OK;
+			m->in_short = true;
+		} else if (!err && type & TLV_CRITICAL) {
+			err = ERR_UNKNOWN_CRITICAL;
+		}
+	}
+	return err;
+}
+
 static enum err get_summary(struct span *in, struct msg_summary *m)
 {
 	uint8_t want, more;
@@ -626,6 +671,42 @@ static enum err get_numbers(struct span *in, uint32_t **v, size_t *n)
 	return err;
 }
 
+/* Instead of a base. */
+static enum err get_named(struct span in, struct msg_links *m)
+{
+	enum err err = m->named || m->base || in.size != NAMED_BYTES
+			       ? ERR_MALFORMED
+			       : span_u64(&in, &m->named_hash);
+
+	if (!err) {
+		err = span_u8(&in, &m->named);
+	}
+	if (!err && (!m->named || m->named > STATEMENT_N_LINKS ||
+		     m->named & (m->named - 1) ||
+		     m->chunk >= STATEMENT_LINKS + m->named)) {
+		err = ERR_RANGE;
+	}
+	return err;
+}
+
+static enum err get_links_fields(struct span *in, struct msg_links *m)
+{
+	enum err err = FDP_OK;
+
+	while (!err && in->size) {
+		struct span value;
+		uint16_t type;
+
+		err = tlv_next(in, &type, &value);
+		if (!err && type == FIELD_NAMED) {
+			err = get_named(value, m);
+		} else if (!err && type & TLV_CRITICAL) {
+			err = ERR_UNKNOWN_CRITICAL;
+		}
+	}
+	return err;
+}
+
 static enum err get_links(struct span *in, struct msg_links *m)
 {
 	enum err err = span_u64(in, &m->incarnation);
@@ -649,7 +730,10 @@ static enum err get_links(struct span *in, struct msg_links *m)
 	if (!err) {
 		err = get_numbers(in, &m->come, &m->n_come);
 	}
-	return err ? err : span_bytes(in, m->signature, sizeof m->signature);
+	if (!err) {
+		err = span_bytes(in, m->signature, sizeof m->signature);
+	}
+	return err ? err : get_links_fields(in, m);
 }
 
 static enum err get_spi(struct span *in, uint32_t *spi)
@@ -898,8 +982,9 @@ static enum err get_body(uint16_t type, struct span *in, struct message *m,
 	case MSG_SUMMARY:
 		return get_summary(in, &m->summary);
 	case MSG_HAVE:
-	case MSG_WANT:
 		return get_held(in, &m->held.v, &m->held.n);
+	case MSG_WANT:
+		return get_want(in, &m->held);
 	case MSG_LINKS:
 		return get_links(in, &m->links);
 	case MSG_SA_OFFER:

@@ -150,6 +150,8 @@ struct msg_summary {
 struct msg_held {
 	struct held_statement *v;
 	size_t n;
+	/* Of a WANT: those of the reader's own about links as LINKS. */
+	bool in_short;
 };
 
 /* A statement of the sender's about links, in short: those of its statement
@@ -157,10 +159,17 @@ struct msg_held {
  * gone, with those that have come, in the order of ids.  Each is named by
  * statement_link_number(), as the reader knows most hosts; where it does not
  * know one, or what comes of it is not what is signed, it asks for the whole
- * (WANT). */
+ * (WANT).
+ *
+ * With 'named' they are, instead of those of 'base', the hosts that the sender
+ * knows to be named in anybody's statements of links, as far as they belong to
+ * the chunk where links are spread over so many.  The hash says whether the
+ * reader knows the same (mesh/idset.h). */
 struct msg_links {
 	uint64_t incarnation, seq, base;
 	uint8_t chunk;
+	uint8_t named;	       /* 1, 2, 4... up to STATEMENT_N_LINKS; 0: no. */
+	uint64_t named_hash;   /* Of all of them, of whatever chunk. */
 	uint32_t *gone, *come; /* At most STATEMENT_MAX_LINKS each. */
 	size_t n_gone, n_come;
 	uint8_t signature[SIGN_BYTES];

@@ -180,11 +180,14 @@ uint32_t statement_link_number(const struct peer_id *to)
 	return hash(2166136261u, to->b, sizeof to->b);
 }
 
+uint8_t statement_number_chunk(uint32_t link_number, unsigned int n)
+{
+	return (uint8_t)(STATEMENT_LINKS + fold(link_number) % n);
+}
+
 uint8_t statement_link_chunk(const struct peer_id *to, unsigned int n)
 {
-	uint32_t h = fold(statement_link_number(to));
-
-	return (uint8_t)(STATEMENT_LINKS + h % n);
+	return statement_number_chunk(statement_link_number(to), n);
 }
 
 /* Over however many chunks they are spread. */

@@ -87,6 +87,8 @@ enum err statement_get_self(const struct statement *,
  * statement are less than in many, of many not all are to be said anew when one
  * changes. */
 uint8_t statement_link_chunk(const struct peer_id *to, unsigned int n);
+/* The same, of one with that statement_link_number(). */
+uint8_t statement_number_chunk(uint32_t link_number, unsigned int n);
 /* In short: a hash of the id (FNV-1a). */
 uint32_t statement_link_number(const struct peer_id *to);
 void statement_put_links(const struct peer_id *, size_t n, struct wbuf *out);

@@ -2,11 +2,12 @@
  * clock, whose kernels always succeed, whose network takes a millisecond and
  * whose tunnels carry their probes.
  *
- *	gossip N LIMIT [SEED]
+ *	gossip N LIMIT [SEED [plain]]
  *
  * N hosts with a password and identity keys, each of which is given the address
  * of the first; LIMIT is --conn-limit (0: a full mesh).  With the same SEED (1)
- * all but CPU comes out the same.  One line: how many
+ * all but CPU comes out the same.  "plain": without a password, so that of what
+ * is sent less is handshakes.  One line: how many
  * sessions there are, how long it took until all knew all, and per host memory
  * (what is allocated, after all have been idle), bytes sent and CPU: until
  * then, per second when nothing happens, and per endpoint that one of all hosts
@@ -65,6 +66,7 @@ struct item {
 static struct host *hosts;
 static uint32_t n_hosts;
 static uint64_t now_us, order, n_bytes, n_begun, seed = 1;
+static bool plain;
 static struct item **heap;
 static size_t n_heap, allocated_heap;
 
@@ -388,7 +390,7 @@ static void start(uint32_t i, size_t limit)
 	config.version = "bench";
 	memset(config.slots[0].prs.b, 1, sizeof config.slots[0].prs.b);
 	memset(config.slots[0].psk.b, 2, sizeof config.slots[0].psk.b);
-	config.n_slots = 1;
+	config.n_slots = !plain;
 	config.port = PORT;
 	config.vxlan_port = PORT + 1;
 	config.discover = true;
@@ -468,12 +470,13 @@ int main(int argc, char *argv[])
 	double sessions, cpu, up_cpu, idle_cpu, idle_bytes, memory;
 	double base = memory_kib();
 
-	if (sodium_init() < 0 || argc < 3 || argc > 4) {
+	if (sodium_init() < 0 || argc < 3 || argc > 5) {
 		return EXIT_FAILURE;
 	}
 	if (argc > 3) {
 		seed = strtoull(argv[3], NULL, 10);
 	}
+	plain = argc > 4 && !strcmp(argv[4], "plain");
 	n_hosts = (uint32_t)atoi(argv[1]);
 	hosts = xcalloc(n_hosts, sizeof *hosts);
 	now_us = SECOND_US;

@@ -58,13 +58,18 @@ static void put_payload(const char *name, struct span payload)
 	put("engine", name, head, sizeof head, payload);
 }
 
-static void put_message(struct message *m)
+static void put_message_as(const char *name, struct message *m)
 {
 	struct wbuf payload = WBUF_INITIALIZER(0);
 
 	REQUIRE(!message_encode(m, &payload));
-	put_payload(message_name(m->type), wbuf_span(&payload));
+	put_payload(name, wbuf_span(&payload));
 	wbuf_free(&payload);
+}
+
+static void put_message(struct message *m)
+{
+	put_message_as(message_name(m->type), m);
 }
 
 static void small_messages(void)
@@ -140,6 +145,11 @@ static void small_messages(void)
 				       .come = &number,
 				       .n_come = 1}};
 	put_message(&m);
+	m.links.named = 1;
+	put_message_as("links-named", &m);
+	m = (struct message){.type = MSG_WANT,
+			     .held = {.v = &held, .n = 1, .in_short = true}};
+	put_message_as("want-in-short", &m);
 }
 
 static void records(void)

@@ -11,7 +11,10 @@
 enum {
 	FEW = 20,
 	MANY = 60,
-	LIMIT = 6 /* Sessions of a host in a mesh that is not full. */
+	LIMIT = 6, /* Sessions of a host in a mesh that is not full. */
+	/* Of whom it is all about what they say of links. */
+	FEW_PLAIN = 30,
+	MANY_PLAIN = 120
 };
 
 struct cost {
@@ -28,13 +31,14 @@ static double value(const char *line, const char *word)
 	return strtod(at + strlen(word), NULL);
 }
 
-static struct cost measure(unsigned int n, unsigned int limit)
+static struct cost measure(unsigned int n, unsigned int limit, const char *how)
 {
 	char command[512], line[512] = "";
 	struct cost cost;
 	FILE *f;
 
-	snprintf(command, sizeof command, "'%s' %u %u", FDP_BENCH, n, limit);
+	snprintf(command, sizeof command, "'%s' %u %u %s", FDP_BENCH, n, limit,
+		 how);
 	f = popen(command, "r");
 	ck_assert_ptr_nonnull(f);
 	ck_assert_ptr_nonnull(fgets(line, sizeof line, f));
@@ -50,8 +54,8 @@ static struct cost measure(unsigned int n, unsigned int limit)
 
 static struct cost demand_linear(unsigned int limit)
 {
-	const struct cost few = measure(FEW, limit);
-	const struct cost many = measure(MANY, limit);
+	const struct cost few = measure(FEW, limit, "");
+	const struct cost many = measure(MANY, limit, "");
 	const double most = (double)MANY / FEW;
 
 	/* What a host costs by itself does not grow at all; what is said is
@@ -67,6 +71,19 @@ START_TEST(full_mesh_costs_a_host_in_proportion)
 	const struct cost cost = demand_linear(0);
 
 	ck_assert_double_eq(cost.sessions, MANY * (MANY - 1) / 2.0);
+}
+END_TEST
+
+/* Each host tells each other one of its links to all: if one by one, four times
+ * as many would say six times as much. */
+START_TEST(links_are_told_in_proportion)
+{
+	const struct cost few = measure(FEW_PLAIN, 0, "1 plain");
+	const struct cost many = measure(MANY_PLAIN, 0, "1 plain");
+
+	ck_assert_double_eq(many.sessions, MANY_PLAIN * (MANY_PLAIN - 1) / 2.0);
+	ck_assert_double_lt(many.up_kb,
+			    1.2 * MANY_PLAIN / FEW_PLAIN * few.up_kb);
 }
 END_TEST
 
@@ -87,6 +104,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 600);
 	tcase_add_test(tcase, full_mesh_costs_a_host_in_proportion);
+	tcase_add_test(tcase, links_are_told_in_proportion);
 	tcase_add_test(tcase, mesh_of_few_sessions_costs_a_host_in_proportion);
 	suite_add_tcase(suite, tcase);
 	return vectors_main(suite);

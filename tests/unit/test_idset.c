@@ -100,6 +100,139 @@ START_TEST(what_was_put_comes_back_in_order)
 }
 END_TEST
 
+/* Of some lists and sets, taken and let go of at random, whom they name, in
+ * which chunk, is what a count for each host says; and so is the hash. */
+static void check_named(const struct id_table *t, const unsigned int *counts,
+			const struct peer_id *all)
+{
+	const unsigned int n_chunks = 4;
+	struct peer_id wanted[N_HOSTS], *v;
+	struct id_table other;
+	size_t n = 0, n_in_chunk;
+
+	for (unsigned int i = 0; i < N_HOSTS; i++) {
+		if (counts[i]) {
+			wanted[n++] = all[i];
+		}
+	}
+	/* In whatever order they came. */
+	id_table_init(&other);
+	for (size_t i = n; i--;) {
+		id_table_name(&other, &wanted[i], 1);
+	}
+	ck_assert_uint_eq(t->n_named, n);
+	ck_assert_uint_eq(t->named_hash, other.named_hash);
+	id_table_unname(&other, wanted, n);
+	ck_assert_uint_eq(other.named_hash, 0);
+	id_table_done(&other);
+
+	qsort(wanted, n, sizeof *wanted, compare);
+	for (uint8_t chunk = 0; chunk < n_chunks; chunk++) {
+		const uint8_t wanted_chunk = (uint8_t)(STATEMENT_LINKS + chunk);
+		size_t k = 0;
+
+		v = id_table_named(t, wanted_chunk, n_chunks, &all[0],
+				   &n_in_chunk);
+		for (size_t i = 0; i < n; i++) {
+			if (statement_link_chunk(&wanted[i], n_chunks) !=
+				    wanted_chunk ||
+			    peer_id_equal(&wanted[i], &all[0])) {
+				continue;
+			}
+			ck_assert_uint_lt(k, n_in_chunk);
+			ck_assert(peer_id_equal(&v[k++], &wanted[i]));
+		}
+		ck_assert_uint_eq(k, n_in_chunk);
+		free(v);
+	}
+}
+
+static unsigned int number_of(const struct peer_id *id)
+{
+	unsigned int i = 0;
+
+	while ((uint8_t)(i * 7) != id->b[0] || i >> 8 != id->b[15]) {
+		i++;
+	}
+	return i;
+}
+
+START_TEST(named_are_those_of_all_that_name)
+{
+	struct dice dice = {.state = (uint64_t)_i + 1};
+	struct id_table table;
+	struct id_set sets[N_SETS];
+	static struct peer_id v[N_SETS][N_HOSTS], all[N_HOSTS];
+	unsigned int counts[N_HOSTS] = {0};
+	size_t n[N_SETS] = {0};
+
+	memset(sets, 0, sizeof sets);
+	for (unsigned int i = 0; i < N_HOSTS; i++) {
+		all[i].b[0] = (uint8_t)(i * 7);
+		all[i].b[15] = (uint8_t)(i >> 8);
+	}
+	id_table_init(&table);
+	for (unsigned int round = 0; round < 200; round++) {
+		const size_t i = dice_roll(&dice, N_SETS);
+		const bool is_list = i < N_SETS / 2, again = round < 180;
+		size_t n_new;
+
+		for (size_t k = 0; k < n[i]; k++) {
+			counts[number_of(&v[i][k])]--;
+		}
+		if (is_list) {
+			id_table_unname(&table, v[i], n[i]);
+		} else if (n[i]) {
+			id_set_unname(&sets[i], &table);
+		}
+		id_set_done(&sets[i], &table);
+		n_new = again ? draw(&dice, v[i]) : 0;
+		/* Not many, or all are named at any time. */
+		n_new = n_new ? dice_roll(&dice, 8) : 0;
+		for (size_t k = 0; k < n_new; k++) {
+			counts[number_of(&v[i][k])]++;
+		}
+		n[i] = n_new;
+		if (is_list) {
+			id_table_name(&table, v[i], n_new);
+		} else {
+			id_set_init(&sets[i], &table, v[i], n_new);
+			id_set_name(&sets[i], &table);
+		}
+		check_named(&table, counts, all);
+	}
+	for (size_t i = 0; i < N_SETS; i++) {
+		if (i < N_SETS / 2) {
+			id_table_unname(&table, v[i], n[i]);
+		} else {
+			id_set_unname(&sets[i], &table);
+		}
+		id_set_done(&sets[i], &table);
+	}
+	ck_assert_uint_eq(table.n_named, 0);
+	ck_assert_uint_eq(table.named_hash, 0);
+	id_table_done(&table);
+}
+END_TEST
+
+/* It goes over the wire. */
+START_TEST(hash_of_named_is_as_specified)
+{
+	static const struct peer_id v[] = {
+		{{0}},
+		{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}}};
+	struct id_table table;
+
+	id_table_init(&table);
+	id_table_name(&table, &v[0], 1);
+	ck_assert_uint_eq(table.named_hash, UINT64_C(0xa5e0dba6c385580a));
+	id_table_name(&table, &v[1], 1);
+	ck_assert_uint_eq(table.named_hash, UINT64_C(0x711ad620fe121f0f));
+	id_table_unname(&table, v, 2);
+	id_table_done(&table);
+}
+END_TEST
+
 START_TEST(set_of_nobody_takes_nothing)
 {
 	struct id_table table;
@@ -121,6 +254,8 @@ int main(void)
 	TCase *tcase = tcase_create("idset");
 
 	tcase_add_loop_test(tcase, what_was_put_comes_back_in_order, 0, 4);
+	tcase_add_loop_test(tcase, named_are_those_of_all_that_name, 0, 4);
+	tcase_add_test(tcase, hash_of_named_is_as_specified);
 	tcase_add_test(tcase, set_of_nobody_takes_nothing);
 	suite_add_tcase(suite, tcase);
 	return vectors_main(suite);

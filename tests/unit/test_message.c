@@ -51,7 +51,7 @@ static struct peer_hint hints[2];
 static struct held_statement held[2];
 static uint32_t links_gone = 0x61626364, links_come[] = {0x65666768, 1};
 static uint8_t said[5];
-static struct message samples[27];
+static struct message samples[29];
 
 static void setup(void)
 {
@@ -239,11 +239,24 @@ static void setup(void)
 	m->links.come = links_come;
 	m->links.n_come = 2;
 	memset(m->links.signature, 0x98, sizeof m->links.signature);
+	m++;
+	m->type = MSG_LINKS;
+	m->links = m[-1].links;
+	m->links.base = 0;
+	m->links.chunk = STATEMENT_LINKS + 3;
+	m->links.named = 4;
+	m->links.named_hash = UINT64_C(0x6162636465666768);
+	m++;
+	m->type = MSG_WANT;
+	m->held = m[-3].held;
+	m->held.in_short = true;
 }
 
 enum {
 	OFFER_BYTES = 4 + 32 + 4 + 16 + 16 + 2 + 4,  /* With one SPI. */
 	PEERS_BYTES = 1 + 2 + 2 + 2 * (16 + 16 + 2), /* With two hosts. */
+	WANT_BYTES = 2 + 33,			     /* Of one statement. */
+	LINKS_BYTES = 25 + 2 + 4 + 2 + 2 * 4 + 64,
 	N_SAMPLES = sizeof samples / sizeof samples[0]
 };
 
@@ -413,12 +426,15 @@ static void expect_equal(const struct message *a, const struct message *b)
 	case MSG_HAVE:
 	case MSG_WANT:
 		expect_held(a->held.v, a->held.n, b->held.v, b->held.n);
+		ck_assert(a->held.in_short == b->held.in_short);
 		return;
 	case MSG_LINKS:
 		ck_assert_uint_eq(a->links.incarnation, b->links.incarnation);
 		ck_assert_uint_eq(a->links.seq, b->links.seq);
 		ck_assert_uint_eq(a->links.base, b->links.base);
 		ck_assert_uint_eq(a->links.chunk, b->links.chunk);
+		ck_assert_uint_eq(a->links.named, b->links.named);
+		ck_assert_uint_eq(a->links.named_hash, b->links.named_hash);
 		ck_assert_uint_eq(a->links.n_gone, b->links.n_gone);
 		ck_assert_mem_eq(a->links.gone, b->links.gone,
 				 a->links.n_gone * sizeof *a->links.gone);
@@ -525,7 +541,9 @@ START_TEST(every_truncation_is_refused)
 		if (samples[_i].type == MSG_SA_OFFER && size == OFFER_BYTES) {
 			continue; /* All but the optional field. */
 		}
-		if (samples[_i].type == MSG_PEERS && size == PEERS_BYTES) {
+		if ((samples[_i].type == MSG_PEERS && size == PEERS_BYTES) ||
+		    (samples[_i].type == MSG_WANT && size == WANT_BYTES) ||
+		    (samples[_i].type == MSG_LINKS && size == LINKS_BYTES)) {
 			continue;
 		}
 		out.data[2] = (uint8_t)(size >> 8);
@@ -647,6 +665,8 @@ enum {
 	SLEEVE = 23,
 	HAVE = 24,
 	LINKS = 26,
+	NAMED = 27,
+	IN_SHORT = 28,
 	SA_OFFERS = 13
 };
 
@@ -734,6 +754,17 @@ static const struct {
 	{"1,025 links gone", LINKS, 25, "\x04\x01", 2, ERR_LIMIT},
 	{"1,025 links come", LINKS, 31, "\x04\x01", 2, ERR_LIMIT},
 	{"links without a signature", LINKS, 31, "\0\3", 2, ERR_TRUNCATED},
+	{"those named, and a base", NAMED, 23, "\1", 1, ERR_MALFORMED},
+	{"hash that is too short", NAMED, LINKS_BYTES + 3, "\x08", 1,
+	 ERR_MALFORMED},
+	{"links over no chunk", NAMED, LINKS_BYTES + 12, "\0", 1, ERR_RANGE},
+	{"links over two chunks, in the fourth", NAMED, LINKS_BYTES + 12, "\2",
+	 1, ERR_RANGE},
+	{"links over seven chunks", NAMED, LINKS_BYTES + 12, "\7", 1,
+	 ERR_RANGE},
+	{"links over 32 chunks", NAMED, LINKS_BYTES + 12, "\x20", 1, ERR_RANGE},
+	{"in short, by a byte that is not there", IN_SHORT, WANT_BYTES + 3,
+	 "\1", 1, ERR_TRUNCATED},
 	{"level that there is not", PATH_STATE, 0, "\5", 1, ERR_RANGE},
 	{"reason with a line feed", PATH_STATE, 2, "\n", 1, ERR_MALFORMED},
 	{"check of 17 SAs", PATH_CHECK, 4, "\x11", 1, ERR_LIMIT},

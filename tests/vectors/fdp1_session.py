@@ -285,6 +285,14 @@ def messages():
          + listed([struct.pack(">I", 0x61626364)])
          + listed([struct.pack(">I", 0x65666768), struct.pack(">I", 1)])
          + b"\x98" * 64),
+        ("links", 0x0017,
+         struct.pack(">QQQB", 11, 15, 0, 68)
+         + listed([struct.pack(">I", 0x61626364)])
+         + listed([struct.pack(">I", 0x65666768), struct.pack(">I", 1)])
+         + b"\x98" * 64
+         + tlv(0x8001, struct.pack(">QB", 0x6162636465666768, 4))),
+        ("want", 0x0016, listed([
+            b"\x11" * 16 + struct.pack(">QQB", 13, 14, 0)]) + tlv(1, b"")),
     ]
     return [(name, tlv(kind, body)) for name, kind, body in out]
 
