@@ -132,7 +132,8 @@ sleep 1
 wire_stop
 case_ok 'ESP is on the wire' wire_some fallback 20 esp
 case_ok 'nobody is by sleeve' by fastdp fastdp
-sas=$(sas)
+sas='2 2'
+case_ok 'and have an SA each way' soon no_more_sas
 
 wire_record blocked 'not tcp'
 kind esp-one-way sleeve fastdp esp-filtered
