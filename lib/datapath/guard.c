@@ -48,11 +48,13 @@ static bool is_own_ip(const struct binding *own, bool v4,
 }
 
 /* RFC 826, RFC 5227.  Where the packet is not Ethernet and IPv4, the kernel
- * shows no operation (key_extract_l3l4() in net/openvswitch/flow.c). */
+ * shows no operation (key_extract_l3l4() in net/openvswitch/flow.c).  There are
+ * two that anybody needs. */
 static enum reason guard_arp(const struct binding *own, const struct flow *f,
 			     struct flow *mask)
 {
-	if (look_u16(f->arp_op, 0, &mask->arp_op)) {
+	mask->arp_op = UINT16_MAX;
+	if (!f->arp_op) {
 		return REASON_MALFORMED;
 	}
 	if (!look_mac(&f->arp_sha, &own->mac, &mask->arp_sha)) {

@@ -116,8 +116,8 @@ static const struct fwd_port *trunk_port(struct walk *w)
 }
 
 /* One bit tells those from what is for one station.  What is for all goes the
- * same way whatever group it is for, so nothing else of the address is looked
- * at: new groups open no flows. */
+ * same way whatever group it is for, so nothing else of the address need be
+ * looked at: new groups open no flows. */
 static bool is_for_all(struct walk *w)
 {
 	w->out->mask.eth_dst.b[0] |= 1; /* mac_is_group() */
@@ -283,19 +283,29 @@ static enum reason guard_vlan(struct walk *w)
 	return REASON_VLAN;
 }
 
-/* 01:80:c2:00:00:00 to 0f (IEEE 802.1Q 8.6.3). */
+/* 01:80:c2:00:00:00 to 0f (IEEE 802.1Q 8.6.3).  Told from others by the first
+ * byte, or the first three, or else by all. */
 static enum reason guard_reserved(struct walk *w)
 {
 	static const struct mac reserved = {{0x01, 0x80, 0xc2}};
-	struct mac *mask = &w->out->mask.eth_dst;
 	struct mac block = w->flow->eth_dst;
+	struct mac mask = {{0xff}};
+	bool same;
 
 	block.b[5] &= 0xf0;
-	if (!look_mac(&block, &reserved, mask)) {
-		return REASON_NONE;
+	same = block.b[0] == reserved.b[0];
+	if (same) {
+		mask = (struct mac){{0xff, 0xff, 0xff}};
+		same = !memcmp(block.b, reserved.b, 3);
 	}
-	mask->b[5] = 0xf0;
-	return REASON_RESERVED;
+	if (same) {
+		mask = (struct mac){{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}};
+		same = mac_equal(&block, &reserved);
+	}
+	for (size_t i = 0; i < sizeof mask.b; i++) {
+		w->out->mask.eth_dst.b[i] |= mask.b[i];
+	}
+	return same ? REASON_RESERVED : REASON_NONE;
 }
 
 static enum reason guard_port(struct walk *w)
@@ -939,8 +949,7 @@ static enum reason destination(struct walk *w)
 		return replicate(w);
 	}
 	/* The guard has looked at what tells these two from all others. */
-	if (f->eth_type == ETH_TYPE_ARP &&
-	    look_u16(f->arp_op, ARP_REQUEST, &mask->arp_op)) {
+	if (f->eth_type == ETH_TYPE_ARP && f->arp_op == ARP_REQUEST) {
 		return answer(w, &f->nw_dst, &mask->nw_dst, reply_arp);
 	}
 	if (flow_is_nd(f) && f->tp_src == ND_NEIGHBOUR_SOLICIT) {

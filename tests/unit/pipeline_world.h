@@ -104,7 +104,6 @@ static UNUSED void put_int(struct ds *ds, const char *name, uint32_t mask,
 static UNUSED char *mask_text(const struct flow *m)
 {
 	struct ds ds = DS_EMPTY_INITIALIZER;
-	struct mac eth_dst = m->eth_dst;
 	char *text;
 
 	ck_assert_uint_eq(m->in_port, UINT32_MAX);
@@ -115,12 +114,12 @@ static UNUSED char *mask_text(const struct flow *m)
 	put_int(&ds, "tnl_flags", m->tunnel.flags, 0xff);
 	put_int(&ds, "tnl_ttl", m->tunnel.ttl, 0xff);
 	put_bits(&ds, "eth_src", m->eth_src.b, 6);
-	if (m->eth_dst.b[0] != UINT8_MAX && m->eth_dst.b[0] & 1) {
+	if (m->eth_dst.b[0] == 1) {
 		/* For one or for many? */
 		ds_put_cstr(&ds, " group");
-		eth_dst.b[0] &= (uint8_t)~1;
+	} else {
+		put_bits(&ds, "eth_dst", m->eth_dst.b, 6);
 	}
-	put_bits(&ds, "eth_dst", eth_dst.b, 6);
 	put_int(&ds, "tci", m->vlan_tci, 0xffff);
 	put_int(&ds, "tpid", m->vlan_tpid, 0xffff);
 	put_int(&ds, "type", m->eth_type, 0xffff);
@@ -186,10 +185,9 @@ static UNUSED char *mask_text(const struct flow *m)
 #define FROM_TUNNEL   FROM_PEER " eth_dst tci/1000 type"
 #define TUNNEL_TCP4   FROM_TUNNEL " nw_src proto/f0 frag"
 /* To the groups ff:... and 33:33:..., told from the reserved ones, 01:.... */
-#define TO_ALL	  " group eth_dst/1 tci/1000 type"
-#define TO_ALL_6  " group eth_dst/3 tci/1000 type"
+#define TO_ALL	  " eth_dst/8 tci/1000 type"
 #define ASKED_ARP " eth_src" TO_ALL " nw_src nw_dst op sha"
-#define ASKED_ND  " eth_src" TO_ALL_6 " nw_src proto frag tp_src/ff target sll"
+#define ASKED_ND  " eth_src" TO_ALL " nw_src proto frag tp_src/ff target sll"
 #define ALL_OF_1  "3,tnl(192.0.2.7>1),1,tnl(2001:db8::8>1),1"
 
 static UNUSED struct forwarding *world;

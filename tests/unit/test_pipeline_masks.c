@@ -135,10 +135,117 @@ START_TEST(packets_equal_under_mask_get_same_verdict)
 }
 END_TEST
 
+/* Near to 'v', in the sense of a mask: some of its leading bits are the same
+ * and the next one is not; or it itself, or anything. */
+static void near(struct dice *d, uint8_t *v, size_t size)
+{
+	const size_t bit = dice_roll(d, (uint32_t)size * 8);
+
+	if (dice_one_in(d, 3)) {
+		return;
+	}
+	v[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+	if (bit / 8 + 1 < size) {
+		dice_fill(d, v + bit / 8 + 1, size - bit / 8 - 1);
+	}
+}
+
+static void near_u16(struct dice *d, uint16_t *v)
+{
+	uint8_t b[2] = {(uint8_t)(*v >> 8), (uint8_t)*v};
+
+	near(d, b, sizeof b);
+	*v = (uint16_t)(b[0] << 8 | b[1]);
+}
+
+/* What a container could send that wants many masks. */
+static struct flow cunning(struct dice *d)
+{
+	static const uint16_t ports[] = {0, 67, 68, 547};
+	static const uint8_t types[] = {133, 134, 135, 136};
+	static const struct flow froms[] = {
+		{IP4(2, 2, 3, 17)},
+		{IP6(2, 2, 3, 17)},
+		{ARP(2, 2, BROADCAST, 1, V4(2), V4(3))},
+		{ICMP6(2, 2, MULTICAST6, V6(2), 135), .nd_target = V6(3)},
+	};
+	struct flow f = froms[dice_roll(d, N_OF(froms))];
+
+	if (dice_one_in(d, 2)) {
+		f.eth_dst = (struct mac){{1, 0x80, 0xc2}};
+		near(d, f.eth_dst.b, sizeof f.eth_dst.b);
+		f.eth_dst.b[0] |= 1;
+	}
+	if (dice_one_in(d, 8)) {
+		near(d, f.eth_src.b, sizeof f.eth_src.b);
+	}
+	if (f.eth_type == ETH_TYPE_ARP) {
+		near_u16(d, &f.arp_op);
+		near(d, f.arp_sha.b, sizeof f.arp_sha.b);
+		near(d, f.nw_src.b + 12, 4);
+		near(d, f.nw_dst.b + 12, 4);
+		return f;
+	}
+	if (f.eth_type == ETH_TYPE_IPV6) {
+		near(d, f.nw_src.b, sizeof f.nw_src.b);
+	} else {
+		near(d, f.nw_src.b + 12, 4);
+	}
+	f.nw_frag = (uint8_t)dice_roll(d, 3);
+	near(d, &f.nw_proto, 1);
+	if (f.nw_proto == IP_PROTO_ICMPV6 && f.eth_type == ETH_TYPE_IPV6) {
+		f.tp_src = types[dice_roll(d, N_OF(types))];
+		near(d, f.nd_target.b, sizeof f.nd_target.b);
+		near(d, f.nd_sll.b, sizeof f.nd_sll.b);
+		near(d, f.nd_tll.b, sizeof f.nd_tll.b);
+	} else {
+		f.tp_src = ports[dice_roll(d, N_OF(ports))];
+		f.tp_dst = ports[dice_roll(d, N_OF(ports))];
+		near_u16(d, &f.tp_src);
+		near_u16(d, &f.tp_dst);
+	}
+	return f;
+}
+
+enum {
+	CUNNING = 200000,
+	MASKS = 8192
+};
+
+/* The kernel tries one mask after the other, for the packets of all. */
+START_TEST(nobody_can_make_many_masks)
+{
+	struct flow *masks = xcalloc(MASKS, sizeof *masks);
+	struct dice d = {7};
+	int n = 0;
+
+	for (int i = 0; i < CUNNING; i++) {
+		const struct flow f = cunning(&d);
+		int at = 0;
+
+		pipeline_translate(world, &f, NULL, &tr);
+		if (!tr.install) {
+			continue;
+		}
+		while (at < n && !flow_equal(&masks[at], &tr.mask)) {
+			at++;
+		}
+		if (at == n) {
+			ck_assert_int_lt(n, MASKS);
+			masks[n++] = tr.mask;
+		}
+	}
+	printf("# %d masks of a container that wants many\n", n);
+	free(masks);
+	ck_assert_int_le(n, 256);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("pipeline_masks");
 
 	tcase_add_test(t, packets_equal_under_mask_get_same_verdict);
+	tcase_add_test(t, nobody_can_make_many_masks);
 	return run_suite("pipeline_masks", t);
 }
