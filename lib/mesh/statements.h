@@ -4,7 +4,8 @@
  * it came (statements_get()): links as a set of bits where that takes less
  * (mesh/idset.h).  With the first statement of a newer incarnation all of an
  * older one are gone.  Who may sign for an author, the caller knows; where he
- * does not, the first key stays.
+ * does not, the first key stays.  When there is no room, the caller knows whom
+ * to forget (engine/gossip.c).
  *
  * 'hosts' knows whom the authors state links to, all together
  * (id_table_named()): those whom hosts that hear the same know alike.
