@@ -543,6 +543,9 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 		error = open_kernel(loop, config_overlay_setting(config),
 				    lc->encrypt, why);
 	}
+	if (!error && loop->odp) {
+		odp_keep(loop->odp, lc->kept, lc->n_kept);
+	}
 	if (error) {
 		goto out;
 	}
@@ -592,6 +595,9 @@ int loop_open(const struct loop_config *lc, struct loop **loopp, struct ds *why)
 	ec.state = saved;
 	ec.remembered = peers = statefile_load_peers(loop->state);
 	error = start_engine(loop, &ec, why);
+	if (!error && loop->odp) {
+		odp_keep_end(loop->odp);
+	}
 out:
 	secret_wipe_bytes(&ec, sizeof ec);
 	free(targets);

@@ -25,6 +25,7 @@ struct agent;
 struct ds;
 struct json;
 struct loop;
+struct manager_socket;
 
 struct loop_config {
 	const struct config *config; /* Borrowed for loop_open(). */
@@ -32,6 +33,9 @@ struct loop_config {
 	const char *version;	     /* Borrowed for ever. */
 	bool encrypt;		     /* Passwords come: loop_passwords(). */
 	struct agent *agent;	     /* Borrowed while there is a loop. */
+	/* Sockets of upcalls of the run before; the loop's from now on. */
+	const struct manager_socket *kept;
+	size_t n_kept;
 };
 
 /* Opens everything and goes through the engine's start: afterwards the

@@ -22,6 +22,7 @@
 #include "base/bucket.h"
 #include "datapath/flow_table.h"
 #include "kmod-glue/genl.h"
+#include "kmod-glue/manager.h"
 
 enum {
 	/* Requests: acknowledgements and errors of a whole batch. */
@@ -93,6 +94,10 @@ struct odp {
 	bool in_round;
 	struct upcall_buffers *buffers;
 	struct odp_counters counters; /* Of ports that are gone, and others. */
+
+	bool keeps;		     /* The manager has copies of sockets. */
+	struct manager_socket *kept; /* That no port has back yet. */
+	size_t n_kept;
 };
 
 /* ---- channels --------------------------------------------------------- */
@@ -112,6 +117,20 @@ static int channel_watch(struct channel *c, int epoll_fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) ? errno : 0;
 }
 
+/* The socket of that port id, if the manager has kept it. */
+static struct mnl_socket *take_kept(struct odp *o, uint32_t pid)
+{
+	for (size_t i = 0; i < o->n_kept; i++) {
+		if (o->kept[i].port_id == pid) {
+			const int fd = o->kept[i].fd;
+
+			o->kept[i] = o->kept[--o->n_kept];
+			return mnl_socket_fdopen(fd);
+		}
+	}
+	return NULL;
+}
+
 /* Under the port id 'pid', if it is not 0 and nobody else has it. */
 static int channel_bind(struct channel *c, uint32_t pid)
 {
@@ -121,10 +140,20 @@ static int channel_bind(struct channel *c, uint32_t pid)
 	return mnl_socket_bind(c->nl, 0, MNL_SOCKET_AUTOPID) < 0 ? errno : 0;
 }
 
-static int channel_set_up(struct channel *c, int epoll_fd, uint32_t pid,
+static int channel_open(struct odp *o, struct channel *c, uint32_t pid)
+{
+	c->nl = take_kept(o, pid);
+	if (c->nl) {
+		return 0;
+	}
+	c->nl = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return c->nl ? channel_bind(c, pid) : errno;
+}
+
+static int channel_set_up(struct odp *o, struct channel *c, uint32_t pid,
 			  int rcvbuf)
 {
-	int error = channel_bind(c, pid);
+	int error = channel_open(o, c, pid);
 
 	if (error) {
 		return error;
@@ -138,7 +167,14 @@ static int channel_set_up(struct channel *c, int epoll_fd, uint32_t pid,
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf,
 				 sizeof rcvbuf);
 	}
-	return channel_watch(c, epoll_fd);
+	return channel_watch(c, o->upcall_epoll_fd);
+}
+
+static void keep(const struct odp *o, const struct channel *c)
+{
+	if (o->keeps) {
+		manager_keep(&(struct manager_socket){c->fd, c->pid});
+	}
 }
 
 /* What its full queue has dropped (netlink_overrun() in
@@ -163,9 +199,7 @@ static int channel_new(struct odp *o, uint32_t port_no, uint32_t pid,
 	int error;
 
 	c->port_no = port_no;
-	c->nl = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	error = c->nl ? channel_set_up(c, o->upcall_epoll_fd, pid, rcvbuf)
-		      : errno;
+	error = channel_set_up(o, c, pid, rcvbuf);
 	if (error) {
 		channel_free(c);
 		return error;
@@ -194,6 +228,7 @@ static void channel_insert(struct odp *o, struct channel *c,
 	c->ifindex = vport->ifindex;
 	memcpy(c->name, vport->name, sizeof c->name);
 	hmap_insert(&o->channels, &c->node, hash_int(c->port_no, 0));
+	keep(o, c);
 }
 
 static void add(struct odp_counters *sum, const struct odp_counters *c)
@@ -212,6 +247,9 @@ static void channel_remove(struct odp *o, struct channel *c)
 	}
 	c->counters.lost = channel_lost(c);
 	add(&o->counters, &c->counters);
+	if (o->keeps) {
+		manager_release(&(struct manager_socket){c->fd, c->pid});
+	}
 	mnl_socket_close(c->nl);
 	c->nl = NULL;
 	c->fd = -1;
@@ -316,12 +354,29 @@ static void close_fd(int fd)
 	}
 }
 
+void odp_keep(struct odp *o, const struct manager_socket *sockets, size_t n)
+{
+	o->keeps = true;
+	o->kept = xmemdup(sockets, n * sizeof *sockets);
+	o->n_kept = n;
+}
+
+void odp_keep_end(struct odp *o)
+{
+	while (o->n_kept) {
+		manager_release(&o->kept[--o->n_kept]);
+		close(o->kept[o->n_kept].fd);
+	}
+}
+
 void odp_close(struct odp *o)
 {
 	if (!o) {
 		return;
 	}
+	o->keeps = false; /* Beyond this. */
 	drop_channels(o);
+	free(o->kept);
 	if (o->per_cpu) {
 		channel_free(o->per_cpu);
 	}
@@ -426,13 +481,19 @@ static int set_dispatch(struct odp *o, const char *name)
 
 static int prepare_upcalls(struct odp *o)
 {
+	int error;
+
 	if (!o->buffers) {
 		o->buffers = xmalloc(sizeof *o->buffers);
 	}
 	if (o->per_cpu) {
 		return 0;
 	}
-	return channel_new(o, UINT32_MAX, 0, SHARED_RCVBUF, &o->per_cpu);
+	error = channel_new(o, UINT32_MAX, 0, SHARED_RCVBUF, &o->per_cpu);
+	if (!error) {
+		keep(o, o->per_cpu);
+	}
+	return error;
 }
 
 int odp_dp_adopt(struct odp *o, const char *name, struct odp_datapath *dp)

@@ -28,6 +28,7 @@
 #include "base/span.h"
 #include "netlink/odp.h"
 
+struct manager_socket;
 struct odp;
 
 /* ---- handle ----------------------------------------------------------- */
@@ -37,6 +38,13 @@ struct odp;
 int odp_open(struct odp **) FDP_MUST_CHECK;
 /* Closes the sockets; everything in the kernel stays.  NULL is fine. */
 void odp_close(struct odp *);
+
+/* From now on the manager keeps the sockets of ports (kmod-glue/manager.h), as
+ * it has kept these, which are the handle's now: a port that is adopted has its
+ * own back. */
+void odp_keep(struct odp *, const struct manager_socket *, size_t n);
+/* There are no more ports to adopt: what is left need not be kept. */
+void odp_keep_end(struct odp *);
 
 /* What the kernel said about the last failure, or "". */
 const char *odp_detail(const struct odp *);

@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/capability.h>
@@ -37,6 +36,7 @@
 #include "kmod-glue/clock.h"
 #include "kmod-glue/footprint.h"
 #include "kmod-glue/loop.h"
+#include "kmod-glue/manager.h"
 #include "kmod-glue/password.h"
 #include "kmod-glue/privilege.h"
 #include "kmod-glue/syscall_filter.h"
@@ -70,6 +70,8 @@ struct daemon {
 	struct agent *agent;
 	struct svec unprotected; /* Against what, in a line each. */
 	struct loop *loop;
+	struct manager_socket *kept; /* From the run before. */
+	size_t n_kept;
 
 	/* Reading the passwords: at the start, and again. */
 	char *password_path;	      /* NULL: no encryption. */
@@ -332,33 +334,6 @@ static void parse_options(int argc, char *argv[], struct options *options)
 
 /* ---- who started us ---------------------------------------------------- */
 
-/* Tells systemd (Type=notify), if it is there, that we are ready or stopping;
- * see sd_notify(3). */
-static void notify_manager(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	socklen_t size;
-	int fd;
-
-	if (!path || (*path != '/' && *path != '@') ||
-	    strlen(path) >= sizeof sun.sun_path) {
-		return;
-	}
-	ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
-	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			   strlen(path));
-	if (*path == '@') {
-		sun.sun_path[0] = '\0';
-	}
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
-		(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-			      (struct sockaddr *)&sun, size);
-		close(fd);
-	}
-}
-
 /* All of the start is done.  Whoever started us hears it only now: what cannot
  * be done with the passwords is an error of the start, too. */
 static void be_ready(struct daemon *daemon)
@@ -370,7 +345,7 @@ static void be_ready(struct daemon *daemon)
 	}
 	daemon->ready = true;
 	daemonize_complete();
-	notify_manager("READY=1");
+	manager_tell("READY=1");
 	footprint_trim();
 	if (daemon->password_path) {
 		VLOG_INFO("ready after %" PRIu64 " ms; the passwords took "
@@ -726,7 +701,9 @@ static int open_loop(struct daemon *daemon, struct ds *why)
 				 .name = daemon->options.name,
 				 .version = FDP_VERSION,
 				 .encrypt = daemon->password_path != NULL,
-				 .agent = daemon->agent};
+				 .agent = daemon->agent,
+				 .kept = daemon->kept,
+				 .n_kept = daemon->n_kept};
 
 	return loop_open(&lc, &daemon->loop, why);
 }
@@ -787,6 +764,7 @@ int main(int argc, char *argv[])
 	memset(&daemon, 0, sizeof daemon);
 	daemon.begin_us = clock_boottime_us();
 	svec_init(&daemon.unprotected);
+	daemon.n_kept = manager_inherit(&daemon.kept);
 
 	ovs_cmdl_proctitle_init(argc, argv);
 	ovs_set_program_name(argv[0], FDP_VERSION);
@@ -825,7 +803,7 @@ int main(int argc, char *argv[])
 	}
 	run(&daemon, unixctl);
 
-	notify_manager("STOPPING=1");
+	manager_tell("STOPPING=1");
 	if (loop_fatal(daemon.loop)) {
 		VLOG_FATAL("%s", loop_fatal(daemon.loop));
 	}
@@ -840,6 +818,7 @@ int main(int argc, char *argv[])
 	agent_stop(daemon.agent);
 	svec_destroy(&daemon.unprotected);
 	free(daemon.password_path);
+	free(daemon.kept);
 	free(daemon.options.name);
 	config_free(&daemon.options.config);
 	ds_destroy(&why);
