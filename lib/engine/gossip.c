@@ -940,9 +940,11 @@ uint32_t gossip_relay_mtu(const struct engine *e)
 			most = MAX(most, p->hops);
 		}
 	}
+	if (!most) {
+		return mtu; /* As in any full mesh. */
+	}
 	HMAP_FOR_EACH (a, node, &e->statements.authors) {
-		unsigned int hops =
-			most ? topology_hops(e->topology, &a->id) : 0;
+		const unsigned int hops = topology_hops(e->topology, &a->id);
 
 		if (hops && hops < most && a->mtu) {
 			mtu = MIN(mtu, a->mtu);

@@ -429,14 +429,17 @@ static uint32_t allowed_mtu(const struct port *p, uint32_t mtu)
 
 void ports_update_mtu(struct engine *e)
 {
-	const uint32_t known = known_mtu(e);
-	/* What is larger is lost, and nobody is told. */
-	const uint32_t most = mtus_may_differ(e) ? gossip_relay_mtu(e) : known;
+	uint32_t known, most;
 
-	/* A host that knows of no other leaves them as they are. */
-	if (e->phase != PHASE_RUNNING || !known) {
+	if (e->phase != PHASE_RUNNING || !e->ports) {
 		return;
 	}
+	known = known_mtu(e);
+	if (!known) {
+		return; /* It knows of no other host: they stay as they are. */
+	}
+	/* What is larger is lost, and nobody is told. */
+	most = mtus_may_differ(e) ? gossip_relay_mtu(e) : known;
 	for (struct port *p = e->ports; p; p = p->next) {
 		uint32_t mtu = allowed_mtu(p, known);
 		bool at_once = !p->mtu || (mtu < p->mtu && p->mtu > most);
