@@ -345,13 +345,13 @@ START_TEST(many_links_are_told_by_those_named)
 	id_table_init(&named);
 	id_table_name(&named, &a.id, 1);
 	id_table_name(&named, &b.id, 1);
-	for (uint8_t i = 0; i < N_MANY; i++) {
+	for (size_t i = 0; i < N_MANY; i++) {
 		char ip[] = "192.0.2.100";
 
 		ip[sizeof ip - 3] = (char)('0' + i / 10);
 		ip[sizeof ip - 2] = (char)('0' + i % 10);
 		straw_capabilities = known | CAPABILITY_NAMED;
-		far_connect(&many[i], ip, 100 + i, false);
+		far_connect(&many[i], ip, (uint8_t)(100 + i), false);
 		id_table_name(&named, &many[i].id, 1);
 	}
 	straw_wait(SECOND);
