@@ -128,7 +128,11 @@ static bool is_own_or_absent(const struct binding *own, const struct mac *value,
 static enum reason guard_neighbour(const struct binding *own, bool unspecified,
 				   const struct flow *f, struct flow *mask)
 {
-	if (look_ip(&f->nd_target, &unspecified6, &mask->nd_target)) {
+	/* One bit tells most targets from none: fe80::/10 and fc00::/7 share
+	 * their flows. */
+	if (f->nd_target.b[0] & 0x80) {
+		mask->nd_target.b[0] |= 0x80;
+	} else if (look_ip(&f->nd_target, &unspecified6, &mask->nd_target)) {
 		return REASON_MALFORMED;
 	}
 	if (f->tp_src == ND_NEIGHBOUR_ADVERT) {

@@ -341,7 +341,7 @@ static const struct {
 	  .nd_sll = M(3)},
 	 REASON_SPOOFED_ARP,
 	 "drop",
-	 " eth_src tci/1000 type nw_src proto frag tp_src/ff target/8 "
+	 " eth_src tci/1000 type nw_src proto frag tp_src/ff target/1 "
 	 "sll",
 	 0},
 	{"neighbour advertisement for another",
@@ -364,7 +364,7 @@ static const struct {
 	 {ICMP6(2, 2, MULTICAST6, {{0}}, 136), .nd_target = V6(2)},
 	 REASON_SPOOFED_IP,
 	 "drop",
-	 " eth_src tci/1000 type nw_src proto frag tp_src/ff target/8",
+	 " eth_src tci/1000 type nw_src proto frag tp_src/ff target/1",
 	 0},
 	{"own neighbour advertisement",
 	 {ICMP6(2, 2, MULTICAST6, LL(2), 136), .nd_target = V6(2),
@@ -477,7 +477,7 @@ static const struct {
 	 {ICMP6(2, 2, M(3), V6(2), 135), .nd_target = V6(3), .nd_sll = M(2)},
 	 REASON_LOCAL,
 	 "3",
-	 FROM_ENDPOINT " nw_src proto frag tp_src/ff target/8 sll tll",
+	 FROM_ENDPOINT " nw_src proto frag tp_src/ff target/1 sll tll",
 	 0},
 
 	/* Step 3: unicast. */
