@@ -77,7 +77,8 @@ refused() { # KIND REASON FILTER
 	local before
 
 	before=$(dropped "$2")
-	ip netns exec c2 timeout 120 tcpdump -i eth0 -nn -l --immediate-mode -c 1 "$3" > "$work/$1.heard" 2> "$work/$1.tcpdump" &
+	# Not what c2 says itself, which is asked now and then.
+	ip netns exec c2 timeout 120 tcpdump -i eth0 -Q in -nn -l --immediate-mode -c 1 "$3" > "$work/$1.heard" 2> "$work/$1.tcpdump" &
 	soon grep -q 'listening on' "$work/$1.tcpdump"
 	forge "$1"
 	if [ "$2" = none ]; then
