@@ -70,14 +70,6 @@ stream_whole() { # NAME
 	"$tool" compare "$work/$1.send" "$work/$1.sink"
 }
 
-# Of a flood, which prints no numbers: in the end as many may have been under way
-# as ever were at once ("pipe"), one if it does not say.
-flood_whole() { # NAME
-	awk '/ packets transmitted, / { print; sent = $1; came = $4 }
-		match($0, /pipe [0-9]+/) { print; most = substr($0, RSTART + 5, RLENGTH - 5) }
-		END { exit !(came > 100 && sent - came <= (most ? most : 1)) }' "$work/$1.ping"
-}
-
 traffic_report() {
 	local file
 
