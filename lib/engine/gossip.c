@@ -468,7 +468,9 @@ static bool make_room(struct engine *e, const struct peer_id *author)
 		e->crowded_us = e->now_us;
 		engine_log(e, OP_LOG_WARN,
 			   "others speak of more hosts than this one can know; "
-			   "some are forgotten, mostly such of which %s told",
+			   "some are forgotten, mostly such of which %s told: "
+			   "if there are not that many, look at that host, "
+			   "and change the password",
 			   teller ? teller->name : "a peer that is gone");
 	}
 	gossip_forget(e, &a->id);
