@@ -367,19 +367,25 @@ static UNUSED void far_free(struct far *f)
 	wbuf_free(&f->rx);
 }
 
-/* The first row of `status connections`: its reason or slug. */
-static UNUSED void straw_demand_row(const char *state, const char *reason)
+/* What the engine replies to a command, for the caller to destroy. */
+static UNUSED struct json *straw_ask(const char *command)
 {
 	struct event event = {.type = EVENT_COMMAND};
 	size_t first = straw.all.n;
-	struct json *json;
-	const struct json *row;
 
 	event.command.id = 1;
-	event.command.name = "connections";
+	event.command.name = command;
 	straw_step(&event);
 	ck_assert_int_eq(straw.all.v[first].type, OP_REPLY);
-	json = json_from_string(straw.all.v[first].text);
+	return json_from_string(straw.all.v[first].text);
+}
+
+/* The first row of `status connections`: its reason or slug. */
+static UNUSED void straw_demand_row(const char *state, const char *reason)
+{
+	struct json *json = straw_ask("connections");
+	const struct json *row;
+
 	row = vector_at(vector_member(json, "connections"), 0);
 	ck_assert_str_eq(vector_string(row, "state"), state);
 	ck_assert_str_eq(vector_string(row, "reason"), reason);

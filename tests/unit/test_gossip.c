@@ -283,17 +283,10 @@ static void say_made_up_links(struct far *f, unsigned int n)
 /* How many peers of this name the engine shows; NULL: of any. */
 static unsigned int n_shown(const char *name)
 {
-	struct event event = {.type = EVENT_COMMAND};
-	size_t first = straw.all.n;
-	unsigned int n = 0;
-	struct json *json;
+	struct json *json = straw_ask("peers");
 	const struct json *list;
+	unsigned int n = 0;
 
-	event.command.id = 1;
-	event.command.name = "peers";
-	straw_step(&event);
-	ck_assert_int_eq(straw.all.v[first].type, OP_REPLY);
-	json = json_from_string(straw.all.v[first].text);
 	list = vector_member(json, "peers");
 	for (size_t i = 0; i < json_array(list)->n; i++) {
 		n += !name ||
